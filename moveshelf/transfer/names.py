@@ -1,0 +1,133 @@
+"""Local names for what the service calls by any name at all.
+
+A name becomes one component of a path, on every system: nothing that separates, climbs, is reserved or cannot be
+written survives; it is percent-encoded, so that different names stay different and the original can be read.
+The same names in the same order give the same files on every run, on every system, which is how a run that was
+interrupted finds what it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Hashable, Iterable, Sequence
+
+# what no name may hold on Windows, or on a share that Windows reads; control characters come beside them
+FORBIDDEN = frozenset('<>:"/\\|?*')
+RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\.|$)")
+# bytes in UTF-8: the limit of ext4, and never more than what NTFS and APFS take
+LONGEST = 255
+# how the temporary files of a download are called (see `download.py`); no file of the service's may pass for one
+PART_PREFIX = ".moveshelf-"
+_ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
+
+
+def safe_name(name: str) -> str:
+    """`name` as one path component that stays where it is put, at most 255 bytes of UTF-8.
+
+    Harmless names come back as they are. In others each dangerous character is percent-encoded (`a/b` gives
+    `a%2Fb`), so that two different names never meet; a name that is too long loses its middle to a digest and
+    keeps its extension.
+    """
+    if not name:
+        return "%"
+    text = _ESCAPE.sub("%25", name)
+    text = "".join(_encode(c) if _dangerous(c) else c for c in text)
+    if text == "%":
+        text = "%25"
+    trailing = len(text) - len(text.rstrip(". "))
+    if trailing:  # also "." and ".."
+        text = text[: len(text) - trailing] + "".join(_encode(c) for c in text[-trailing:])
+    if RESERVED.match(text) or text.lower().startswith(PART_PREFIX):
+        text = _encode(text[0]) + text[1:]
+    return shortened(text, name)
+
+
+def shortened(text: str, identity: str, suffix: str = "") -> str:
+    """`text` with `suffix` before its extension, cut to fit; what was cut is told apart by a digest of `identity`."""
+    stem, extension = _split(text)
+    whole = stem + suffix + extension
+    if len(whole.encode()) <= LONGEST:
+        return whole
+    mark = f"~{_digest(identity)}" + suffix
+    room = LONGEST - len(mark.encode()) - len(extension.encode())
+    # a cut in the middle of a character or of an escape leaves no torn one behind
+    kept = stem.encode()[:room].decode(errors="ignore")
+    kept = re.sub(r"%[0-9A-F]?$", "", kept).rstrip(". ")
+    return kept + mark + extension
+
+
+def same_on_disk(name: str) -> str:
+    """A key that is equal for names which some file system takes for one: case and Unicode's forms folded."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def local_paths(entries: Iterable[Sequence[tuple[Hashable, str]]]) -> list[tuple[str, ...]]:
+    """A safe relative path for every entry; an entry is its `(key, name)` from the top folder down to the file.
+
+    The key says which object a name belongs to: two entries share a folder where they share the keys down to it,
+    and only there. Of siblings that one file system or another would take for the same, the first keeps its name
+    and each later one gets a mark made of its key, before the extension: nothing overwrites a sibling.
+    """
+    rooms: dict[tuple[str, ...], _Room] = {}
+    paths = []
+    for entry in entries:
+        path: tuple[str, ...] = ()
+        for key, name in entry:
+            room = rooms.get(path)
+            if room is None:
+                room = rooms[path] = _Room()
+            path = (*path, room.place(key, name))
+        paths.append(path)
+    return paths
+
+
+class _Room:
+    """The names given out in one folder."""
+
+    def __init__(self) -> None:
+        self.given: dict[Hashable, str] = {}
+        self.taken: set[str] = set()
+
+    def place(self, key: Hashable, name: str) -> str:
+        known = self.given.get(key)
+        if known is not None:
+            return known
+        text = safe_name(name)
+        mark = f"{key}\0{name}"
+        tries = 0
+        while same_on_disk(text) in self.taken:
+            suffix = "~" + _digest(mark if not tries else f"{mark}\0{tries}")
+            text = shortened(safe_name(name), name, suffix)
+            tries += 1
+        self.taken.add(same_on_disk(text))
+        self.given[key] = text
+        return text
+
+
+def _dangerous(character: str) -> bool:
+    return (
+        character in FORBIDDEN
+        or character < " "
+        or "\x7f" <= character <= "\x9f"
+        or "\ud800" <= character <= "\udfff"  # half of a surrogate pair: JSON can say it, no file system can
+        or character in "\u2028\u2029"
+    )
+
+
+def _encode(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Stem and extension; what follows the last dot counts as one up to 20 bytes."""
+    stem, dot, extension = text.rpartition(".")
+    if not stem or len(extension.encode()) > 20:
+        return text, ""
+    return stem, dot + extension
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()

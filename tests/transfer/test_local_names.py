@@ -1,0 +1,100 @@
+"""Hostile names stay inside, and never meet."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from moveshelf.transfer.names import LONGEST, RESERVED, local_paths, safe_name, same_on_disk
+
+HOSTILE = [
+    "../../x", "/etc/x", "C:\\x", "CON", "con.txt", "a/b", "a\0b", "x" * 300, "é" * 200 + ".c3d", "", ".", "..", "...",
+    "x.", "x ", " ", "aux .txt", "COM1", "lpt9.csv", "a\nb", "%2F", "%", "\ud800", "NUL.tar.gz", "\\\\host\\share",
+    "~", "-rf", ".moveshelf-00.part", "a:b", "a<<<cycle-0>>>.json", "😀" * 100, "x\u2028y", "%00", "a" * 252 + "%/",
+]  # fmt: skip
+ANY = st.one_of(st.sampled_from(HOSTILE), st.text(alphabet=st.characters(codec=None), max_size=300))
+
+
+@given(ANY)
+def test_a_safe_name_is_one_component_that_stays(name: str) -> None:
+    safe = safe_name(name)
+    assert 0 < len(safe.encode()) <= LONGEST
+    assert not set(safe) & set('<>:"/\\|?*') and min(safe) >= " "
+    assert safe not in (".", "..") and safe[-1] not in ". "
+    assert not RESERVED.match(safe)
+    assert not safe.startswith(".moveshelf-")
+    for flavour in (pathlib.PurePosixPath, pathlib.PureWindowsPath):
+        path = flavour("to") / safe
+        assert path.parent == flavour("to") and path.name == safe
+
+
+@given(ANY, ANY)
+@example("a/b", "a%2Fb")
+@example("%", "%25")
+@example("", "%")
+@example(".", "%2E")
+@example("x" * 300, "x" * 301)
+def test_different_names_stay_different(one: str, other: str) -> None:
+    assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("Trial-1.c3d", "Trial-1.c3d"),
+        ("100 % sûr (2).json", "100 % sûr (2).json"),
+        ("../../x", "..%2F..%2Fx"),
+        ("/etc/x", "%2Fetc%2Fx"),
+        ("C:\\x", "C%3A%5Cx"),
+        ("CON", "%43ON"),
+        ("..", "%2E%2E"),
+        ("x.", "x%2E"),
+        ("a\0b", "a%00b"),
+    ],
+)
+def test_what_becomes_of_them(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_a_long_name_keeps_its_extension() -> None:
+    safe = safe_name("x" * 300 + ".c3d")
+    assert safe.endswith(".c3d") and len(safe) == LONGEST
+
+
+def test_the_file_system_takes_them(tmp_path: pathlib.Path) -> None:
+    paths = local_paths([(number, name)] for number, name in enumerate(HOSTILE))
+    for number, (name,) in enumerate(paths):
+        (tmp_path / name).write_text(str(number))
+    assert len(os.listdir(tmp_path)) == len(HOSTILE)
+    for number, (name,) in enumerate(paths):
+        assert (tmp_path / name).read_text() == str(number)
+
+
+@given(st.lists(st.one_of(ANY, st.sampled_from(["a.c3d", "A.c3d", "Å", "A\u030a", "ﬁ", "fi"])), max_size=12))
+def test_siblings_never_meet_and_run_again_the_same(names: list[str]) -> None:
+    entries = [[("clip", "Trial-1"), (number, name)] for number, name in enumerate(names)]
+    paths = local_paths(entries)
+    keys = {same_on_disk(path[-1]) for path in paths}
+    assert len(keys) == len(names)
+    assert all(path[0] == "Trial-1" and len(path[-1].encode()) <= LONGEST for path in paths)
+    assert local_paths(entries) == paths
+    # one more at the end moves nobody
+    assert local_paths([*entries, [("clip", "Trial-1"), ("new", "a.C3D")]])[:-1] == paths
+
+
+def test_the_first_keeps_its_name() -> None:
+    paths = local_paths([[("1", "a.c3d")], [("2", "A.c3d")], [("3", "a.c3d")], [("1", "a.c3d")]])
+    assert paths[0] == paths[3] == ("a.c3d",)
+    assert paths[1][0].startswith("A~") and paths[1][0].endswith(".c3d")
+    assert paths[2][0].startswith("a~") and paths[2][0].endswith(".c3d")
+
+
+def test_a_folder_and_a_file_of_one_name_do_not_meet() -> None:
+    clip_folder = [("c", "Walk"), ("t1", "Trial"), ("f1", "x.c3d")]
+    bare_clip = [("t2", "walk"), ("f2", "x.c3d")]
+    one, two = local_paths([clip_folder, bare_clip])
+    assert one[0] != two[0] and same_on_disk(one[0]) != same_on_disk(two[0])

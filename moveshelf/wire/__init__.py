@@ -1,1 +1,15 @@
-"""."""
+"""GraphQL over HTTP, and bytes beside it: the only room that talks to the network.
+
+Importing it costs little: gql and aiohttp are imported with the first request.
+"""
+
+from __future__ import annotations
+
+from moveshelf.wire.answer import Answer
+from moveshelf.wire.connection import Wire
+from moveshelf.wire.failures import TooLargeError, query_error
+from moveshelf.wire.meter import Budget, Stats
+from moveshelf.wire.retry import RetryPolicy
+from moveshelf.wire.thread import Pending
+
+__all__ = ["Answer", "Budget", "Pending", "RetryPolicy", "Stats", "TooLargeError", "Wire", "query_error"]

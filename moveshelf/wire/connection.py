@@ -1,0 +1,225 @@
+"""The wire as the rest of the library sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from moveshelf.config import Secret, check_url
+from moveshelf.errors import ConfigError, DetachedError, ValidationError
+from moveshelf.wire import thread
+from moveshelf.wire.answer import Answer, Job
+from moveshelf.wire.codec import encode
+from moveshelf.wire.document import describe
+from moveshelf.wire.failures import query_error
+from moveshelf.wire.meter import Budget, Meter, Stats
+from moveshelf.wire.retry import RetryPolicy
+from moveshelf.wire.thread import IOThread, Pending
+
+if TYPE_CHECKING:
+    from moveshelf.wire.channel import Channel
+    from moveshelf.wire.network import Blobs
+
+T = TypeVar("T")
+
+
+class Wire:
+    """GraphQL to one address with one key, from any thread.
+
+    Making one sends nothing and starts nothing. Dropping the last reference closes its connections, without
+    a wait.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | Secret,
+        *,
+        timeout: float = 120.0,
+        concurrency: int = 8,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """`timeout`: seconds without a sign of life; `concurrency`: requests in flight at once.
+
+        Raises ConfigError for an address or key that cannot be used.
+        """
+        self.url = check_url(url)
+        secret = token if isinstance(token, Secret) else Secret(token)
+        if not timeout > 0:
+            raise ConfigError(f"timeout must be more than 0 seconds, not {timeout!r}")
+        if concurrency < 1:
+            raise ConfigError(f"concurrency must be at least 1, not {concurrency!r}")
+        self._secret = secret
+        self.timeout = float(timeout)
+        self.concurrency = int(concurrency)
+        self.retry = retry or RetryPolicy()
+        self._meter = Meter()
+        self._closed = False
+        self._channels: list[Channel] = []  # none or one; apart, so that the finalizer can see it without us
+        self._finalizer = weakref.finalize(self, _drop, self._channels)
+        self._finalizer.atexit = False  # the I/O thread closes everything when the program ends
+
+    def __repr__(self) -> str:
+        return f"<Wire to {self.url}{', closed' if self._closed else ''}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a connection cannot be pickled or copied: it holds a key and sockets")
+
+    # -- asking
+
+    def submit(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation: str | None = None,
+        retry: bool = True,
+        halve: bool = False,
+    ) -> Pending[Answer]:
+        """Send a document; returns at once, from any thread.
+
+        The Pending's result is an Answer, whose `errors` are not raised. It raises RequestError (or what
+        derives from it) when no answer came or the status is not a success. `halve`: the caller can ask a
+        smaller question and wants TooLargeError at once where that may help. `operation` names the
+        operation of a document that has several, and in messages.
+
+        Raises BudgetError before anything is sent, ValidationError for variables that JSON has no form for,
+        DetachedError after `close()`.
+        """
+        described = describe(query, operation)
+        name = operation or described.name
+        payload: dict[str, Any] = {"query": query, "variables": variables if variables is not None else {}}
+        if described.several and operation is not None:
+            payload["operationName"] = operation
+        try:
+            body = encode(payload)
+        except (TypeError, ValueError) as error:
+            text = str(error)
+            problem = ValidationError(f"the variables of {name!r} cannot be sent as JSON: {text}", [text])
+        else:
+            channel = self._open()
+            self._meter.charge(name)
+            pending: Pending[Answer] = Pending(channel.home)
+            job = Job(body, name, described.mutation, retry, halve)
+            channel.home.spawn(pending, channel.ask, job)
+            return pending
+        raise problem
+
+    def execute(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, operation: str | None = None
+    ) -> dict[str, Any]:
+        """Send a document, wait, and return its `data`.
+
+        Raises QueryError for any GraphQL error (what came beside it is in its `data`), AuthenticationError
+        where the key is refused, OutcomeUnknownError where a mutation may or may not have been carried out,
+        and RequestError for other failures.
+        """
+        answer = self.submit(query, variables, operation=operation).result()
+        if answer.errors:
+            raise query_error(
+                answer.errors, answer.data, operation or describe(query, operation).name, answer.request_id
+            )
+        return answer.data if answer.data is not None else {}
+
+    # -- counting
+
+    @property
+    def stats(self) -> Stats:
+        """What was sent so far: a snapshot. `stats.reset()` starts the counting anew."""
+        return self._meter.snapshot()
+
+    def budget(self, requests: int) -> Budget:
+        """A context in which request number `requests` + 1 of this client, from any thread, raises "
+        "BudgetError."""
+        return Budget(self._meter, requests)
+
+    def no_fetch(self) -> Budget:
+        """A context in which any request of this client raises BudgetError."""
+        return Budget(self._meter, 0)
+
+    def room(self) -> int | None:
+        """How many requests the budgets in force still allow; None: no budget. For reading ahead."""
+        return self._meter.room()
+
+    # -- other work on the I/O thread
+
+    def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> Pending[T]:
+        """Run the coroutine `function(*args)` on the I/O thread; returns at once.
+
+        An interrupt (Ctrl-C) of who waits for its result cancels it, and so does closing the client.
+        """
+        channel = self._open()
+        pending: Pending[T] = Pending(channel.home, fragile=True)
+        channel.home.spawn(pending, channel.work, function, args)
+        return pending
+
+    async def blob_session(self) -> Blobs:
+        """For coroutines of `run`: HTTP to signed URLs, without the key. Opened once, closed with the "
+        "client."""
+        return await self._open().blob_session()
+
+    # -- the end
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Drop connections and requests in flight; afterwards every request raises DetachedError. Harmless "
+        "twice."""
+        self._closed = True
+        self._finalizer.detach()
+        channels, self._channels[:] = self._channels[:], []
+        for channel in channels:
+            home = channel.home
+            if not home.usable():
+                continue
+            farewell: Pending[None] = Pending(home)
+            home.spawn(farewell, channel.close)
+            if threading.get_ident() != home.thread.ident:
+                with contextlib.suppress(TimeoutError):  # then it ends in the background
+                    farewell.exception(thread.FAREWELL)
+
+    def _open(self) -> Channel:
+        """The channel on this process's I/O thread, made when there is none (or a fork has left it "
+        "behind)."""
+        if self._closed:
+            raise DetachedError("the client is closed: connect again to ask for more")
+        io = thread.io_thread()
+        try:
+            channel = self._channels[0]
+            if channel.home is io:
+                return channel
+        except IndexError:
+            pass
+        return self._new_channel(io)
+
+    def _new_channel(self, io: IOThread) -> Channel:
+        from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
+
+        with thread.lock:
+            if not self._channels or self._channels[0].home is not io:
+                self._channels[:] = [
+                    Channel(
+                        io,
+                        self.url,
+                        self._secret.reveal(),
+                        timeout=self.timeout,
+                        concurrency=self.concurrency,
+                        retry=self.retry,
+                        meter=self._meter,
+                    )
+                ]
+            return self._channels[0]
+
+
+def _drop(channels: list[Channel]) -> None:
+    """The client is gone: have its connections closed, without waiting (this may be any thread, or the I/O "
+    "one)."""
+    for channel in channels:
+        if channel.home.usable():
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                channel.home.loop.call_soon_threadsafe(channel.leave)

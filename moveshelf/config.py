@@ -87,8 +87,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A value, in words where it was found, and the places (argument, environment, a folder) it belongs "
-    "to."""
+    """A value, where it was found in words, and its places: argument, environment, folders."""
 
     value: Any
     source: str
@@ -360,3 +359,13 @@ def _read_object(path: Path, named: str = "") -> dict[str, Any]:
         raise ConfigError(f"{path}{named} {problem}. Correct it, or download it again.")
     assert isinstance(content, dict)
     return content
+
+
+def site_url(api_url: str) -> str:
+    """Where people see what is at `api_url`: the API's host without its leading `api.` (a).
+
+    The service documents the paths of its pages, and that sites have hosts of their own; this is the one place that
+    guesses the host.
+    """
+    parts = urlsplit(api_url)
+    return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}"

@@ -1,1 +1,37 @@
-"""."""
+"""The objects: one file for each thing that people name."""
+
+from __future__ import annotations
+
+from .account import Account
+from .clip import Clip, OriginalFile
+from .condition import Condition, Conditions
+from .datafile import DataFile
+from .job import Job
+from .norm import Norm
+from .project import Project
+from .report import Report
+from .session import Session
+from .subject import Subject
+from .values import Configuration, Dataset, DataType, JobStatus, Template, TemplateField, UploadStatus
+
+__all__ = [
+    "Account",
+    "Clip",
+    "Condition",
+    "Conditions",
+    "Configuration",
+    "DataFile",
+    "DataType",
+    "Dataset",
+    "Job",
+    "JobStatus",
+    "Norm",
+    "OriginalFile",
+    "Project",
+    "Report",
+    "Session",
+    "Subject",
+    "Template",
+    "TemplateField",
+    "UploadStatus",
+]

@@ -1,1 +1,1 @@
-"""."""
+"""Tables of what objects hold."""

@@ -1,0 +1,135 @@
+"""Moveshelf's motion-capture projects as Python objects, loaded when you touch them.
+
+    import moveshelf
+    ms = moveshelf.connect()
+    for subject in ms.projects["lab/demo"].subjects:
+        print(subject.name, [session.name for session in subject.sessions])
+
+Names are imported when first used, so that `import moveshelf` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import Moveshelf, connect
+    from .errors import (
+        AmbiguousError,
+        AuthenticationError,
+        BudgetError,
+        ChecksumError,
+        ConfigError,
+        ConflictError,
+        DeletedError,
+        DetachedError,
+        MoveshelfError,
+        NotFoundError,
+        OutcomeUnknownError,
+        QueryError,
+        RequestError,
+        TransferError,
+        ValidationError,
+    )
+    from .lazy.collection import Collection
+    from .models import (
+        Clip,
+        Condition,
+        DataFile,
+        DataType,
+        Job,
+        JobStatus,
+        Norm,
+        Project,
+        Report,
+        Session,
+        Subject,
+        UploadStatus,
+    )
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "client": ("Moveshelf", "connect"),
+    "errors": (
+        "AmbiguousError",
+        "AuthenticationError",
+        "BudgetError",
+        "ChecksumError",
+        "ConfigError",
+        "ConflictError",
+        "DeletedError",
+        "DetachedError",
+        "MoveshelfError",
+        "NotFoundError",
+        "OutcomeUnknownError",
+        "QueryError",
+        "RequestError",
+        "TransferError",
+        "ValidationError",
+    ),
+    "lazy.collection": ("Collection",),
+    "models": (
+        "Clip",
+        "Condition",
+        "DataFile",
+        "DataType",
+        "Job",
+        "JobStatus",
+        "Norm",
+        "Project",
+        "Report",
+        "Session",
+        "Subject",
+        "UploadStatus",
+    ),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "AmbiguousError",
+    "AuthenticationError",
+    "BudgetError",
+    "ChecksumError",
+    "Clip",
+    "Collection",
+    "Condition",
+    "ConfigError",
+    "ConflictError",
+    "DataFile",
+    "DataType",
+    "DeletedError",
+    "DetachedError",
+    "Job",
+    "JobStatus",
+    "Moveshelf",
+    "MoveshelfError",
+    "Norm",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "Project",
+    "QueryError",
+    "Report",
+    "RequestError",
+    "Session",
+    "Subject",
+    "TransferError",
+    "UploadStatus",
+    "ValidationError",
+    "__version__",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{room}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,206 @@
+"""The client: what a key opens, one object per id, and the way to close it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from .config import Config, resolve
+from .errors import NotFoundError, ValidationError
+from .lazy.collection import Collection
+from .lazy.engine import Engine
+from .models import Account, Clip, Condition, DataFile, Job, Project, Session, Subject
+from .wire import Budget, Stats, Wire
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from typing_extensions import Self
+
+_ID = r"([A-Za-z0-9_\-]{6,})"
+_PAGES = (
+    (re.compile(rf"/project/{_ID}/session/{_ID}/?$"), "session"),
+    (re.compile(rf"/project/{_ID}/subject/{_ID}/?$"), "subject"),
+    (re.compile(rf"/project/{_ID}/sessions/?$"), "sessions"),
+    (re.compile(rf"/project/{_ID}(?:/[a-z]+)?/?$"), "project"),
+    (re.compile(rf"/edit/{_ID}/?$"), "clip"),
+)
+
+
+class Moveshelf:
+    """A connection to Moveshelf: projects, and everything below them, loaded when touched.
+
+    Made by `moveshelf.connect()`; making it sends no request. Also a context manager that closes it. May be used
+    from several threads.
+    """
+
+    def __init__(self, config: Config, *, timeout: float = 120) -> None:
+        self._config = config
+        self._engine = Engine(Wire(config.api_url, config.secret.reveal(), timeout=timeout))
+        self._account = Account("viewer", self._engine)
+        with self._engine.lock:
+            self._engine.objects.put(self._account)
+
+    # objects -------------------------------------------------------------------------------------------------
+    @property
+    def projects(self) -> Collection[Project]:
+        """The projects that the key may see. One request when first used."""
+        return self._account.projects
+
+    def project(self, id: str) -> Project:
+        """The project of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        return self._engine.get(Project, _identity(id, "project"))
+
+    def subject(self, id: str) -> Subject:
+        """The subject of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        return self._engine.get(Subject, _identity(id, "subject"))
+
+    def session(self, id: str) -> Session:
+        """The session of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        return self._engine.get(Session, _identity(id, "session"))
+
+    def clip(self, id: str) -> Clip:
+        """The clip (trial) of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        return self._engine.get(Clip, _identity(id, "clip"))
+
+    def job(self, id: str) -> Job:
+        """The job of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        return self._engine.get(Job, _identity(id, "job"))
+
+    def lookup(self, *names: str) -> Project | Subject | Session | Condition | Clip | DataFile:
+        """What names lead to: project, subject, session, condition, clip, file; as many as are given.
+
+        `lookup("lab/demo", "P-001", "2024-03-05", "Barefoot", "Trial-1", "event.json")`. An empty condition stands
+        for none: the clip is looked for in the whole session. One request a level that is not loaded. Raises
+        NameNotFoundError with near misses, AmbiguousError with the ids, ValidationError for too many names.
+        """
+        if not 1 <= len(names) <= 6:
+            raise ValidationError(
+                "lookup takes one to six names: project, subject, session, condition, clip, file; "
+                f"these are {len(names)}"
+            )
+        found: Any = self.projects[names[0]]
+        for name, step in zip(names[1:], ("subjects", "sessions", "conditions", "clips", "files")):
+            if step == "conditions" and not name.strip("/"):
+                continue  # the clips of the whole session
+            found = getattr(found, step)[name]
+        return found  # type: ignore[no-any-return]
+
+    def from_url(self, url: str) -> Project | Subject | Session | Clip | Collection[Session]:
+        """What a web page of the service shows: a project, subject, session or clip; for a filtered overview, its sessions.
+
+        Objects: no request (the first attribute sends it). An overview is asked at once, with the filters and dates in
+        the address. The host does not matter, the path does. Raises ValidationError for an address of no such page.
+        """
+        parts = urlsplit(url if isinstance(url, str) else "")
+        for pattern, page in _PAGES:
+            match = pattern.search(parts.path)
+            if match is None:
+                continue
+            ids = match.groups()
+            if page == "session":
+                return self.session(ids[1])
+            if page == "subject":
+                return self.subject(ids[1])
+            if page == "clip":
+                return self.clip(ids[0])
+            if page == "sessions" and parts.query:
+                from .models.overview import sessions_of
+
+                return sessions_of(self.project(ids[0]), parse_qsl(parts.query, keep_blank_values=True))
+            return self.project(ids[0])
+        raise ValidationError(
+            f"{url!r} is no page of a project, subject, session or clip: its path is like /project/<id>/session/<id>, "
+            "/project/<id>/subject/<id>, /project/<id>/sessions or /edit/<clip id>"
+        )
+
+    def find(self, id: str) -> Any:
+        """The object of that id, whatever it is. One request, unless it is known. Raises NotFoundError if there is none."""
+        found = self._engine.node(_identity(id, "object"))
+        if found is None:
+            raise NotFoundError(f"the service has nothing with id {id!r} (deleted, or not yours to see)")
+        return found
+
+    # requests ------------------------------------------------------------------------------------------------
+    def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send any GraphQL document and return the answer's `data`. One request.
+
+        Objects do not hear of it: `refresh()` those that a mutation of yours has changed. Raises QueryError with the
+        service's errors, AuthenticationError, OutcomeUnknownError (a mutation without an answer), RequestError.
+        """
+        return self._engine.wire.execute(query, variables)
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has sent so far: requests, retries, bytes both ways, seconds spent waiting."""
+        return self._engine.wire.stats
+
+    def budget(self, requests: int) -> AbstractContextManager[Budget]:
+        """A context in which this client sends at most so many requests; one more raises BudgetError, unsent."""
+        return self._engine.wire.budget(requests)
+
+    def no_fetch(self) -> AbstractContextManager[Budget]:
+        """A context in which any request raises BudgetError, unsent: what is read in it is loaded already."""
+        return self._engine.wire.no_fetch()
+
+    @property
+    def url(self) -> str:
+        """The address of the service's GraphQL endpoint."""
+        return self._config.api_url
+
+    def close(self) -> None:
+        """Drop the connections. Objects keep what they have loaded and refuse to load more. May be called twice."""
+        self._engine.let_go()
+        self._engine.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        engine = getattr(self, "_engine", None)
+        if engine is not None:
+            engine.let_go()
+
+    def __repr__(self) -> str:
+        return f"<Moveshelf at {self._config.api_url}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a connection holds a key and cannot be pickled or copied; connect() where you need it")
+
+
+def _identity(id: str, kind: str) -> str:
+    """Checked before any request: an id is text, not empty, without white space."""
+    if not isinstance(id, str) or not id or id != id.strip() or any(one.isspace() for one in id):
+        raise ValidationError(f"{id!r} is no id of a {kind}: ids are text without spaces, as the service gives them")
+    return id
+
+
+def connect(
+    api_key_file: str | PathLike[str] | None = None,
+    api_url: str | None = None,
+    *,
+    api_key: str | None = None,
+    region: str | None = None,
+    timeout: float = 120,
+) -> Moveshelf:
+    """Connect to Moveshelf. Reads key and address, sends no request.
+
+    Key and address come from the arguments, else the environment (MOVESHELF_API_KEY, MOVESHELF_API_KEY_FILE,
+    MOVESHELF_API_URL), else `mvshlf-config.json` and `mvshlf-api-key.json` in the working folder or one above it, else
+    the user's configuration folder. `region` is "eu" or "us". `timeout` is seconds without a sign of life, not a total.
+
+    Raises ConfigError where key or address are missing or malformed, or where a key found in one place would be sent
+    to an address found in another.
+    """
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
+        raise ValidationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)

@@ -1,0 +1,250 @@
+"""Cohorts: who comes next in a traversal, across parents.
+
+The sessions that a loop reads are those of *all* the subjects it walks, so a field that one session misses is fetched
+for the sessions that come next, whichever subject they belong to. A cohort holds no objects: it is the list that was
+opened first (`ids`), or a field of the members of another cohort, and finds its members through the identity map.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from .fields import Field, Many
+from .state import State, peek
+
+if TYPE_CHECKING:
+    from .entity import Entity
+    from .identity import IdentityMap
+
+#: How many chunks a traversal may have asked for and not yet read.
+MOST_AHEAD = 8
+#: How a window opened by an index or a name grows when the neighbour is asked for too.
+GROWTH = 8
+
+
+class Selector(Protocol):
+    """Which of each parent's members belong to a cohort (the last one, those of a condition, ...)."""
+
+    def pick(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The members among one parent's."""
+        ...
+
+
+@attrs.frozen
+class At:
+    """The member at one position of each parent."""
+
+    position: int
+
+    def pick(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The member at the position, or nobody."""
+        try:
+            return (items[self.position],)
+        except IndexError:
+            return ()
+
+
+@attrs.frozen
+class Named:
+    """The member of one name of each parent."""
+
+    name: str
+
+    def pick(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The members of that name, as far as their names are loaded."""
+        return [one for one in items if one._peek_name() == self.name]
+
+
+class Gap:
+    """Stands in a cohort for the members of a parent whose own field is not loaded yet."""
+
+    __slots__ = ("parent",)
+
+    def __init__(self, parent: Entity) -> None:
+        self.parent = parent
+
+
+class Cohort:
+    """The members of one level of one traversal, and how far ahead of the reader they may be fetched."""
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "_hint",
+        "ahead",
+        "allow",
+        "below",
+        "expected",
+        "field",
+        "full",
+        "ids",
+        "parent",
+        "root",
+        "select",
+        "window",
+    )
+
+    def __init__(
+        self,
+        ids: Sequence[str] = (),
+        *,
+        parent: Cohort | None = None,
+        field: Field[Any] | None = None,
+        select: Selector | None = None,
+        full: bool = True,
+    ) -> None:
+        self.ids = ids
+        self.parent = parent
+        self.field = field
+        self.select = select
+        #: a loop opens the full window; an index or a name a window of one
+        self.full = full
+        self.root: Cohort = self if parent is None else parent.root
+        #: chunks that this traversal has sent and nobody has read; counted at the root
+        self.ahead = 0
+        #: chunks that this level may be ahead of its reader: doubles as the reader proceeds
+        self.allow = 1
+        #: whether a level below this one is being read: then this one stays just ahead of it
+        self.below = False
+        self.window = 1
+        self.expected: str | None = None
+        self._hint = 0
+        self._children: dict[Any, weakref.ref[Cohort]] | None = None
+        if parent is None:
+            self.root = None  # type: ignore[assignment]  # a reference to itself would be a cycle
+
+    @property
+    def top(self) -> Cohort:
+        """The cohort that the traversal began with."""
+        return self if self.parent is None else self.root
+
+    def child(self, field: Field[Any], select: Selector | None, full: bool = True) -> Cohort:
+        """The cohort of `field` below the members of this one: one and the same for all who ask."""
+        key = (field.name, select, full)
+        if self._children is None:
+            self._children = {}
+        ref = self._children.get(key)
+        found = None if ref is None else ref()
+        if found is None:
+            found = Cohort(parent=self, field=field, select=select, full=full)
+            found.root = self.top
+            self._children[key] = weakref.ref(found)
+        return found
+
+    # members -------------------------------------------------------------------------------------------------
+    def members(self, objects: IdentityMap, start: Entity | None = None) -> Iterator[Entity | Gap]:
+        """The living members from `start` on (`start` first), a Gap where a looped parent is not loaded yet."""
+        if self.parent is None:
+            yield from self._own(objects, start)
+            return
+        field = self.field
+        assert field is not None
+        if isinstance(field, Many):
+            yield from self._many(objects, field, start)
+        else:
+            yield from self._one(objects, field, start)
+
+    def _own(self, objects: IdentityMap, start: Entity | None) -> Iterator[Entity | Gap]:
+        ids = self.ids
+        first = 0
+        if start is not None:
+            first = self._position(start.id)
+            if first < 0:
+                yield start
+                return
+            self._hint = first
+        for index in range(first, len(ids)):
+            obj = objects.get(ids[index])
+            if obj is not None:
+                yield obj
+
+    def _position(self, identity: str) -> int:
+        for begin in (self._hint, 0):
+            try:
+                return self.ids.index(identity, begin)
+            except ValueError:
+                continue
+        return -1
+
+    def _many(self, objects: IdentityMap, field: Many[Any], start: Entity | None) -> Iterator[Entity | Gap]:
+        assert self.parent is not None
+        owner: Entity | None = None
+        if start is not None and field.back is not None:
+            identity = peek(type(start).fields[field.back].read(start))
+            owner = objects.get(identity) if isinstance(identity, str) else None
+            if owner is None:
+                yield start
+                return
+        seeking = start is not None
+        looped = self.parent.full
+        for parent in self.parent.members(objects, owner):
+            if isinstance(parent, Gap):
+                yield parent
+                return
+            items = _items(parent, field)
+            if items is None:
+                if looped and not seeking:
+                    yield Gap(parent)
+                    return
+                continue
+            for one in items if self.select is None else self.select.pick(items):
+                if seeking:
+                    if one is not start:
+                        continue
+                    seeking = False
+                yield one
+            if seeking and owner is not None:
+                break
+        if seeking and start is not None:
+            yield start
+
+    def _one(self, objects: IdentityMap, field: Field[Any], start: Entity | None) -> Iterator[Entity | Gap]:
+        assert self.parent is not None
+        seen: set[str] = set()
+        seeking = start is not None
+        for parent in self.parent.members(objects):
+            if isinstance(parent, Gap):
+                break
+            identity = peek(field.read(parent))
+            if identity is None or identity.__class__ is State or identity in seen:
+                continue
+            seen.add(identity)
+            if seeking:
+                if start is None or identity != start.id:
+                    continue
+                seeking = False
+            one = objects.get(identity)
+            if one is not None:
+                yield one
+        if seeking and start is not None:
+            yield start
+
+    # windows -------------------------------------------------------------------------------------------------
+    def open(self, obj: Entity, most: int) -> int:
+        """How many members a window opened at `obj` by index or name covers; grows when neighbours are asked."""
+        self.window = self.window * GROWTH if obj.id == self.expected else 1
+        if self.window >= most:
+            self.full = True
+            return most
+        return self.window
+
+    def proceed(self) -> None:
+        """The reader has come to a chunk that was read ahead."""
+        self.allow = min(MOST_AHEAD, self.allow * 2)
+
+    def room(self) -> int:
+        """How many more chunks may be asked for ahead of the reader."""
+        level = 1 if self.below else self.allow
+        return min(level, MOST_AHEAD - self.top.ahead)
+
+
+def _items(parent: Entity, field: Many[Any]) -> list[Any] | None:
+    collection = field.read(parent)
+    if collection.__class__ is State:
+        return None
+    items = peek(collection._items)
+    return items if items.__class__ is list else None

@@ -1,0 +1,385 @@
+"""The loader: a touched field becomes a request for a chunk of a cohort, and the next chunks are read ahead.
+
+Rules kept here (the numbers are in cohort.py and below):
+- the reader waits for its own chunk only; read-ahead chunks arrive behind it, at most eight of a traversal unread;
+- a chunk is sent when it is full, when the cohort has no more members, or when its reader needs it and no request
+  further up is bringing more members;
+- a chunk that the service cannot answer is halved, and the smaller size is remembered; a chunk of one is retried;
+- one missing field of one object is in one request at a time, whoever asks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotFoundError, QueryError, RequestError, fresh
+from ..wire import Pending, TooLargeError
+from .cohort import Cohort, Gap
+from .entity import Entity
+from .fields import Many
+from .selection import Selection, document, group, root_document
+from .state import Milestone, State
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+#: How many objects one request names.
+CHUNK = 100
+#: How often one touch may wait for something other than its own field before it stops being patient.
+PATIENCE = 12
+#: How often a field is asked again because a write overtook the answer.
+ATTEMPTS = 25
+
+Key = tuple[type[Entity], str]
+
+
+class Chunk:
+    """One request for one group of fields of some objects, and those who wait for it."""
+
+    __slots__ = ("clock", "cohort", "counted", "done", "engine", "error", "errors", "group", "ids", "kind", "patient")
+
+    def __init__(self, engine: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None) -> None:
+        self.engine = engine
+        self.kind = kind
+        self.group = name
+        self.ids = ids
+        self.cohort = cohort
+        self.counted = False
+        self.patient = False
+        self.clock = engine.clock
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self.errors: dict[str, BaseException] = {}
+
+    def wait(self) -> None:
+        """Wait until the answer is put away; in slices, so that Ctrl-C and a notebook's interrupt get through."""
+        while not self.done.wait(0.1):
+            pass
+
+    def failure(self, identity: str) -> BaseException | None:
+        """Why there is no value for the object, a fresh exception for each who asks; None if it was answered."""
+        error = self.errors.get(identity, self.error if identity in self.ids else None)
+        return None if error is None else fresh(error)
+
+    def count(self) -> None:
+        """Count as read ahead."""
+        if self.cohort is not None and not self.counted:
+            self.counted = True
+            self.cohort.top.ahead += 1
+
+    def uncount(self) -> None:
+        """No longer ahead of the reader."""
+        if self.cohort is not None and self.counted:
+            self.counted = False
+            self.cohort.top.ahead -= 1
+
+    def touched(self, obj: Entity) -> None:
+        """The reader has come to this chunk: let the window slide."""
+        engine, cohort = self.engine, self.cohort
+        with engine.lock:
+            if not self.counted or cohort is None:
+                return
+            self.uncount()
+            cohort.proceed()
+            engine.read_ahead(cohort, obj, self.group)
+
+
+class Loader:
+    """The fetching half of the engine (engine.py has the keeping half)."""
+
+    flights: dict[tuple[str, str], Chunk]
+    sizes: dict[Key, int]
+    lock: Any
+    wire: Any
+    pid: int
+
+    # asking --------------------------------------------------------------------------------------------------
+    def fetch(self: Engine, obj: Entity, name: str) -> None:
+        """Return when group `name` of `obj` is loaded; raise what kept it from being."""
+        if self.pid != os.getpid():
+            self.after_fork()
+        selection = group(type(obj), name)
+        patience, attempts = PATIENCE, ATTEMPTS
+        while attempts:
+            with self.lock:
+                if not selection.missing(obj):
+                    return
+                chunk = self.flights.get((obj.id, name))
+                if chunk is None:
+                    chunk = self._launch(obj, name, patience)
+                else:
+                    chunk.touched(obj)
+            chunk.wait()
+            if obj.id in chunk.ids:
+                error = chunk.failure(obj.id)
+                if error is not None:
+                    raise error
+                attempts -= 1
+            else:
+                patience = 0 if chunk.error is not None else patience - 1
+        raise RequestError(f"{type(obj).__name__} {obj.id} keeps changing while {name!r} is read; try again")
+
+    def size(self, kind: type[Entity], name: str) -> int:
+        """How many objects a request for the group may name."""
+        most = self.sizes.get((kind, name), CHUNK)
+        for field in kind.groups[name]:
+            if isinstance(field, Many) and field.chunk is not None:
+                most = min(most, field.chunk)
+        return 1 if kind.is_root else most
+
+    def _launch(self: Engine, obj: Entity, name: str, patience: int) -> Chunk:
+        """Send the chunk that begins with `obj`, or give back the one to wait for first."""
+        cohort = obj._cohort
+        size = self.size(type(obj), name)
+        if cohort is None:
+            return self._send(type(obj), name, [obj.id], None)
+        if not cohort.full:
+            size = cohort.open(obj, size)
+        batches, gap = self._gather(cohort, obj, name, size, 1)
+        if cohort.full and gap is not None and len(batches[0]) < size and patience > 0:
+            further_up = self._further_up(cohort, gap)
+            if further_up is not None:
+                return further_up
+        own = self._send(type(obj), name, batches[0], cohort)
+        if cohort.parent is not None:
+            cohort.parent.below = True
+        if cohort.full:
+            self.read_ahead(cohort, obj, name)
+        return own
+
+    def read_ahead(self: Engine, cohort: Cohort, obj: Entity, name: str) -> None:
+        """Ask for the chunks that the reader comes to next, as far as the window and the budget allow."""
+        room = cohort.room()
+        if room <= 0 or not cohort.full:
+            return
+        size = self.size(type(obj), name)
+        batches, gap = self._gather(cohort, obj, name, size, room)
+        for batch in batches[:room]:
+            if not batch or (len(batch) < size and gap is not None) or not self._affordable():
+                break
+            self._send(type(obj), name, batch, cohort).count()
+        if gap is not None and cohort.room() > 0 and self._affordable():
+            self._further_up(cohort, gap)
+
+    def _affordable(self: Engine) -> bool:
+        left = self.wire.room()
+        return left is None or left > 0
+
+    def _further_up(self: Engine, cohort: Cohort, gap: Gap) -> Chunk | None:
+        """The chunk that will bring the members missing at `gap`: the one on its way, or a new one."""
+        parent, field = cohort.parent, cohort.field
+        if parent is None or field is None or gap.parent._cohort is None:
+            owner_cohort = parent
+        else:
+            owner_cohort = gap.parent._cohort
+        # the gap may be several levels up: its own class says which field is missing there
+        name = self._missing_field(cohort, gap)
+        if name is None:
+            return None
+        flight = self.flights.get((gap.parent.id, name))
+        if flight is not None:
+            return flight
+        if owner_cohort is None or (gap.parent.id, name) in self.failed or not self._affordable():
+            return None
+        batches, further = self._gather(
+            self._level(cohort, gap), gap.parent, name, self.size(type(gap.parent), name), 1
+        )
+        if further is not None and len(batches[0]) < self.size(type(gap.parent), name):
+            above = self._further_up(self._level(cohort, gap), further)
+            if above is not None:
+                return above
+        chunk = self._send(type(gap.parent), name, batches[0], self._level(cohort, gap))
+        chunk.count()
+        return chunk
+
+    @staticmethod
+    def _level(cohort: Cohort, gap: Gap) -> Cohort:
+        """The cohort that the gap's parent belongs to."""
+        level = cohort
+        while level.parent is not None:
+            assert level.field is not None
+            if level.field.owner is type(gap.parent):
+                return level.parent
+            level = level.parent
+        return level
+
+    @staticmethod
+    def _missing_field(cohort: Cohort, gap: Gap) -> str | None:
+        level: Cohort | None = cohort
+        while level is not None and level.field is not None:
+            if level.field.owner is type(gap.parent):
+                return level.field.group
+            level = level.parent
+        return None
+
+    def _gather(
+        self: Engine, cohort: Cohort, start: Entity, name: str, size: int, most: int
+    ) -> tuple[list[list[str]], Gap | None]:
+        """Up to `most` batches of `size` ids, from `start` on, that miss the group and are not on their way.
+
+        The second answer is the gap at which the cohort's members end for now.
+        """
+        fields = type(start).groups[name]
+        flights, failed = self.flights, self.failed
+        batches: list[list[str]] = [[]]
+        kind = type(start)
+        for member in cohort.members(self.objects, start):
+            if isinstance(member, Gap):
+                return batches, member
+            if type(member) is not kind:
+                continue
+            key = (member.id, name)
+            if key in flights or (failed and key in failed and member is not start):
+                continue
+            if all(field.loaded(member) for field in fields):
+                continue
+            if len(batches[-1]) == size:
+                if not cohort.full:
+                    cohort.expected = member.id
+                if len(batches) == most:
+                    break
+                batches.append([])
+            batches[-1].append(member.id)
+        return batches, None
+
+    # sending -------------------------------------------------------------------------------------------------
+    def _send(
+        self: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None, patient: bool = False
+    ) -> Chunk:
+        """Put a request on its way. The lock is held; the answer is put away by the I/O thread."""
+        chunk = Chunk(self, kind, name, ids, cohort)
+        selection = group(kind, name)
+        lister = next((f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None)
+        chunk.patient = patient or (len(ids) == 1 and lister is None)
+        pending = self.ask(kind, selection, ids, halve=not chunk.patient)
+        for identity in ids:
+            self.flights[identity, name] = chunk
+        pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))
+        return chunk
+
+    def ask(self: Engine, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool) -> Pending:
+        """Send the question for `selection` of those objects."""
+        if kind.is_root:
+            text = root_document(selection.name, selection.text)
+            return self.wire.submit(text, None, operation=selection.name, halve=halve)
+        text = document(kind.wire, selection.name, selection.text, len(ids))
+        variables = {f"i{n}": identity for n, identity in enumerate(ids)}
+        return self.wire.submit(text, variables, operation=selection.name, halve=halve)
+
+    def _arrived(self: Engine, chunk: Chunk, selection: Selection, done: Pending) -> None:
+        """Runs on the I/O thread."""
+        try:
+            try:
+                answer = done.result()
+                with self.lock:
+                    self._put_away(chunk, selection, answer)
+            except TooLargeError as error:
+                with self.lock:
+                    self._too_large(chunk, selection, error)
+            except BaseException as error:
+                chunk.error = error
+        finally:
+            with self.lock:
+                failed = chunk.error is not None
+                for identity in chunk.ids:
+                    if self.flights.get((identity, chunk.group)) is chunk:
+                        del self.flights[identity, chunk.group]
+                    if failed or identity in chunk.errors:
+                        self.failed[identity, chunk.group] = None
+                    elif self.failed:
+                        self.failed.pop((identity, chunk.group), None)
+                if failed:
+                    chunk.uncount()
+            chunk.done.set()
+
+    def _too_large(self: Engine, chunk: Chunk, selection: Selection, error: TooLargeError) -> None:
+        """Ask a smaller question and remember the size; a single object is asked again patiently."""
+        ids = chunk.ids
+        if len(ids) == 1:
+            chunk.error = error
+            return
+        half = (len(ids) + 1) // 2
+        key = (chunk.kind, chunk.group)
+        self.sizes[key] = min(self.size(*key), half)
+        try:
+            for begin in range(0, len(ids), half):
+                part = self._send(chunk.kind, chunk.group, ids[begin : begin + half], chunk.cohort)
+                if chunk.counted:
+                    chunk.uncount()
+                    part.count()
+        except RequestError as refused:  # the budget ends here
+            chunk.error = refused
+        # chunk.ids keeps its meaning for those who wait: they look again and find the halves
+
+    def _put_away(self: Engine, chunk: Chunk, selection: Selection, answer: Any) -> None:
+        data, errors = answer.data, answer.errors
+        if data is None:
+            raise query_error(errors, selection.name, answer)
+        bad = errors_by_alias(errors)
+        first: Entity | None = None
+        for n, identity in enumerate(chunk.ids):
+            if chunk.kind.is_root:
+                node, alias = data.get("viewer"), "viewer"
+            else:
+                alias = f"n{n}"
+                node = data.get(alias)
+            if alias in bad:
+                chunk.errors[identity] = query_error(bad[alias], selection.name, answer)
+                continue
+            if not node:
+                chunk.errors[identity] = gone(chunk.kind, identity, node)
+                continue
+            obj = self.objects.get(identity)
+            if obj is None or obj.__class__ is not chunk.kind:
+                continue
+            selection.absorb(self, obj, node, chunk.clock)
+            if first is None:
+                first = obj
+        if chunk.counted:
+            if first is None:
+                chunk.uncount()
+            else:
+                self._mark(chunk, selection, first)
+
+    def _mark(self, chunk: Chunk, selection: Selection, first: Entity) -> None:
+        """Set the milestone on the chunk's first member."""
+        for field in selection.fields:
+            value = field.read(first)
+            if value.__class__ is State or value.__class__ is Milestone:
+                continue
+            if isinstance(field, Many):
+                if value._is_loaded():
+                    value._mark(chunk)
+            else:
+                setattr(first, field.slot, Milestone(value, chunk))
+
+
+def errors_by_alias(errors: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """GraphQL errors sorted by the alias their path begins with; those without a path stand under ''."""
+    sorted_: dict[str, list[dict[str, Any]]] = {}
+    for error in errors:
+        path = error.get("path") or [""]
+        sorted_.setdefault(str(path[0]), []).append(error)
+    return sorted_
+
+
+def query_error(errors: list[dict[str, Any]], operation: str, answer: Any) -> QueryError:
+    """The service's own words as an exception."""
+    words = "; ".join(str(error.get("message", error)) for error in errors) or "no data in the answer"
+    return QueryError(
+        f"the service refused {operation}: {words}",
+        errors=errors,
+        data=answer.data,
+        request_id=answer.request_id,
+        operation=operation,
+    )
+
+
+def gone(kind: type[Entity], identity: str, node: Any) -> NotFoundError:
+    """What an empty answer for an id means."""
+    name = kind.__name__
+    if node is None:
+        return NotFoundError(f"the service has no {name.lower()} with id {identity!r} (deleted, or not yours to see)")
+    return NotFoundError(f"{identity!r} is not the id of a {name.lower()} but of something else")

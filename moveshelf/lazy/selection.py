@@ -1,0 +1,152 @@
+"""What is asked of an object: the text of the question and the putting away of its answer, made from one declaration.
+
+Documents are strings: gql's own path through syntax trees takes hundreds of times longer. Ids travel as variables,
+so that a text depends on the shape of the question and on the number of objects only, and is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .entity import Entity
+from .fields import BASIC, Field, Many, One, Reference, Scalar
+from .state import NOT_LOADED
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class Selection:
+    """Fields of one class, with what is asked below each of them."""
+
+    __slots__ = ("_links", "_lists", "_scalars", "cls", "fields", "nested", "text")
+
+    def __init__(
+        self, cls: type[Entity], fields: Iterable[Field[Any]], nested: Mapping[Field[Any], Selection] | None = None
+    ) -> None:
+        self.cls = cls
+        self.fields = tuple(fields)
+        self.nested: dict[Field[Any], Selection] = dict(nested or {})
+        for field in self.fields:
+            if isinstance(field, Reference) and field not in self.nested:
+                self.nested[field] = basic(field.target)
+        self._scalars = tuple((f.slot, f.wire, f.convert) for f in self.fields if isinstance(f, Scalar))
+        self._links = tuple(f for f in self.fields if isinstance(f, One))
+        self._lists = tuple(f for f in self.fields if isinstance(f, Many))
+        words = ["" if cls.is_root else "id"]
+        for field in self.fields:
+            word = field.selection()
+            if isinstance(field, Reference):
+                below = self.nested[field].text
+                edges = isinstance(field, Many) and field.edges
+                word += f" {{ edges {{ node {{ {below} }} }} }}" if edges else f" {{ {below} }}"
+            if word not in words:
+                words.append(word)
+        self.text = " ".join(words).strip()
+
+    @property
+    def name(self) -> str:
+        """A name for the operation: the class and what is asked of it."""
+        return self.cls.__name__ + "".join(f.name.title().replace("_", "") for f in self.fields[:1])
+
+    # answers -------------------------------------------------------------------------------------------------
+    def absorb(self, engine: Engine, obj: Entity, data: Mapping[str, Any], clock: int) -> None:
+        """Put an answer into `obj` and what is below it; what a write has overtaken is thrown away.
+
+        The engine's lock is held.
+        """
+        if engine.writes and engine.overtaken(obj.id, clock):
+            return
+        self._put(obj, data)
+        for link in self._links:
+            answer = data.get(link.wire)
+            setattr(obj, link.slot, self._linked(engine, link, answer, clock))
+        for many in self._lists:
+            items = self._listed(engine, obj, many, many.members(data.get(many.wire)), clock)
+            many.collection(obj)._fill(items)
+
+    def _put(self, obj: Entity, data: Mapping[str, Any]) -> None:
+        for slot, wire, convert in self._scalars:
+            value = data.get(wire)
+            setattr(obj, slot, value if convert is None or value is None else convert(value))
+
+    def _linked(self, engine: Engine, field: One[Any], answer: Any, clock: int) -> str | None:
+        if not answer or "id" not in answer:
+            return None
+        other = engine.get(field.target, answer["id"])
+        engine.keep(other)
+        self.nested[field].absorb(engine, other, answer, clock)
+        return other.id
+
+    def _listed(
+        self, engine: Engine, owner: Entity, field: Many[Any], answers: list[Mapping[str, Any]], clock: int
+    ) -> list[Any]:
+        """The hot path of a walk: one turn of this loop for every object that arrives."""
+        below = self.nested[field]
+        cls = field.target
+        refs = engine.objects
+        back = None if field.back is None else cls.fields[field.back].slot
+        owner_id = owner.id
+        passes = []
+        for name in field.passes:
+            value = type(owner).fields[name].read(owner)
+            if isinstance(value, str):
+                passes.append((cls.fields[name].slot, value))
+        plain = not below._links and not below._lists
+        scalars = below._scalars
+        writes, gone = engine.writes, engine.gone
+        items = []
+        for data in answers:
+            identity = data["id"]
+            if gone and identity in gone:
+                continue
+            obj = refs.get(identity)
+            if obj is None:
+                obj = cls(identity, engine)
+                refs.put(obj)
+            elif obj.__class__ is not cls:
+                continue
+            if plain and not writes:
+                for slot, wire, convert in scalars:
+                    value = data.get(wire)
+                    setattr(obj, slot, value if convert is None or value is None else convert(value))
+            else:
+                below.absorb(engine, obj, data, clock)
+            if back is not None:
+                setattr(obj, back, owner_id)
+            for slot, value in passes:
+                setattr(obj, slot, value)
+            items.append(obj)
+        return items
+
+    def missing(self, obj: Entity) -> bool:
+        """Whether any of the fields is not loaded."""
+        return any(field.read(obj) is NOT_LOADED or not field.loaded(obj) for field in self.fields)
+
+
+@lru_cache(maxsize=None)
+def basic(cls: type[Entity]) -> Selection:
+    """What a listing brings of a class: what identifies and sorts."""
+    return Selection(cls, cls.groups[BASIC])
+
+
+@lru_cache(maxsize=None)
+def group(cls: type[Entity], name: str) -> Selection:
+    """What is fetched together when one field of the group is touched."""
+    return Selection(cls, cls.groups[name])
+
+
+@lru_cache(maxsize=1024)
+def document(wire: str, name: str, text: str, count: int) -> str:
+    """A query for `text` of `count` objects: aliases n0, n1, ...; variables i0, i1, ..."""
+    variables = ", ".join(f"$i{n}: ID!" for n in range(count))
+    aliases = " ".join(f"n{n}: node(id: $i{n}) {{ ...Wanted }}" for n in range(count))
+    return f"query {name}({variables}) {{ {aliases} }} fragment Wanted on {wire} {{ {text} }}"
+
+
+@lru_cache(maxsize=64)
+def root_document(name: str, text: str) -> str:
+    """A query for what is reached without an id."""
+    return f"query {name} {{ viewer {{ {text} }} }}"

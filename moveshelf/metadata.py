@@ -1,0 +1,136 @@
+"""The shapes that metadata takes on the wire, undone and put back.
+
+A subject's metadata is the JSON text of one object, its interventions among the other keys. A session's is JSON text
+of `{"metadata": {...}, ...}`. A value is text; or `{"value": text or list, ...}`; or a list of
+`{"context": "left"|"right", "value": ...}`. In here: parsing, and the plain form that people read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, timezone
+from typing import Any
+
+from .errors import ValidationError
+
+
+def parse_record(text: Any) -> Any:
+    """The object in a JSON text; text that is none stays text, so that nothing is lost."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def record_of(value: Any, whose: str) -> dict[str, Any]:
+    """`value` as a dictionary: None is empty. Raises ValidationError where the stored text is no JSON object."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValidationError(f"the metadata of {whose} is not a JSON object but {str(value)[:60]!r}")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """One stored value as people read it.
+
+    `{"value": x}` is x; a list of contexts is `{"left": x, "right": y}`; everything else is itself. A list with a
+    context twice, or with members that are none, keeps its stored form, so that nothing is lost.
+    """
+    if isinstance(value, Mapping) and "value" in value:
+        return value["value"]
+    if isinstance(value, list) and value and all(_is_context(one) for one in value):
+        sides = [one["context"] for one in value]
+        if len(set(sides)) == len(sides):
+            return {one["context"]: one["value"] for one in value}
+    return value
+
+
+def _is_context(one: Any) -> bool:
+    return (
+        isinstance(one, Mapping)
+        and isinstance(one.get("context"), str)
+        and bool(one["context"])
+        and "value" in one
+    )
+
+
+def values(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """All values of a stored object in the plain form; a new dictionary."""
+    return {key: plain(value) for key, value in stored.items()}
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a stored value counts as not filled in: nothing, an empty text or list, or only such values."""
+    if value is None or value == "" or value == []:
+        return True
+    if isinstance(value, Mapping) and "value" in value:
+        return is_empty(value["value"])
+    if isinstance(value, list):
+        return all(_is_context(one) and is_empty(one["value"]) for one in value)
+    return False
+
+
+def stored(value: Any, before: Any = None) -> Any:
+    """A plain value in the shape in which the service stores it, like the value that stood there before.
+
+    `{"left": x, "right": y}` becomes a list of contexts; a list of texts becomes a multiselect value; anything that
+    already has a stored shape stays as it is.
+    """
+    if isinstance(value, Mapping) and value and set(value) <= {"left", "right"}:
+        return [{"context": side, "value": one} for side, one in value.items()]
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        extra = dict(before) if isinstance(before, Mapping) else {"multiselect": True}
+        return {**extra, "value": value}
+    if isinstance(before, Mapping) and "value" in before and not isinstance(value, (Mapping, list)):
+        return {**before, "value": value}
+    return value
+
+
+def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
+    """`existing` with `new` put in: only where a field is empty, unless `overwrite`.
+
+    Of a field with sides each side counts by itself. Neither argument is changed.
+    """
+    merged = dict(existing)
+    for key, value in new.items():
+        before = existing.get(key)
+        value = stored(value, before)
+        if isinstance(before, list) and isinstance(value, list) and before and all(map(_is_context, before)):
+            merged[key] = _merge_sides(before, value, overwrite)
+        elif overwrite or is_empty(before):
+            merged[key] = value
+    return merged
+
+
+def _merge_sides(before: list[Any], value: list[Any], overwrite: bool) -> list[Any]:
+    new = {one["context"]: one for one in value if _is_context(one)}
+    sides = []
+    for one in before:
+        other = new.pop(one["context"], None)
+        sides.append(other if other is not None and (overwrite or is_empty(one["value"])) else one)
+    return [*sides, *new.values()]
+
+
+def to_date(text: Any) -> date | str | None:
+    """The day of an ISO date-time: its first ten characters. What is no date stays the text that it is."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return text
+
+
+def to_datetime(text: Any) -> datetime | str | None:
+    """An ISO date-time with its zone, UTC where it has none. What is none stays the text that it is."""
+    if not isinstance(text, str):
+        return None
+    try:
+        when = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    except ValueError:
+        return text
+    return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)

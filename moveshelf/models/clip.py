@@ -1,0 +1,114 @@
+"""Clips: trials, each with its files."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotFoundError
+from ..lazy.entity import entity
+from ..lazy.fields import BASIC, Found, Many, One, Scalar
+from ..lazy.state import State, peek
+from ..metadata import to_datetime
+from .base import Thing
+from .condition import Condition, folder
+from .datafile import OriginalFile
+from .values import UploadStatus
+
+if TYPE_CHECKING:
+    from .datafile import DataFile
+    from .project import Project
+    from .session import Session
+
+
+def _options(text: Any) -> Any:
+    """Custom options are JSON text; text that is none stays text."""
+    try:
+        return json.loads(text) if isinstance(text, str) and text else None
+    except ValueError:
+        return text
+
+
+def _session_of(clip: Clip) -> str | None:
+    """The session whose folder the clip is in: the wire does not tell it, the paths do."""
+    parts = (clip.path or "").strip("/").split("/")
+    if len(parts) < 2:
+        return None
+    wanted = "/".join(parts[:2])
+    for session in clip.project.sessions._members():
+        if session.path.strip("/") == wanted:
+            return session.id
+    return None
+
+
+@entity("MocapClip", derived={"name": "title", "condition": "path"})
+class Clip(Thing):
+    """A trial of a session: a title, a condition, and files."""
+
+    title = Scalar[str]("title", group=BASIC, doc="The trial's title.")
+    created = Scalar["datetime | str | None"](
+        "created", group=BASIC, convert=to_datetime, doc="When it was made on the service, in UTC."
+    )
+    path = Scalar["str | None"](
+        "projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/<condition>/`, the last slash not always there."
+    )
+    upload_status = Scalar["UploadStatus | None"](
+        "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with the clip's own file."
+    )
+    has_charts = Scalar["bool | None"]("hasCharts", group=BASIC, doc="Whether the service draws charts of it.")
+    description = Scalar["str | None"]("description", group="details", doc="Free text.")
+    custom_options = Scalar["Any"](
+        "customOptions", group="details", convert=_options, doc="The parsed object of custom options, or None."
+    )
+    has_video = Scalar["bool | None"]("hasVideo", doc="Whether there is a video.")
+    original_name = Scalar["str | None"]("originalFileName", doc="The name of the clip's own file, None without one.")
+    project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
+    session = Found["Session"](
+        "Session",
+        _session_of,
+        doc="The session. No request when reached through it, else the project's sessions are listed; None without one.",
+    )
+    files = Many["DataFile"]("additionalData", "DataFile", back="clip", doc="The files of the trial, as the service lists them.")
+
+    @property
+    def name(self) -> str:
+        """The title, under the name that every object has."""
+        return self.title
+
+    @property
+    def condition(self) -> Condition | None:
+        """The condition that the clip is in; None for a clip without a folder of its own."""
+        session = self.session
+        if session is None:
+            return None
+        name = folder(self.path, session.path)
+        return Condition(session, name) if name else None
+
+    @property
+    def original(self) -> OriginalFile | None:
+        """The clip's own file (the one that `uploadFile` sends); None if it has none. Fetches its name when touched."""
+        return OriginalFile(self) if self.original_name else None
+
+    def _peek_folder(self, session_path: str | None = None) -> str | None:
+        """The condition's name as far as the paths are loaded; never a request."""
+        path = peek(type(self).fields["path"].read(self))
+        if path.__class__ is State:
+            return None
+        if session_path is None and self._engine is not None:
+            identity = peek(type(self).fields["session"].read(self))
+            session = self._engine.peek(identity) if isinstance(identity, str) else None
+            if session is not None:
+                value = peek(type(session).fields["path"].read(session))
+                session_path = value if isinstance(value, str) else None
+        return folder(path, session_path)
+
+    @property
+    def url(self) -> str:
+        """The trial's page on the service's web site."""
+        return f"{self._site()}/edit/{self.id}"
+
+
+def owner_of_file(file: DataFile) -> str | None:
+    """The wire does not tell which clip a file belongs to."""
+    raise NotFoundError(f"the service does not tell which clip file {file.id} belongs to; reach it through its clip")

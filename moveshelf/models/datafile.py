@@ -1,0 +1,59 @@
+"""Files: what a trial's data is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import NotFoundError
+from ..lazy.entity import entity
+from ..lazy.fields import BASIC, Found, Scalar
+from .base import Thing
+from .values import DataType, UploadStatus
+
+if TYPE_CHECKING:
+    from .clip import Clip
+
+
+def _clip_of(file: DataFile) -> str | None:
+    raise NotFoundError(f"the service does not tell which clip file {file.id} belongs to; reach it through its clip")
+
+
+@entity("AdditionalData")
+class DataFile(Thing):
+    """A file of a trial. Its bytes are fetched through a signed address, which is asked for on use."""
+
+    name = Scalar[str]("originalFileName", group=BASIC, doc="The file's name.")
+    data_type = Scalar["DataType | None"]("dataType", group=BASIC, convert=DataType, doc="What kind of data it holds.")
+    upload_status = Scalar["UploadStatus | None"](
+        "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with it; only complete ones have bytes."
+    )
+    clip = Found["Clip"]("Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip.")
+
+
+class OriginalFile:
+    """The file that a clip itself is (the one `uploadFile` sends), beside the files attached to it."""
+
+    __slots__ = ("clip",)
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.clip.original_name or ""
+
+    @property
+    def upload_status(self) -> UploadStatus | None:
+        """How far the service is with it."""
+        return self.clip.upload_status
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OriginalFile) and other.clip is self.clip
+
+    def __hash__(self) -> int:
+        return hash((OriginalFile, self.clip.id))
+
+    def __repr__(self) -> str:
+        name = self.clip.original_name if self.clip.is_loaded("original_name") else "(not loaded)"
+        return f"<OriginalFile {name!r} of clip {self.clip.id!r}>"

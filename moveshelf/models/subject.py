@@ -1,0 +1,56 @@
+"""Subjects: the people who are measured."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..lazy.entity import entity
+from ..lazy.fields import BASIC, Many, One, Scalar
+from ..metadata import parse_record, record_of, to_datetime, values
+from .base import Thing
+
+if TYPE_CHECKING:
+    from .project import Project
+    from .report import Report
+    from .session import Session
+
+
+@entity("Patient", derived={"metadata": "record", "interventions": "record"})
+class Subject(Thing):
+    """A subject of a project, with sessions."""
+
+    name = Scalar[str]("name", group=BASIC, doc="The subject's name.")
+    ehr_id = Scalar["str | None"]("externalId", group=BASIC, doc="The id in the hospital's records (EHR id, MRN), or None.")
+    updated = Scalar["datetime | str | None"](
+        "updated", group=BASIC, convert=to_datetime, doc="When the service last changed the subject, in UTC."
+    )
+    record = Scalar["dict[str, Any] | None"](
+        "metadata", convert=parse_record, doc="The whole stored metadata object as it is, interventions and all; or None."
+    )
+    project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
+    sessions = Many["Session"](
+        "sessions", "Session", back="subject", passes=("project",), doc="The sessions, by date, the undated last."
+    )
+    reports = Many["Report"]("reports", "Report", doc="The reports on the subject as a whole.")
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata in plain form: `{key: value}`, `{"left": ..., "right": ...}` where a field has sides.
+
+        Interventions are in `interventions`. A new dictionary at each access: changing it changes nothing (write
+        with `update_metadata`). Fetched when first touched. Raises ValidationError where what is stored is no object.
+        """
+        stored = record_of(self.record, f"subject {self.id}")
+        return values({key: value for key, value in stored.items() if key != "interventions"})
+
+    @property
+    def interventions(self) -> list[dict[str, Any]]:
+        """The interventions as they are stored, in order; fetched together with the metadata."""
+        stored = record_of(self.record, f"subject {self.id}").get("interventions")
+        return [dict(one) if isinstance(one, dict) else one for one in stored or ()]
+
+    @property
+    def url(self) -> str:
+        """The subject's page on the service's web site."""
+        return f"{self._site()}/project/{self.project.id}/subject/{self.id}"

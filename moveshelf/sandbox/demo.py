@@ -1,0 +1,226 @@
+"""The demo project `lab/demo`: synthetic subjects whose curves are drawn from a real table (gait.py)."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, timedelta
+from typing import Any
+
+from .generate import FILES
+from .jobs import derived
+from .rows import COMPLETE, Clip, Comment, Dataset, Norm, Report, Row, Session, Subject
+from .service import Service
+from .template import project_template
+
+NAME = "lab/demo"
+TRIALS = 3
+
+
+def build(service: Service) -> None:
+    """Make the demo project, the same one every time."""
+    store = service.store
+    dice = random.Random(20080601)
+    with store.write():
+        project = service.add_project(
+            NAME,
+            project_template(),
+            description="Synthetic subjects; curves drawn from Schwartz, Rozumalski and Trost (2008)",
+            configuration=json.dumps({"units": "metric"}),
+        )
+        rows: list[Row] = []
+        last: Any = None
+        for number in range(1, 13):
+            subject = _subject(service, project, number)
+            rows.append(subject)
+            day = date(2023, 1, 9) + timedelta(days=11 * number)
+            for index in range(2 + number % 2):
+                session = _session(service, project, subject, number, index, day)
+                rows.append(session)
+                conditions = {"Barefoot": "Free", "Braced": "Free" if number % 3 else "Slow"}
+                if number % 4 == 0:
+                    conditions["Running"] = "VeryFast"
+                for condition, speed in conditions.items():
+                    rows += _trials(service, session, condition, speed, gap=number == 5 and index == 0)
+                day += timedelta(days=dice.randrange(150, 240))
+                last = session if number == 1 else last
+        store.add(*rows, ordered=False)
+        _norms(service, project)
+        _extras(service, project, last)
+
+
+def _subject(service: Service, project: Any, number: int) -> Any:
+    values: dict[str, Any] = {
+        "ehr-id": f"{4200 + 37 * number}",
+        "subject-sex": "Female" if number % 2 else "Male",
+        "subject-birth-date": f"{2008 + number % 7}-{1 + number % 12:02d}-{3 + number:02d}",
+        "subject-diagnosis": {
+            "value": ("Cerebral palsy", "Clubfoot", "Cerebral palsy", "Typically developing")[number % 4]
+        },
+        "subject-leg-length": [
+            {"context": "left", "value": str(640 + 11 * number)},
+            {"context": "right", "value": str(638 + 11 * number + number % 3)},
+        ],
+    }
+    if number % 4 != 3:
+        values["subject-gmfcs"] = {"value": ("I", "II", "I", "III")[number % 4]}
+        aids = ["Ankle-foot orthosis", "Insole", "Crutches"][: 1 + number % 3]
+        values["subject-aids"] = {"value": aids, "multiselect": True}
+    if number == 7:
+        values["subject-birth-date"] = "0007-01-12"  # such dates are found in real projects
+    if number == 1:
+        values["interventions"] = [
+            {
+                "id": 1,
+                "intervention-date": "2023-05-02",
+                "intervention-name": "Hamstring lengthening",
+                "intervention-side": {"value": "Both"},
+            },
+            {
+                "id": 2,
+                "intervention-date": "2023-05-02",
+                "intervention-name": "Gastrocnemius recession",
+                "intervention-side": {"value": "Left"},
+            },
+        ]
+    return service.store.make(
+        Subject,
+        project=project.id,
+        name=f"P-{number:03d}",
+        metadata=json.dumps(values),
+        external_id=values["ehr-id"],
+        updated=f"2024-06-{number:02d}T08:30:00.000000+00:00",
+    )
+
+
+def _session(service: Service, project: Any, subject: Any, number: int, index: int, day: date) -> Any:
+    name = f"{day} {('pre-op', 'post-op', 'follow-up')[index]}" if number % 3 == 1 else f"{day}"
+    questions = (["Baseline", "Pre-operative"], ["Follow-up"], ["Follow-up", "Orthosis check"])[index]
+    values: dict[str, Any] = {
+        "session-type": "Running" if number % 4 == 0 else "Gait",
+        "session-questions": {"value": questions, "multiselect": True},
+        "session-height": str(112 + 4 * number + 3 * index),
+        "session-weight": {"value": str(20 + 3 * number + 2 * index)},
+        "session-popliteal-angle": [
+            {"context": "left", "value": str(40 - 5 * index + number % 5)},
+            {"context": "right", "value": str(38 - 4 * index + number % 4)},
+        ],
+        "session-report-due": f"{day + timedelta(days=14)}",
+    }
+    stored: dict[str, Any] = {"metadata": values}
+    if number == 1:
+        stored["gaitScriptEvaluation"] = [
+            {"id": "evaluation-1", "state": {"gaitAbnormalities": {"left": ["Crouch"], "right": []}}}
+        ]
+    return service.store.make(
+        Session,
+        project=project.id,
+        subject=subject.id,
+        path=f"/{subject.name}/{name}/",
+        date=f"{day}T00:00:00+00:00",
+        # one session of somebody who has not filled in anything yet
+        metadata=None if (number, index) == (12, 1) else json.dumps(stored),
+        updated=f"{day + timedelta(days=1)}T16:00:00.000000+00:00",
+    )
+
+
+def _trials(service: Service, session: Any, condition: str, speed: str, *, gap: bool) -> list[Row]:
+    store, made = service.store, []
+    subject, name = session.names
+    for trial in range(1, TRIALS + 1):
+        clip = store.make(
+            Clip,
+            project=session.project,
+            session=session.id,
+            title=f"Trial-{trial}",
+            description=f"{condition}, {subject}" if trial == 1 else None,
+            created=f"{session.date[:10]}T{9 + len(condition) % 4:02d}:{10 + 5 * trial:02d}:00+00:00",
+            path=f"{session.path}{condition}/",
+            upload_status=COMPLETE,
+            custom_options=json.dumps({"trialType": condition}) if trial == 1 else None,
+            allow_download=int(trial == 1),
+        )
+        recipe = {
+            "speed": speed,
+            "subject": subject,
+            "session": name,
+            "condition": condition,
+            "trial": trial,
+        }
+        if gap and trial == 2:
+            recipe["gap"] = True
+        made += [clip, *(derived(store, clip, file, recipe) for file in FILES)]
+    return made
+
+
+def _norms(service: Service, project: Any) -> None:
+    store = service.store
+    speeds = {"Slow": "slow", "Free": "free", "Fast": "fast"}
+    for speed, word in speeds.items():
+        norm = store.make(
+            Norm,
+            project=project.id,
+            name=f"Typically developing, {word}",
+            status=COMPLETE,
+            upload_status=COMPLETE,
+            path=f"/Norms/{speed}/",
+        )
+        clip = store.make(
+            Clip,
+            project=project.id,
+            norm=norm.id,
+            title=f"Norm {word}",
+            created="2023-01-02T09:00:00+00:00",
+            path=norm.path,
+            upload_status=COMPLETE,
+        )
+        recipe = {"speed": speed, "subject": "norm", "session": speed, "trial": 1}
+        store.add(norm)
+        store.add(clip, derived(store, clip, "angles_normalized.json", recipe))
+    # a norm of a lab's own, made of one session's trials
+    session = next(s for s in project.subjects if s.name == "P-003").sessions[0]
+    trials = [clip for clip in session.clips if clip.path.endswith("/Barefoot/")]
+    norm = store.make(
+        Norm,
+        project=project.id,
+        name="Own laboratory",
+        status=COMPLETE,
+        upload_status=COMPLETE,
+        path=f"{session.path}Barefoot/",
+    )
+    store.add(norm)
+    for clip in trials:
+        store.change(clip, norm=norm.id)
+        norm.clips.append(clip)
+
+
+def _extras(service: Service, project: Any, session: Any) -> None:
+    store = service.store
+    clip = session.clips[0]
+    recipe = {"file": "normal_gait_schwartz2008.csv"}
+    store.add(
+        store.make(
+            Report,
+            title=f"Gait report {session.names[1]}",
+            subject=session.subject,
+            session=session.id,
+            kind="currentSessionConditionSummaries",
+            clips=json.dumps([clip.id for clip in session.clips]),
+            created=f"{session.date[:10]}T17:00:00+00:00",
+        ),
+        store.make(
+            Comment,
+            clip=clip.id,
+            author=service.user,
+            comment="Good trial: clean strikes on both sides.",
+            created=f"{session.date[:10]}T15:00:00+00:00",
+        ),
+        store.make(
+            Dataset,
+            project=project.id,
+            name="Normal gait at five speeds (Schwartz 2008)",
+            file_name="normal_gait_schwartz2008.csv",
+            upload_status=COMPLETE,
+            stored="lazy:" + json.dumps(recipe),
+        ),
+    )

@@ -1,0 +1,81 @@
+"""The template of the sandbox's own projects: fields of subjects, interventions and sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SIDES = ["Left", "Right", "Both"]
+
+
+def project_template() -> dict[str, Any]:
+    """Headings, plain fields, selects, a multiselect, and fields with a left and a right value."""
+    return {
+        "template": {
+            "heading-general": {"label": "General", "type": "title"},
+            "ehr-id": {"label": "EHR ID", "type": "text"},
+            "subject-sex": {"label": "Sex", "type": "select", "options": ["Male", "Female", "Other"]},
+            "subject-birth-date": {"label": "Date of birth", "type": "date"},
+            "heading-clinical": {"label": "Clinical", "type": "title"},
+            "subject-diagnosis": {
+                "label": "Diagnosis",
+                "type": "select",
+                "options": ["Cerebral palsy", "Clubfoot", "Stroke", "Typically developing"],
+            },
+            "subject-gmfcs": {
+                "label": "GMFCS level",
+                "type": "select",
+                "options": ["I", "II", "III", "IV", "V"],
+            },
+            "subject-aids": {
+                "label": "Aids",
+                "type": "select",
+                "multiselect": True,
+                "options": ["Ankle-foot orthosis", "Insole", "Crutches", "Walker"],
+            },
+            "subject-leg-length": {"label": "Leg length (mm)", "type": "number", "hasContext": True},
+            "subject-notes": {"label": "Notes", "type": "text"},
+        },
+        "subjectMetadataTabs": [
+            {
+                "name": "Interventions",
+                "template": {
+                    "intervention-date": {"label": "Date", "type": "date"},
+                    "intervention-name": {"label": "Intervention", "type": "text"},
+                    "intervention-side": {"label": "Side", "type": "select", "options": SIDES},
+                },
+            }
+        ],
+        "sessionMetadataTabs": [
+            {
+                "name": "Session",
+                "template": {
+                    "heading-session": {"label": "Session", "type": "title"},
+                    "session-type": {
+                        "label": "Type",
+                        "type": "select",
+                        "options": ["Gait", "Running", "EMG"],
+                    },
+                    "session-clinician": {"label": "Clinician", "type": "text"},
+                    "session-questions": {
+                        "label": "Questions",
+                        "type": "select",
+                        "multiselect": True,
+                        "options": ["Pre-operative", "Follow-up", "Orthosis check", "Baseline"],
+                    },
+                },
+            },
+            {
+                "name": "Examination",
+                "template": {
+                    "session-height": {"label": "Height (cm)", "type": "number"},
+                    "session-weight": {"label": "Weight (kg)", "type": "number"},
+                    "session-popliteal-angle": {
+                        "label": "Popliteal angle (deg)",
+                        "type": "number",
+                        "hasContext": True,
+                    },
+                    "session-report-due": {"label": "Report due", "type": "date"},
+                },
+            },
+        ],
+    }

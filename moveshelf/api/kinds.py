@@ -1,0 +1,117 @@
+"""The small types that scripts for the flat client import: clip metadata, timecodes, and the bearer token."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Any, TypedDict
+
+from ..errors import ValidationError
+
+
+class TimecodeFramerate(enum.Enum):
+    """Frames per second of a timecode. The name (`FPS_29_97`) is what travels, the value is the number's
+    text."""
+
+    FPS_24 = "24"
+    FPS_25 = "25"
+    FPS_29_97 = "29.97"
+    FPS_30 = "30"
+    FPS_50 = "50"
+    FPS_59_94 = "59.94"
+    FPS_60 = "60"
+    FPS_1000 = "1000"
+
+
+class Timecode(TypedDict):
+    """When a clip starts: `timecode` is `HH:MM:SS:FF` (`;` before the frames for drop-frame), and its frame
+    rate."""
+
+    timecode: str
+    framerate: TimecodeFramerate
+
+
+class Metadata(TypedDict, total=False):
+    """What may be said of a clip when it is made or changed. Every key is optional.
+
+    `projectPath` is the folder: `/<subject>/<session>/<condition>/`.
+    """
+
+    title: str
+    description: str
+    previewImageUri: str
+    allowDownload: bool
+    allowUnlistedAccess: bool
+    startTimecode: Timecode
+    projectPath: str
+
+
+class TimecodeError(ValidationError, AssertionError):
+    """A timecode that is none. Scripts catch it as the AssertionError that it used to be."""
+
+
+_TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})[:;](\d{2,3})", re.ASCII)
+
+
+def framerate_name(timecode: Any) -> str:
+    """The wire's name of a timecode's frame rate, once all of it has been checked.
+
+    Raises TimecodeError. These are `raise`, not `assert`: `python -O` checks too.
+    """
+    if not hasattr(timecode, "get"):
+        raise TimecodeError(f"a timecode is a dict of 'timecode' and 'framerate', not {timecode!r}")
+    text, rate = timecode.get("timecode"), timecode.get("framerate")
+    if not text:
+        raise TimecodeError(f"the timecode {timecode!r} has no 'timecode' (HH:MM:SS:FF)")
+    if not rate:
+        raise TimecodeError(f"the timecode {timecode!r} has no 'framerate' (a TimecodeFramerate)")
+    if not isinstance(rate, TimecodeFramerate):
+        raise TimecodeError(f"framerate {rate!r} is no TimecodeFramerate; take one of {_rates()}")
+    _check_text(text)
+    return rate.name
+
+
+def _check_text(text: Any) -> None:
+    found = _TIMECODE.fullmatch(text) if isinstance(text, str) else None
+    if found is None or int(found[2]) > 59 or int(found[3]) > 59:
+        raise TimecodeError(f"timecode {text!r} is not HH:MM:SS:FF (or ;FF), with two or three frame digits")
+
+
+def _rates() -> str:
+    return ", ".join(str(rate) for rate in TimecodeFramerate)
+
+
+def with_timecode(metadata: Any, *, named: bool = False) -> dict[str, Any]:
+    """A copy of clip metadata as it travels: the frame rate by its name. The caller's dictionaries stay as
+    they are.
+
+    `named` lets the wire's own spelling ("FPS_25") through too. Raises TimecodeError.
+    """
+    copied = dict(metadata)
+    start = copied.get("startTimecode")
+    if start:
+        spelled = start.get("framerate") if hasattr(start, "get") else None
+        if named and isinstance(spelled, str) and spelled in TimecodeFramerate.__members__:
+            _check_text(start.get("timecode"))
+        else:
+            copied["startTimecode"] = {**start, "framerate": framerate_name(start)}
+    return copied
+
+
+class BearerTokenAuth:
+    """The access token as HTTP wants it. Works as `auth=` of requests too."""
+
+    def __init__(self, token: str) -> None:
+        self._auth = f"Bearer {token}"
+
+    def __call__(self, request: Any) -> Any:
+        """Put the token on a request of the requests library, and return it."""
+        request.headers["Authorization"] = self._auth
+        return request
+
+    def get_auth_header(self) -> dict[str, str]:
+        """`{"Authorization": "Bearer ..."}`. For the API's own host only."""
+        return {"Authorization": self._auth}
+
+    def __repr__(self) -> str:
+        return "BearerTokenAuth(...)"

@@ -1,0 +1,28 @@
+"""The `http` attribute: urllib3, imported only when a script asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ConfigError
+
+
+class HttpMissingError(ConfigError, ImportError):
+    """urllib3 is not installed. Also an ImportError."""
+
+
+def make(timeout: float) -> Any:
+    """A PoolManager that repeats what may be repeated: never a POST, which may have been carried out."""
+    try:
+        import urllib3
+    except ImportError:
+        raise HttpMissingError(
+            "api.http needs urllib3, which is not installed: pip install 'moveshelf[legacy]'"
+        ) from None
+    retries = urllib3.Retry(
+        total=5,
+        status_forcelist=(500, 502, 503, 504),
+        allowed_methods=("GET", "HEAD", "PUT"),
+        backoff_factor=1,
+    )
+    return urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(connect=10, read=timeout))

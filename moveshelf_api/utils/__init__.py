@@ -1,0 +1,1 @@
+"""Only for `moveshelf_api.utils.hash`."""

@@ -160,3 +160,7 @@ class TransferError(MoveshelfError):
 
 class ChecksumError(TransferError):
     """Bytes arrived that are not the ones that were sent: size or CRC-32C differ. Nothing was put in place."""
+
+
+class TargetExistsError(TransferError, FileExistsError):
+    """A file of that name is there already and was to be left alone; nothing of it was touched."""

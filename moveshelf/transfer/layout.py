@@ -1,14 +1,16 @@
 """How the files of a folder say which subject, session, condition and trial they belong to.
 
-A layout is a relative path with fields in braces, such as `"{subject}/{session}/{condition}/{trial}_{rest}"` (files
-of one condition in one folder) or `"{subject}/{session}/{condition}/{trial}/{rest}"` (a folder per trial):
+A layout is a relative path with fields in braces, such as `"{subject}/{session}/{condition}/{trial}_{rest}"`
+(files of one condition in one folder) or `"{subject}/{session}/{condition}/{trial}/{rest}"` (a folder per
+trial):
 
 - a field never crosses a `/`;
 - a field is as short as it can be: in `{trial}_{rest}` the trial ends at the *first* underscore, so that
   `Walk_1_angles.json` is trial `Walk`, rest `1_angles.json`;
 - where that is not what the names mean, a field says what it looks like with a regular expression:
   `{trial:Walk_\\d+}_{rest}`;
-- `rest` is the data file's own name. `subject`, `session`, `trial` and `rest` are needed, `condition` may be absent.
+- `rest` is the data file's own name. `subject`, `session`, `trial` and `rest` are needed, `condition` may be
+  absent.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class Place:
 class Layout:
     """A layout, read once: `parse` paths with it, `format` places.
 
-    Raises ValidationError for unknown or missing fields, for one field twice, and for two with nothing between.
+    Raises ValidationError for unknown or missing fields, for one field twice, and for two with nothing
+    between.
     """
 
     def __init__(self, template: str = FLAT) -> None:
@@ -81,8 +84,8 @@ class Layout:
         for one, two in zip(self._parts, self._parts[1:], strict=False):
             if isinstance(one, _Field) and isinstance(two, _Field) and not (one.pattern or two.pattern):
                 raise ValidationError(
-                    f"Layout {template!r}: nothing stands between {{{one.name}}} and {{{two.name}}}, so that no "
-                    "name says where one ends; put a separator there, or a pattern, as in {trial:T\\d+}."
+                    f"Layout {template!r}: nothing stands between {{{one.name}}} and {{{two.name}}}, so that "
+                    "no name says where one ends; put a separator there, or a pattern, as in {trial:T\\d+}."
                 )
         self._expression = self._compile()
         # how many folders deep a session's own folder is; its import file is looked for there
@@ -96,7 +99,8 @@ class Layout:
         return f"Layout({self.template!r})"
 
     def parse(self, path: str) -> Place | None:
-        """The fields of a relative path with `/` between its folders; None where it does not fit the layout."""
+        """The fields of a relative path with `/` between its folders; None where it does not fit the layout.
+        """
         match = self._expression.fullmatch(path)
         if match is None:
             return None
@@ -175,7 +179,8 @@ def _closing(template: str, start: int) -> int:
 
 @dataclass(frozen=True)
 class SessionImport:
-    """What a `moveshelf_config_import.json` says of its session: `metadata`, and `date` (YYYY-MM-DD) or None."""
+    """What a `moveshelf_config_import.json` says of its session: `metadata`, and `date` (YYYY-MM-DD) or None.
+    """
 
     metadata: dict[str, Any]
     date: str | None
@@ -184,7 +189,8 @@ class SessionImport:
 def read_session_import(path: Path) -> SessionImport:
     """Read the import file of a session's folder: `{"sessionMetadata": {...}, "session_date": ...}`.
 
-    The date may stand beside the metadata or inside it. Raises ValidationError, naming the file, for anything else.
+    The date may stand beside the metadata or inside it. Raises ValidationError, naming the file, for anything
+    else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))

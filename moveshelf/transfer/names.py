@@ -1,9 +1,9 @@
 """Local names for what the service calls by any name at all.
 
-A name becomes one component of a path, on every system: nothing that separates, climbs, is reserved or cannot be
-written survives; it is percent-encoded, so that different names stay different and the original can be read.
-The same names in the same order give the same files on every run, on every system, which is how a run that was
-interrupted finds what it has.
+A name becomes one component of a path, on every system: nothing that separates, climbs, is reserved or cannot
+be written survives; it is percent-encoded, so that different names stay different and the original can be
+read. The same names in the same order give the same files on every run, on every system, which is how a run
+that was interrupted finds what it has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ FORBIDDEN = frozenset('<>:"/\\|?*')
 RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\.|$)")
 # bytes in UTF-8: the limit of ext4, and never more than what NTFS and APFS take
 LONGEST = 255
-# how the temporary files of a download are called (see `download.py`); no file of the service's may pass for one
+# how the temporary files of a download are called (see `download.py`); no file of the service's may pass for
+# one
 PART_PREFIX = ".moveshelf-"
 _ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 
@@ -45,7 +46,9 @@ def safe_name(name: str) -> str:
 
 
 def shortened(text: str, identity: str, suffix: str = "") -> str:
-    """`text` with `suffix` before its extension, cut to fit; what was cut is told apart by a digest of `identity`."""
+    """`text` with `suffix` before its extension, cut to fit; what was cut is told apart by a digest of
+    `identity`.
+    """
     stem, extension = _split(text)
     whole = stem + suffix + extension
     if len(whole.encode()) <= LONGEST:
@@ -65,11 +68,13 @@ def same_on_disk(name: str) -> str:
 
 
 def local_paths(entries: Iterable[Sequence[tuple[Hashable, str]]]) -> list[tuple[str, ...]]:
-    """A safe relative path for every entry; an entry is its `(key, name)` from the top folder down to the file.
+    """A safe relative path for every entry; an entry is its `(key, name)` from the top folder down to the
+    file.
 
-    The key says which object a name belongs to: two entries share a folder where they share the keys down to it,
-    and only there. Of siblings that one file system or another would take for the same, the first keeps its name
-    and each later one gets a mark made of its key, before the extension: nothing overwrites a sibling.
+    The key says which object a name belongs to: two entries share a folder where they share the keys down to
+    it, and only there. Of siblings that one file system or another would take for the same, the first keeps
+    its name and each later one gets a mark made of its key, before the extension: nothing overwrites a
+    sibling.
     """
     rooms: dict[tuple[str, ...], _Room] = {}
     paths = []

@@ -1,0 +1,222 @@
+"""One file from the object store to the disk: continued where it broke off, verified, then put in place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from moveshelf.errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
+from moveshelf.transfer.blob import (
+    Broken,
+    Gauge,
+    content_range,
+    cut_short,
+    exchange,
+    gave_up,
+    in_thread,
+    stored,
+)
+from moveshelf.transfer.partial import Partial
+from moveshelf.wire.retry import LOST, REFUSED, Failure, RetryPolicy
+
+if TYPE_CHECKING:
+    from moveshelf.wire.network import Blobs
+
+Address = Callable[[bool], Awaitable[str]]
+"""`await address(False)` is a signed URL, `await address(True)` a new one: the last was refused."""
+
+BLOCK = 1 << 20
+"""Bytes that go to the disk at once; a smaller file is in memory until it is whole."""
+READ_AHEAD = 1 << 18
+"""Bytes after which aiohttp stops reading from the socket (it takes twice as much)."""
+WRONG = 3
+"""How often bytes may arrive whole and wrong before that is an error."""
+
+
+class Fetched(NamedTuple):
+    """`size` bytes are in place; `resumed` of them were there from an earlier run; `crc32c` is theirs,
+    computed.
+    """
+
+    size: int
+    crc32c: str
+    resumed: int
+
+
+async def fetch(
+    blobs: Blobs,
+    address: Address,
+    target: Path,
+    *,
+    key: str,
+    overwrite: bool = False,
+    retry: RetryPolicy | None = None,
+    gauge: Gauge | None = None,
+) -> Fetched:
+    """Download to `target`; `key` is the id of what is downloaded, so that only its own beginning is
+    continued.
+
+    Dropped connections, answers cut short and 5xx are repeated with growing pauses, from the byte that was
+    reached; as long as bytes arrive, no end of them counts. A refused URL is renewed once each time. Raises
+    TransferError (ChecksumError where bytes are wrong again and again); `target` appears whole and right, or
+    not at all.
+    """
+    retry = retry or RetryPolicy()
+    partial = Partial(target, key)
+    run = _Run(blobs, partial, gauge or Gauge())
+    try:
+        await in_thread(partial.look)
+        resumed = partial.offset
+        run.count(resumed)
+        url = await address(False)
+        failures = wrong = 0
+        renewed = False
+        while True:
+            before = partial.offset
+            try:
+                if not partial.complete or partial.known.crc32c is None:
+                    await run.attempt(url)
+                crc = await in_thread(partial.finish, partial.handed_over(), overwrite)
+                return Fetched(partial.offset, crc, min(resumed, partial.offset))
+            except ChecksumError:
+                wrong += 1
+                resumed = 0
+                await run.restart()
+                if wrong >= WRONG:
+                    raise
+                pause = 0.0
+            except Broken as broken:
+                if partial.offset > before:
+                    failures, renewed = 0, False
+                if broken.stale and not renewed:
+                    renewed = True
+                    url = await address(True)
+                    continue
+                failures += 1
+                wait = retry.pause(broken.failure, failures, mutation=False)
+                if wait is None:
+                    raise _error(target, broken.failure, partial, failures) from None
+                pause = wait
+            await asyncio.sleep(pause)
+    except TargetExistsError:
+        await run.restart()
+        raise
+    except OSError as error:
+        if isinstance(error, MoveshelfError):  # several of ours are OSErrors too
+            raise
+        raise TransferError(f"{target} cannot be written: {error.strerror or error}.") from None
+    finally:
+        run.end()
+        await run.settle()
+        await asyncio.shield(in_thread(partial.leave))
+
+
+class _Run:
+    """The attempts of one download."""
+
+    def __init__(self, blobs: Blobs, partial: Partial, gauge: Gauge) -> None:
+        self.blobs = blobs
+        self.partial = partial
+        self.gauge = gauge
+        self._expected = 0
+        self._counted = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    def count(self, size: int) -> None:
+        self._counted += size
+        self.gauge.bytes += size
+
+    def expect(self, size: int | None) -> None:
+        if size is not None and size != self._expected:
+            self.gauge.expected += size - self._expected
+            self._expected = size
+
+    def end(self) -> None:
+        """A file that failed has moved nothing, so that the sums of a run add up."""
+        if self._counted != self._expected and self._expected:
+            self.gauge.expected -= self._expected - self._counted
+
+    async def restart(self) -> None:
+        await self.settle()
+        await in_thread(self.partial.discard)
+        self.count(-self._counted)
+
+    async def attempt(self, url: str) -> None:
+        """One request, from the byte that is missing to the end. Raises Broken."""
+        partial = self.partial
+        headers = {}
+        if partial.offset and partial.known.etag:
+            # the store sends all of it where the object is another one now
+            headers = {"Range": f"bytes={partial.offset}-", "If-Range": partial.known.etag}
+        elif partial.offset:
+            await self.restart()
+        host = urlsplit(url).hostname or "the object store"
+        async with exchange(
+            self.blobs, "GET", url, accept=(200, 206, 416), headers=headers, read_bufsize=READ_AHEAD
+        ) as response:
+            known = stored(response)
+            if response.status == 416:
+                response.close()
+                await self.restart()
+                raise Broken(Failure(LOST, f"{host} has fewer bytes than were there before"))
+            if response.status == 206:
+                first, size = content_range(response.headers.get("Content-Range"))
+                if first != partial.offset or not headers or size not in (partial.known.size, None):
+                    response.close()
+                    await self.restart()
+                    raise Broken(Failure(LOST, f"{host} sent another part than it was asked for"))
+            else:
+                if partial.offset or partial.known.etag:
+                    await self.restart()
+                partial.begin(known)
+            self.expect(partial.known.size)
+            await self._read(response, host)
+
+    async def _read(self, response: Any, host: str) -> None:
+        partial = self.partial
+        size = partial.known.size
+        while chunk := await response.content.readany():
+            partial.take(chunk)
+            self.count(len(chunk))
+            if partial.waiting >= BLOCK and not partial.complete:
+                await self._flush()
+        await self.settle()
+        if size is not None and partial.offset < size:
+            raise cut_short(host, partial.offset, size)
+
+    async def _flush(self) -> None:
+        """Hand what has come to a worker thread; the next block is read meanwhile, and no more than that."""
+        await self.settle()
+        loop = asyncio.get_running_loop()
+        self._writing = loop.run_in_executor(None, self.partial.write, self.partial.handed_over())
+
+    async def settle(self) -> None:
+        """Wait for the writing in progress."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # cancelled meanwhile: the thread still uses the file
+            with suppress(Exception):
+                await asyncio.wait([writing])
+            raise
+
+
+def _error(target: Path, failure: Failure, partial: Partial, attempts: int) -> TransferError:
+    if failure.kind == REFUSED and failure.status == 404:
+        advice = (
+            "The object store has no such file any more; refresh() the file and look at its upload_status."
+        )
+    elif failure.kind == REFUSED and failure.status in (400, 401, 403):
+        advice = "A new URL was refused too. Nothing was put in place."
+    elif partial.offset and partial.known.etag:
+        advice = f"{partial.offset:,} bytes are kept beside it; download again to go on from there."
+    else:
+        advice = "Nothing was put in place; download again."
+    return gave_up(str(target), failure, advice, attempts)

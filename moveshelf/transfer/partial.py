@@ -1,0 +1,205 @@
+"""The temporary file of a download: beside its target, continued by the next run, put in place when it is
+right.
+
+`.moveshelf-<digest of the target's name>.part` holds the bytes so far, `….part.json` beside it what the store
+said of the object: its entity tag, size and checksum, and the id that the service gives it. All methods but
+`take` may wait for the disk, and belong on a worker thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from moveshelf.errors import ChecksumError, TargetExistsError, TransferError
+from moveshelf.transfer.blob import Stored
+from moveshelf.transfer.checksum import Crc32c, chunks
+from moveshelf.transfer.locks import try_lock
+from moveshelf.transfer.names import PART_PREFIX
+
+UNKNOWN = Stored(None, None, None)
+
+
+class Partial:
+    """The bytes of one download so far. `offset` counts those taken, on disk or not yet."""
+
+    def __init__(self, target: Path, key: str) -> None:
+        self.target = target
+        self.key = key
+        digest = hashlib.blake2s(target.name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        self.path = target.with_name(f"{PART_PREFIX}{digest}.part")
+        self.known = UNKNOWN
+        self.offset = 0
+        self._crc = Crc32c()
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._descriptor: int | None = None
+        self._shared = False  # another process downloads the same file here: ours has a name of its own
+
+    @property
+    def waiting(self) -> int:
+        """Bytes taken that are not on the disk yet."""
+        return self._waiting_size
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are there, as far as the size is known."""
+        return self.known.size is not None and self.offset == self.known.size
+
+    def look(self) -> None:
+        """Take up what an earlier run has left, if it is of this object and can be continued."""
+        try:
+            saved = json.loads(self._sidecar.read_text(encoding="utf-8"))
+            if saved["key"] != self.key or not saved["etag"]:
+                return
+            size = saved["size"]
+            known = Stored(None if size is None else int(size), saved["crc32c"], str(saved["etag"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        descriptor = self._claim(create=False)
+        if descriptor is None:
+            return
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            for chunk in chunks(stream):
+                self._crc.update(chunk)
+                self.offset += len(chunk)
+        if known.size is not None and self.offset > known.size:
+            self._descriptor = descriptor
+            self.discard()
+            return
+        self.known = known
+        self._descriptor = descriptor
+
+    def begin(self, known: Stored) -> None:
+        """A first answer of the store has come: what it tells holds for the bytes to come. No disk here."""
+        self.known = known
+
+    def take(self, chunk: bytes) -> None:
+        """The next bytes; kept in memory until `flush`. No disk here."""
+        self._waiting.append(chunk)
+        self._waiting_size += len(chunk)
+        self.offset += len(chunk)
+
+    def handed_over(self) -> list[bytes]:
+        """What waits, for `write` on another thread, while more is taken."""
+        parts, self._waiting, self._waiting_size = self._waiting, [], 0
+        return parts
+
+    def write(self, parts: list[bytes]) -> None:
+        """Put bytes on the disk, after those before."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            descriptor = self._open()
+        for part in parts:
+            self._crc.update(part)
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+
+    def finish(self, parts: list[bytes], overwrite: bool) -> str:
+        """Write the rest, verify, and put the file in its place. The CRC-32C comes back, as base64.
+
+        Raises ChecksumError, and then nothing is in place; TargetExistsError where something has come to be
+        there.
+        """
+        size = self.known.size
+        if size is not None and self.offset != size:
+            raise ChecksumError(f"{self.target}: {self.offset:,} bytes arrived of {size:,}.")
+        self.write(parts)
+        crc = self._crc.base64()
+        if self.known.crc32c is not None and crc != self.known.crc32c:
+            raise ChecksumError(
+                f"{self.target}: the bytes that arrived have the CRC-32C {crc}, those in the store "
+                f"{self.known.crc32c}. Nothing was put in place."
+            )
+        if not overwrite and os.path.lexists(self.target):
+            raise TargetExistsError(f"{self.target} has come to exist meanwhile; it was left as it is.")
+        if os.name == "nt":
+            self._close()  # Windows renames no open file
+        try:
+            os.replace(self.path, self.target)
+        except OSError as error:
+            raise TransferError(f"{self.target} cannot be put in place: {error.strerror or error}.") from None
+        self._close()
+        with suppress(OSError):
+            self._sidecar.unlink()
+        return crc
+
+    def leave(self) -> None:
+        """End without finishing: keep what can be continued, remove what cannot."""
+        if self._descriptor is not None or self._waiting:
+            parts = self.handed_over()
+            if self.known.etag and not self._shared:
+                with suppress(OSError):
+                    self.write(parts)
+                self._close()
+            else:
+                self.discard()
+
+    def discard(self) -> None:
+        """Forget all bytes so far, here and on the disk."""
+        self.handed_over()
+        self.offset = 0
+        self._crc = Crc32c()
+        self.known = UNKNOWN
+        if self._descriptor is not None:
+            # the sidecar first: bytes without it are never continued
+            with suppress(OSError):
+                self._sidecar.unlink()
+            if os.name == "nt":
+                self._close()
+            with suppress(OSError):
+                self.path.unlink()
+            self._close()
+
+    @property
+    def _sidecar(self) -> Path:
+        return self.path.with_name(self.path.name + ".json")
+
+    def _open(self) -> int:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = self._claim(create=True)
+        if descriptor is None:
+            self._shared = True
+            self.path = self.path.with_name(f"{self.path.stem}-{secrets.token_hex(4)}.part")
+            descriptor = self._claim(create=True)
+            if descriptor is None:
+                raise TransferError(f"{self.path} cannot be locked.")
+        os.ftruncate(descriptor, 0)
+        if self.known.etag and not self._shared and not self.complete:
+            text = json.dumps({"key": self.key, **self.known._asdict()})
+            self._sidecar.write_text(text, encoding="utf-8")
+        self._descriptor = descriptor
+        return descriptor
+
+    def _claim(self, create: bool) -> int | None:
+        """The temporary file, locked and open at its end; None where another holds it (or there is none)."""
+        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags |= getattr(os, "O_CLOEXEC", 0) | (os.O_CREAT if create else 0)
+        while True:
+            try:
+                descriptor = os.open(self.path, flags, 0o666)
+            except FileNotFoundError:
+                if create:
+                    raise
+                return None
+            if not try_lock(descriptor):
+                os.close(descriptor)
+                return None
+            try:
+                # between the opening and the lock its holder may have put it in place: it is no part any more
+                same = os.path.samestat(os.fstat(descriptor), os.lstat(self.path))
+            except FileNotFoundError:
+                same = False
+            if same:
+                return descriptor
+            os.close(descriptor)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,3 @@
+from little_store import run, store, wire
+
+__all__ = ["run", "store", "wire"]

@@ -1,0 +1,308 @@
+"""One file down: whole and right, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from little_store import QUICK, Store, crc
+
+from moveshelf.errors import ChecksumError, TargetExistsError, TransferError
+from moveshelf.transfer import download
+from moveshelf.transfer.download import BLOCK, Fetched, fetch
+
+Run = Callable[..., Any]
+BIG = os.urandom(3 * BLOCK + 12345)
+
+
+class Addresses:
+    """Signed URLs as they are asked for; `renewals` counts."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = list(urls)
+        self.renewals = 0
+
+    async def __call__(self, renew: bool) -> str:
+        if renew:
+            self.renewals += 1
+            self.urls.pop(0)
+        return self.urls[0]
+
+
+def get(run: Run, store: Store, target: Path, **options: Any) -> Fetched:
+    address = options.pop("address", None) or Addresses(store.url("x"))
+    found = run(fetch, address, target, key=options.pop("key", "id-x"), retry=QUICK, **options)
+    assert isinstance(found, Fetched)
+    return found
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, BLOCK, BLOCK + 1, len(BIG)])
+def test_any_size(run: Run, store: Store, tmp_path: Path, size: int) -> None:
+    store.objects["x"] = BIG[:size]
+    found = get(run, store, tmp_path / "deep" / "er" / "x.c3d")
+    assert found == Fetched(size, crc(BIG[:size]), 0)
+    assert (tmp_path / "deep" / "er" / "x.c3d").read_bytes() == BIG[:size]
+    assert left(tmp_path / "deep" / "er") == ["x.c3d"]
+
+
+@pytest.mark.parametrize(
+    "fault", ["drop", 503, 500, 429, 408, ("cut", 0), ("cut", 1000), ("cut", BLOCK * 2 + 5)]
+)
+def test_what_passes_is_tried_again(run: Run, store: Store, tmp_path: Path, fault: Any) -> None:
+    store.objects["x"] = BIG
+    store.faults = [fault, fault, None]
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert left(tmp_path) == ["x"]
+
+
+def test_goes_on_where_it_broke_off(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [("cut", 1000), ("cut", 2 * BLOCK), None]
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert [asked for _, _, asked in store.log] == [None, "bytes=1000-", f"bytes={1000 + 2 * BLOCK}-"]
+
+
+def test_breaking_off_never_ends_it_while_bytes_come(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG[:100]
+    store.faults = [("cut", 5)] * 19
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG[:100]
+
+
+def test_gives_up_and_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [("cut", 2 * BLOCK), *[503] * 5]
+    with pytest.raises(TransferError, match="503") as caught:
+        get(run, store, tmp_path / "x")
+    assert caught.value.status == 503
+    assert "secret" not in str(caught.value)
+    assert not (tmp_path / "x").exists()
+    # another process, later
+    store.log.clear()
+    found = get(run, store, tmp_path / "x")
+    assert store.log == [("GET", "x", f"bytes={2 * BLOCK}-")]
+    assert found.resumed == 2 * BLOCK
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert left(tmp_path) == ["x"]
+
+
+def broken_off(run: Run, store: Store, target: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [("cut", 2 * BLOCK), *[503] * 5]
+    with pytest.raises(TransferError):
+        get(run, store, target)
+
+
+def test_another_object_is_not_continued(run: Run, store: Store, tmp_path: Path) -> None:
+    broken_off(run, store, tmp_path / "x")
+    found = get(run, store, tmp_path / "x", key="another id")
+    assert found.resumed == 0
+    assert store.log[-1] == ("GET", "x", None)
+    assert (tmp_path / "x").read_bytes() == BIG
+
+
+def test_an_object_that_changed_meanwhile_starts_anew(run: Run, store: Store, tmp_path: Path) -> None:
+    broken_off(run, store, tmp_path / "x")
+    store.objects["x"] = BIG[::-1]
+    found = get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG[::-1]
+    assert found.size == len(BIG)
+    assert left(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("spoil", ["flip", "longer", "sidecar", "no sidecar", "shorter"])
+def test_a_spoilt_beginning_does_no_harm(run: Run, store: Store, tmp_path: Path, spoil: str) -> None:
+    broken_off(run, store, tmp_path / "x")
+    (part,) = tmp_path.glob(".moveshelf-*.part")
+    sidecar = part.with_name(part.name + ".json")
+    data = bytearray(part.read_bytes())
+    if spoil == "flip":
+        data[77] ^= 1
+        part.write_bytes(data)
+    elif spoil == "longer":
+        part.write_bytes(bytes(data) + bytes(len(BIG)))
+    elif spoil == "shorter":
+        part.write_bytes(data[:10])
+    elif spoil == "sidecar":
+        sidecar.write_text(json.dumps({"key": "id-x", "etag": 3}))
+    else:
+        sidecar.unlink()
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert left(tmp_path) == ["x"]
+
+
+def test_a_part_that_is_whole_needs_no_bytes(run: Run, store: Store, tmp_path: Path) -> None:
+    broken_off(run, store, tmp_path / "x")
+    (part,) = tmp_path.glob(".moveshelf-*.part")
+    part.write_bytes(BIG)
+    store.log.clear()
+    get(run, store, tmp_path / "x")
+    assert store.log == []
+    assert (tmp_path / "x").read_bytes() == BIG
+
+
+def test_without_entity_tag_it_starts_over(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.extra = {"ETag": None}
+    store.faults = [("cut", 2 * BLOCK), None]
+    get(run, store, tmp_path / "x")
+    assert [asked for _, _, asked in store.log] == [None, None]
+    assert (tmp_path / "x").read_bytes() == BIG
+
+
+def test_wrong_bytes_are_fetched_again(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = ["garble", "garble", None]
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG
+
+
+@pytest.mark.parametrize("size", [1000, len(BIG)])
+def test_wrong_bytes_never_get_the_name(run: Run, store: Store, tmp_path: Path, size: int) -> None:
+    store.objects["x"] = BIG[:size]
+    store.faults = ["garble"] * 9
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(ChecksumError):
+        get(run, store, tmp_path / "x", overwrite=True)
+    assert (tmp_path / "x").read_text() == "mine"
+    assert left(tmp_path) == ["x"]
+
+
+def test_a_checksum_that_is_no_checksum_of_the_bytes_sent(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = b"{}"
+    store.extra = {"x-goog-hash": "crc32c=AAAAAA==", "x-goog-stored-content-encoding": "gzip"}
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_expired_url_is_renewed_once(run: Run, store: Store, tmp_path: Path, status: int) -> None:
+    store.objects["x"] = BIG
+    store.faults = [status]
+    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    get(run, store, tmp_path / "x", address=address)
+    assert address.renewals == 1
+    store.faults = [status, status]
+    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    with pytest.raises(TransferError, match=str(status)):
+        get(run, store, tmp_path / "y", address=address)
+    assert address.renewals == 1
+
+
+def test_it_may_expire_again_after_more_has_come(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [403, ("cut", BLOCK), 403, None]
+    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    get(run, store, tmp_path / "x", address=address)
+    assert address.renewals == 2
+    assert (tmp_path / "x").read_bytes() == BIG
+
+
+def test_what_is_there_stays_unless_told(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = b"new"
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(TargetExistsError):
+        get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_text() == "mine"
+    get(run, store, tmp_path / "x", overwrite=True)
+    assert (tmp_path / "x").read_text() == "new"
+    assert left(tmp_path) == ["x"]
+
+
+def test_a_folder_that_cannot_be(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = b"new"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(TransferError, match="cannot be written"):
+        get(run, store, tmp_path / "file" / "x")
+
+
+def test_a_redirect_is_followed_without_a_key(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["there"] = b"bytes"
+    store.faults = [web.Response(status=307, headers={"Location": "/there"})]
+    get(run, store, tmp_path / "x", address=Addresses(store.url("x")))
+    assert (tmp_path / "x").read_bytes() == b"bytes"
+    assert not any("Authorization" in headers for headers in store.headers)
+
+
+def test_redirects_end(run: Run, store: Store, tmp_path: Path) -> None:
+    async def around(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "/again"})
+
+    store.each = around
+    with pytest.raises(TransferError, match="302"):
+        get(run, store, tmp_path / "x")
+
+
+def test_two_at_once_to_one_target(run: Run, store: Store, tmp_path: Path) -> None:
+    """Each writes a file of its own; the last one is in place, whole."""
+    import asyncio
+
+    store.objects["x"] = BIG
+    both = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse | None:
+        if len(store.log) == 2:
+            both.set()
+        return None
+
+    store.each = slow
+
+    async def twice(blobs: Any) -> list[Fetched]:
+        one = fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
+        two = fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
+        return await asyncio.gather(one, two)
+
+    run(twice)
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert left(tmp_path) == ["x"]
+
+
+def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) -> None:
+    import asyncio
+
+    store.objects["x"] = BIG
+
+    async def hold(request: web.Request) -> web.StreamResponse | None:
+        response = web.StreamResponse(headers={"ETag": '"e"', "Content-Length": str(len(BIG))})
+        await response.prepare(request)
+        await response.write(BIG[: 2 * BLOCK])
+        await asyncio.sleep(30)
+        return response
+
+    store.each = hold
+
+    async def stopped(blobs: Any) -> None:
+        gauge = download.Gauge()
+        task = asyncio.ensure_future(
+            fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="id-x", retry=QUICK, gauge=gauge)
+        )
+        while gauge.bytes < 2 * BLOCK:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(stopped)
+    (part,) = tmp_path.glob("*.part")
+    assert part.read_bytes() == BIG[: 2 * BLOCK]
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_gauge_counts_each_byte_once(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [("cut", 1000), "garble", None]
+    gauge = download.Gauge()
+    get(run, store, tmp_path / "x", gauge=gauge)
+    assert gauge.bytes == gauge.expected == len(BIG)

@@ -84,7 +84,9 @@ class Moveshelf:
                 f"these are {len(names)}"
             )
         found: Any = self.projects[names[0]]
-        for name, step in zip(names[1:], ("subjects", "sessions", "conditions", "clips", "files")):
+        for name, step in zip(
+            names[1:], ("subjects", "sessions", "conditions", "clips", "files"), strict=False
+        ):
             if step == "conditions" and not name.strip("/"):
                 continue  # the clips of the whole session
             found = getattr(found, step)[name]
@@ -174,13 +176,17 @@ class Moveshelf:
         return f"<Moveshelf at {self._config.api_url}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a connection holds a key and cannot be pickled or copied; connect() where you need it")
+        raise TypeError(
+            "a connection holds a key and cannot be pickled or copied; connect() where you need it"
+        )
 
 
 def _identity(id: str, kind: str) -> str:
     """Checked before any request: an id is text, not empty, without white space."""
     if not isinstance(id, str) or not id or id != id.strip() or any(one.isspace() for one in id):
-        raise ValidationError(f"{id!r} is no id of a {kind}: ids are text without spaces, as the service gives them")
+        raise ValidationError(
+            f"{id!r} is no id of a {kind}: ids are text without spaces, as the service gives them"
+        )
     return id
 
 

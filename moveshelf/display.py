@@ -66,7 +66,11 @@ def entity_html(obj: Entity) -> str:
         text = f"{len(peek(value._items))} loaded" if _is_collection(value) else _short(value)
         rows.append(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>")
     title = escape(f"{type(obj).__name__} {obj._peek_name() or ''}".strip())
-    note = f"<p>not loaded: {escape(', '.join(missing))}; touch one or <code>load()</code> it</p>" if missing else ""
+    note = (
+        f"<p>not loaded: {escape(', '.join(missing))}; touch one or <code>load()</code> it</p>"
+        if missing
+        else ""
+    )
     return f"<div><strong>{title}</strong><table>{''.join(rows)}</table>{note}</div>"
 
 
@@ -79,7 +83,9 @@ def collection_repr(collection: Collection[Any]) -> str:
     kind = collection._kind()
     items = peek(collection._items)
     if items.__class__ is not list:
-        state = "deleted" if items is DELETED else "not loaded; len(), a loop, an index or load() fetches them"
+        state = (
+            "deleted" if items is DELETED else "not loaded; len(), a loop, an index or load() fetches them"
+        )
         return f"<{kind} ({state})>"
     names = [_name(one) for one in items[:SHOWN]]
     more = ", ..." if len(items) > SHOWN else ""

@@ -62,10 +62,12 @@ class Named:
 class Gap:
     """Stands in a cohort for the members of a parent whose own field is not loaded yet."""
 
-    __slots__ = ("parent",)
+    __slots__ = ("level", "parent")
 
-    def __init__(self, parent: Entity) -> None:
+    def __init__(self, parent: Entity, level: Cohort) -> None:
         self.parent = parent
+        #: the cohort whose members are missing
+        self.level = level
 
 
 class Cohort:
@@ -188,7 +190,7 @@ class Cohort:
             items = _items(parent, field)
             if items is None:
                 if looped and not seeking:
-                    yield Gap(parent)
+                    yield Gap(parent, self)
                     return
                 continue
             for one in items if self.select is None else self.select.pick(items):
@@ -227,10 +229,9 @@ class Cohort:
     def open(self, obj: Entity, most: int) -> int:
         """How many members a window opened at `obj` by index or name covers; grows when neighbours are asked."""
         self.window = self.window * GROWTH if obj.id == self.expected else 1
-        if self.window >= most:
+        if self.window > 1 and self.window >= most:
             self.full = True
-            return most
-        return self.window
+        return min(self.window, most)
 
     def proceed(self) -> None:
         """The reader has come to a chunk that was read ahead."""

@@ -73,7 +73,9 @@ class Engine(Loader):
                 else:
                     self.objects.put(found)
             if not isinstance(found, cls):
-                raise NotFoundError(f"{identity!r} is the id of a {type(found).__name__}, not of a {cls.__name__}")
+                raise NotFoundError(
+                    f"{identity!r} is the id of a {type(found).__name__}, not of a {cls.__name__}"
+                )
             return found
 
     def peek(self, identity: str) -> Entity | None:
@@ -213,7 +215,9 @@ class Engine(Loader):
         known = self.objects.get(identity)
         if known is not None:
             return known
-        answer = self.wire.execute("query Kind($id: ID!) { node(id: $id) { __typename id } }", {"id": identity})
+        answer = self.wire.execute(
+            "query Kind($id: ID!) { node(id: $id) { __typename id } }", {"id": identity}
+        )
         node = answer.get("node")
         kind = BY_WIRE.get(node["__typename"]) if node else None
         return None if kind is None else self.get(kind, identity)

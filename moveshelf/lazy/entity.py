@@ -88,7 +88,9 @@ class Entity:
         found = cls.fields.get(cls.derived.get(name, name))
         if found is None:
             known = sorted({*cls.fields, *cls.derived})
-            raise ValidationError(f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}")
+            raise ValidationError(
+                f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}"
+            )
         return found
 
     def _detached(self, what: str) -> Exception:
@@ -127,7 +129,9 @@ def _revive(name: str, identity: str, state: dict[str, Any]) -> Entity:
     return obj
 
 
-def entity(wire: str, *, derived: dict[str, str] | None = None, root: bool = False) -> Callable[[type[E]], type[E]]:
+def entity(
+    wire: str, *, derived: dict[str, str] | None = None, root: bool = False
+) -> Callable[[type[E]], type[E]]:
     """Class decorator: give every field its slot, through attrs, and register the class.
 
     `derived` maps properties to the fields they are computed from.

@@ -38,9 +38,23 @@ Key = tuple[type[Entity], str]
 class Chunk:
     """One request for one group of fields of some objects, and those who wait for it."""
 
-    __slots__ = ("clock", "cohort", "counted", "done", "engine", "error", "errors", "group", "ids", "kind", "patient")
+    __slots__ = (
+        "clock",
+        "cohort",
+        "counted",
+        "done",
+        "engine",
+        "error",
+        "errors",
+        "group",
+        "ids",
+        "kind",
+        "patient",
+    )
 
-    def __init__(self, engine: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None) -> None:
+    def __init__(
+        self, engine: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None
+    ) -> None:
         self.engine = engine
         self.kind = kind
         self.group = name
@@ -139,7 +153,7 @@ class Loader:
             size = cohort.open(obj, size)
         batches, gap = self._gather(cohort, obj, name, size, 1)
         if cohort.full and gap is not None and len(batches[0]) < size and patience > 0:
-            further_up = self._further_up(cohort, gap)
+            further_up = self._further_up(gap)
             if further_up is not None:
                 return further_up
         own = self._send(type(obj), name, batches[0], cohort)
@@ -161,58 +175,31 @@ class Loader:
                 break
             self._send(type(obj), name, batch, cohort).count()
         if gap is not None and cohort.room() > 0 and self._affordable():
-            self._further_up(cohort, gap)
+            self._further_up(gap)
 
     def _affordable(self: Engine) -> bool:
         left = self.wire.room()
         return left is None or left > 0
 
-    def _further_up(self: Engine, cohort: Cohort, gap: Gap) -> Chunk | None:
+    def _further_up(self: Engine, gap: Gap) -> Chunk | None:
         """The chunk that will bring the members missing at `gap`: the one on its way, or a new one."""
-        parent, field = cohort.parent, cohort.field
-        if parent is None or field is None or gap.parent._cohort is None:
-            owner_cohort = parent
-        else:
-            owner_cohort = gap.parent._cohort
-        # the gap may be several levels up: its own class says which field is missing there
-        name = self._missing_field(cohort, gap)
-        if name is None:
-            return None
+        level, name = gap.level.parent, gap.level.field.group if gap.level.field is not None else ""
         flight = self.flights.get((gap.parent.id, name))
         if flight is not None:
             return flight
-        if owner_cohort is None or (gap.parent.id, name) in self.failed or not self._affordable():
+        if level is None or (gap.parent.id, name) in self.failed or not self._affordable():
             return None
-        batches, further = self._gather(
-            self._level(cohort, gap), gap.parent, name, self.size(type(gap.parent), name), 1
-        )
-        if further is not None and len(batches[0]) < self.size(type(gap.parent), name):
-            above = self._further_up(self._level(cohort, gap), further)
+        size = self.size(type(gap.parent), name)
+        batches, further = self._gather(level, gap.parent, name, size, 1)
+        if further is not None and len(batches[0]) < size:
+            above = self._further_up(further)
             if above is not None:
                 return above
-        chunk = self._send(type(gap.parent), name, batches[0], self._level(cohort, gap))
+        if not batches[0]:
+            return None
+        chunk = self._send(type(gap.parent), name, batches[0], level)
         chunk.count()
         return chunk
-
-    @staticmethod
-    def _level(cohort: Cohort, gap: Gap) -> Cohort:
-        """The cohort that the gap's parent belongs to."""
-        level = cohort
-        while level.parent is not None:
-            assert level.field is not None
-            if level.field.owner is type(gap.parent):
-                return level.parent
-            level = level.parent
-        return level
-
-    @staticmethod
-    def _missing_field(cohort: Cohort, gap: Gap) -> str | None:
-        level: Cohort | None = cohort
-        while level is not None and level.field is not None:
-            if level.field.owner is type(gap.parent):
-                return level.field.group
-            level = level.parent
-        return None
 
     def _gather(
         self: Engine, cohort: Cohort, start: Entity, name: str, size: int, most: int
@@ -246,12 +233,19 @@ class Loader:
 
     # sending -------------------------------------------------------------------------------------------------
     def _send(
-        self: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None, patient: bool = False
+        self: Engine,
+        kind: type[Entity],
+        name: str,
+        ids: list[str],
+        cohort: Cohort | None,
+        patient: bool = False,
     ) -> Chunk:
         """Put a request on its way. The lock is held; the answer is put away by the I/O thread."""
         chunk = Chunk(self, kind, name, ids, cohort)
         selection = group(kind, name)
-        lister = next((f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None)
+        lister = next(
+            (f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None
+        )
         chunk.patient = patient or (len(ids) == 1 and lister is None)
         pending = self.ask(kind, selection, ids, halve=not chunk.patient)
         for identity in ids:
@@ -259,7 +253,9 @@ class Loader:
         pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))
         return chunk
 
-    def ask(self: Engine, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool) -> Pending:
+    def ask(
+        self: Engine, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool
+    ) -> Pending:
         """Send the question for `selection` of those objects."""
         if kind.is_root:
             text = root_document(selection.name, selection.text)
@@ -381,5 +377,7 @@ def gone(kind: type[Entity], identity: str, node: Any) -> NotFoundError:
     """What an empty answer for an id means."""
     name = kind.__name__
     if node is None:
-        return NotFoundError(f"the service has no {name.lower()} with id {identity!r} (deleted, or not yours to see)")
+        return NotFoundError(
+            f"the service has no {name.lower()} with id {identity!r} (deleted, or not yours to see)"
+        )
     return NotFoundError(f"{identity!r} is not the id of a {name.lower()} but of something else")

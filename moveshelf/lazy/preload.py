@@ -71,7 +71,9 @@ def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree
     todo = [one for one in members if any(not field.loaded(one) for field in tree)]
     if todo:
         wanted = [field for field in tree if any(not field.loaded(one) for one in todo)]
-        below: Tree = {field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted}
+        below: Tree = {
+            field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted
+        }
         _ask(engine, todo, kind, below)
     for field, subtree in tree.items():
         if subtree and isinstance(field, Reference):
@@ -93,7 +95,7 @@ def _below(engine: Engine, members: list[Entity], field: Reference[Any]) -> list
 
 def _selection(kind: type[Entity], tree: Tree) -> Selection:
     nested = {
-        field: _selection(field.target, {**dict.fromkeys(basic(field.target).fields, {}), **below})
+        field: _selection(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
         for field, below in tree.items()
         if isinstance(field, Reference)
     }
@@ -131,7 +133,7 @@ def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree) -> 
         for begin in range(0, len(mine), size):
             batches.send(mine[begin : begin + size])
     batches.wait()
-    for one, flights in elsewhere:
+    for _, flights in elsewhere:
         for flight in flights:
             flight.wait()
     left = [one for one, _ in elsewhere if any(not field.loaded(one) for field in tree)]
@@ -169,7 +171,9 @@ def _count(members: list[Entity], tree: Tree) -> tuple[int, int]:
         if not isinstance(field, Many):
             continue
         parents += len(members)
-        children = [child for one in members if field.loaded(one) for child in peek(field.read(one))._members()]
+        children = [
+            child for one in members if field.loaded(one) for child in peek(field.read(one))._members()
+        ]
         deeper = _count(children, below) if children else (0, 0)
         objects += len(children) + deeper[0]
         parents += deeper[1]
@@ -244,7 +248,7 @@ class Batches:
         while self.waiting:
             chunk = self.waiting.pop(0)
             chunk.wait()
-            self.errors.update({identity: error for identity, error in chunk.errors.items()})
+            self.errors.update(chunk.errors)
             if isinstance(chunk.error, TooLargeError):
                 found = self.engine.peek(chunk.ids[0])
                 if found is not None and not any(

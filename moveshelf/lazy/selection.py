@@ -7,7 +7,7 @@ so that a text depends on the shape of the question and on the number of objects
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .entity import Entity
@@ -24,7 +24,10 @@ class Selection:
     __slots__ = ("_links", "_lists", "_scalars", "cls", "fields", "nested", "text")
 
     def __init__(
-        self, cls: type[Entity], fields: Iterable[Field[Any]], nested: Mapping[Field[Any], Selection] | None = None
+        self,
+        cls: type[Entity],
+        fields: Iterable[Field[Any]],
+        nested: Mapping[Field[Any], Selection] | None = None,
     ) -> None:
         self.cls = cls
         self.fields = tuple(fields)
@@ -126,13 +129,13 @@ class Selection:
         return any(field.read(obj) is NOT_LOADED or not field.loaded(obj) for field in self.fields)
 
 
-@lru_cache(maxsize=None)
+@cache
 def basic(cls: type[Entity]) -> Selection:
     """What a listing brings of a class: what identifies and sorts."""
     return Selection(cls, cls.groups[BASIC])
 
 
-@lru_cache(maxsize=None)
+@cache
 def group(cls: type[Entity], name: str) -> Selection:
     """What is fetched together when one field of the group is touched."""
     return Selection(cls, cls.groups[name])

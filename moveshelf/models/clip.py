@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
@@ -18,8 +17,6 @@ from .values import UploadStatus
 
 if TYPE_CHECKING:
     from .datafile import DataFile
-    from .project import Project
-    from .session import Session
 
 
 def _options(text: Any) -> Any:
@@ -51,25 +48,39 @@ class Clip(Thing):
         "created", group=BASIC, convert=to_datetime, doc="When it was made on the service, in UTC."
     )
     path = Scalar["str | None"](
-        "projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/<condition>/`, the last slash not always there."
+        "projectPath",
+        group=BASIC,
+        doc="The folder: `/<subject>/<session>/<condition>/`, the last slash not always there.",
     )
     upload_status = Scalar["UploadStatus | None"](
-        "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with the clip's own file."
+        "uploadStatus",
+        group=BASIC,
+        convert=UploadStatus,
+        doc="How far the service is with the clip's own file.",
     )
-    has_charts = Scalar["bool | None"]("hasCharts", group=BASIC, doc="Whether the service draws charts of it.")
+    has_charts = Scalar["bool | None"](
+        "hasCharts", group=BASIC, doc="Whether the service draws charts of it."
+    )
     description = Scalar["str | None"]("description", group="details", doc="Free text.")
     custom_options = Scalar["Any"](
-        "customOptions", group="details", convert=_options, doc="The parsed object of custom options, or None."
+        "customOptions",
+        group="details",
+        convert=_options,
+        doc="The parsed object of custom options, or None.",
     )
     has_video = Scalar["bool | None"]("hasVideo", doc="Whether there is a video.")
-    original_name = Scalar["str | None"]("originalFileName", doc="The name of the clip's own file, None without one.")
+    original_name = Scalar["str | None"](
+        "originalFileName", doc="The name of the clip's own file, None without one."
+    )
     project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
     session = Found["Session"](
         "Session",
         _session_of,
         doc="The session. No request when reached through it, else the project's sessions are listed; None without one.",
     )
-    files = Many["DataFile"]("additionalData", "DataFile", back="clip", doc="The files of the trial, as the service lists them.")
+    files = Many["DataFile"](
+        "additionalData", "DataFile", back="clip", doc="The files of the trial, as the service lists them."
+    )
 
     @property
     def name(self) -> str:
@@ -111,4 +122,6 @@ class Clip(Thing):
 
 def owner_of_file(file: DataFile) -> str | None:
     """The wire does not tell which clip a file belongs to."""
-    raise NotFoundError(f"the service does not tell which clip file {file.id} belongs to; reach it through its clip")
+    raise NotFoundError(
+        f"the service does not tell which clip file {file.id} belongs to; reach it through its clip"
+    )

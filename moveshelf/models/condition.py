@@ -191,7 +191,11 @@ class Conditions(Sequence[Condition]):
         from ..display import label
 
         near = difflib.get_close_matches(key.strip("/"), names, 3, 0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(map(repr, names)) or 'none'}"
+        hint = (
+            f"did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"it has {', '.join(map(repr, names)) or 'none'}"
+        )
         return f"no condition {key!r} in {label(self._session)}; {hint}"
 
     def __contains__(self, key: object) -> bool:
@@ -201,7 +205,10 @@ class Conditions(Sequence[Condition]):
 
     def get(self, key: str, default: Any = None) -> Condition | Any:
         """The condition of that name, or `default`."""
-        return self[key] if key in self else default
+        try:
+            return self[key]
+        except NameNotFoundError:
+            return default
 
     def names(self) -> list[str]:
         """The conditions' names, in order."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def _clip_of(file: DataFile) -> str | None:
-    raise NotFoundError(f"the service does not tell which clip file {file.id} belongs to; reach it through its clip")
+    raise NotFoundError(
+        f"the service does not tell which clip file {file.id} belongs to; reach it through its clip"
+    )
 
 
 @entity("AdditionalData")
@@ -23,11 +25,18 @@ class DataFile(Thing):
     """A file of a trial. Its bytes are fetched through a signed address, which is asked for on use."""
 
     name = Scalar[str]("originalFileName", group=BASIC, doc="The file's name.")
-    data_type = Scalar["DataType | None"]("dataType", group=BASIC, convert=DataType, doc="What kind of data it holds.")
-    upload_status = Scalar["UploadStatus | None"](
-        "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with it; only complete ones have bytes."
+    data_type = Scalar["DataType | None"](
+        "dataType", group=BASIC, convert=DataType, doc="What kind of data it holds."
     )
-    clip = Found["Clip"]("Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip.")
+    upload_status = Scalar["UploadStatus | None"](
+        "uploadStatus",
+        group=BASIC,
+        convert=UploadStatus,
+        doc="How far the service is with it; only complete ones have bytes.",
+    )
+    clip = Found["Clip"](
+        "Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip."
+    )
 
 
 class OriginalFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ValidationError
 from ..lazy.collection import Collection
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from .session import Session
     from .subject import Subject
 
-Where = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+Where = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 SessionsWhere = Mapping[str, Any]
 
 OPERATORS = ("EQ", "IN", "BETWEEN", "ALL")
 
 
-def find_subjects(project: Project, where: Where | None, sessions: SessionsWhere | None) -> Collection[Subject]:
+def find_subjects(
+    project: Project, where: Where | None, sessions: SessionsWhere | None
+) -> Collection[Subject]:
     """See Project.find_subjects."""
     kind = ENTITIES["Subject"]
     arguments = {
@@ -63,7 +65,9 @@ def find_sessions(
     if first is not None and last is not None and first > last:
         raise ValidationError(f"start {first} is after end {last}")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise ValidationError(f"limit is a number of sessions, at least 1, or None for all; this is {limit!r}")
+        raise ValidationError(
+            f"limit is a number of sessions, at least 1, or None for all; this is {limit!r}"
+        )
     kind = ENTITIES["Session"]
     of_sessions, of_subjects = metadata_filters(where), metadata_filters(subject_where)
     text = (
@@ -116,7 +120,7 @@ def _collected(project: Project, kind: type[Entity], rows: Sequence[Row]) -> Col
                 continue
             one = engine.get(kind, row["id"])
             selection.absorb(engine, one, row, engine.clock)
-            setattr(one, "_project", project.id)
+            one._project = project.id
             items.append(one)
     return Collection(engine, kind, items=items)
 
@@ -139,7 +143,9 @@ def subject_filter(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
     if not isinstance(where, Mapping):
-        raise ValidationError(f"where is a dictionary, {{key: value}} or a filter group, not {type(where).__name__}")
+        raise ValidationError(
+            f"where is a dictionary, {{key: value}} or a filter group, not {type(where).__name__}"
+        )
     if "logic" in where or "filters" in where or {"key", "operator"} <= set(where):
         return _checked(where)
     return _group("AND", [_leaf(key, value) for key, value in where.items()]) if where else None
@@ -225,7 +231,9 @@ def _recent_leaf(key: Any, value: Any) -> dict[str, Any]:
         raise ValidationError(f"a filter's key is the name of a metadata field, not {key!r}")
     if isinstance(value, tuple):
         if len(value) != 2:
-            raise ValidationError(f"a tuple in the filter on {key!r} means between: it takes two values, not {value!r}")
+            raise ValidationError(
+                f"a tuple in the filter on {key!r} means between: it takes two values, not {value!r}"
+            )
         return {"key": key, "operator": "BETWEEN", "values": [_text(one) for one in value]}
     if isinstance(value, (list, set, frozenset)):
         if not value:

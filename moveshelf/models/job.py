@@ -13,7 +13,9 @@ class Job(Thing):
     """A computation on the service. `refresh()` asks how far it is."""
 
     status = Scalar[JobStatus]("status", group=BASIC, convert=JobStatus, doc="How far it is, as last asked.")
-    result = Scalar["str | None"]("result", group=BASIC, doc="What came out, or why it failed, in the service's words.")
+    result = Scalar["str | None"](
+        "result", group=BASIC, doc="What came out, or why it failed, in the service's words."
+    )
     description = Scalar["str | None"]("description", group=BASIC, doc="What is computed.")
 
     @property

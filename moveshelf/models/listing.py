@@ -23,7 +23,9 @@ FIRST = 1000
 STEP = timedelta(days=365)
 
 
-def project_field(project: Project, text: str, arguments: dict[str, tuple[str, Any]], *, halve: bool = False) -> Any:
+def project_field(
+    project: Project, text: str, arguments: dict[str, tuple[str, Any]], *, halve: bool = False
+) -> Any:
     """Ask one project for `text` with variables `{name: (type, value)}`; the answer's node. One request.
 
     Raises NotFoundError if there is no such project, TooLargeError (with `halve`) if the answer cannot be had whole.
@@ -39,7 +41,9 @@ def project_field(project: Project, text: str, arguments: dict[str, tuple[str, A
         raise query_error(answer.errors, "ProjectField", answer)
     node = (answer.data or {}).get("node")
     if not node:
-        raise NotFoundError(f"the service has no project with id {project.id!r} (deleted, or not yours to see)")
+        raise NotFoundError(
+            f"the service has no project with id {project.id!r} (deleted, or not yours to see)"
+        )
     return node
 
 

@@ -10,7 +10,7 @@ from .base import Thing
 from .values import UploadStatus
 
 if TYPE_CHECKING:
-    from .clip import Clip
+    pass
 
 
 @entity("Norm")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
 from ..lazy.collection import Collection
@@ -15,8 +15,6 @@ from .listing import all_clips, sessions_by_halves
 from .values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
-    from .clip import Clip
-    from .norm import Norm
     from .session import Session
     from .subject import Subject
 
@@ -31,7 +29,9 @@ class Project(Thing):
     unlisted_access = Scalar["bool | None"](
         "unlistedAccess", group="details", doc="Whether whoever has a link may look."
     )
-    subjects = Many["Subject"]("patientsList", "Subject", back="project", chunk=1, barrier=True, doc="All subjects, by name.")
+    subjects = Many["Subject"](
+        "patientsList", "Subject", back="project", chunk=1, barrier=True, doc="All subjects, by name."
+    )
     sessions = Many["Session"](
         "sessions",
         "Session",
@@ -56,10 +56,16 @@ class Project(Thing):
     )
     norms = Many["Norm"]("norms", "Norm", barrier=True, doc="The project's norms.")
     datasets = Scalar["tuple[Dataset, ...]"](
-        "datasets", nested="{ name downloadUri }", convert=Dataset.list_of, doc="Files of the project as a whole."
+        "datasets",
+        nested="{ name downloadUri }",
+        convert=Dataset.list_of,
+        doc="Files of the project as a whole.",
     )
     template = Scalar["Template | None"](
-        "template", nested="{ name data }", convert=Template.parse, doc="Which metadata there is, parsed; None without one."
+        "template",
+        nested="{ name data }",
+        convert=Template.parse,
+        doc="Which metadata there is, parsed; None without one.",
     )
     configuration = Scalar["Configuration | None"](
         "projectConfiguration",
@@ -106,7 +112,9 @@ class Project(Thing):
         """
         found = filters.subject_by_ehr_id(self, ehr_id)
         if found is None:
-            raise NotFoundError(f"no subject with EHR id {ehr_id!r} in project {self._peek_name() or self.id}")
+            raise NotFoundError(
+                f"no subject with EHR id {ehr_id!r} in project {self._peek_name() or self.id}"
+            )
         return found
 
     @property

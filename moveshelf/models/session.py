@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..lazy.entity import entity
@@ -12,11 +11,7 @@ from .base import Thing
 from .condition import Conditions
 
 if TYPE_CHECKING:
-    from .clip import Clip
-    from .norm import Norm
-    from .project import Project
-    from .report import Report
-    from .subject import Subject
+    pass
 
 
 @entity("Session", derived={"name": "path", "metadata": "record", "conditions": "clips"})
@@ -25,18 +20,27 @@ class Session(Thing):
 
     path = Scalar[str]("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
     date = Scalar["date | str | None"](
-        "date", group=BASIC, convert=to_date, doc="The day of the session; None if it has none; the stored text if it is no date."
+        "date",
+        group=BASIC,
+        convert=to_date,
+        doc="The day of the session; None if it has none; the stored text if it is no date.",
     )
     updated = Scalar["datetime | str | None"](
         "updated", convert=to_datetime, doc="When the service last changed the session, in UTC."
     )
     record = Scalar["dict[str, Any] | None"](
-        "metadata", convert=parse_record, doc="The whole stored object as it is: `{\"metadata\": {...}, ...}`; or None."
+        "metadata",
+        convert=parse_record,
+        doc='The whole stored object as it is: `{"metadata": {...}, ...}`; or None.',
     )
     project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
     subject = One["Subject"]("patient", "Subject", doc="The subject. No request when reached through it.")
     clips = Many["Clip"](
-        "clips", "Clip", back="session", passes=("project",), doc="All trials of the session, of every condition, by creation."
+        "clips",
+        "Clip",
+        back="session",
+        passes=("project",),
+        doc="All trials of the session, of every condition, by creation.",
     )
     reports = Many["Report"]("reports", "Report", doc="The reports on the session.")
     norms = Many["Norm"]("norms", "Norm", doc="The norms that belong to the session.")

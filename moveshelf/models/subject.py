@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..lazy.entity import entity
@@ -11,9 +10,7 @@ from ..metadata import parse_record, record_of, to_datetime, values
 from .base import Thing
 
 if TYPE_CHECKING:
-    from .project import Project
-    from .report import Report
-    from .session import Session
+    pass
 
 
 @entity("Patient", derived={"metadata": "record", "interventions": "record"})
@@ -21,16 +18,24 @@ class Subject(Thing):
     """A subject of a project, with sessions."""
 
     name = Scalar[str]("name", group=BASIC, doc="The subject's name.")
-    ehr_id = Scalar["str | None"]("externalId", group=BASIC, doc="The id in the hospital's records (EHR id, MRN), or None.")
+    ehr_id = Scalar["str | None"](
+        "externalId", group=BASIC, doc="The id in the hospital's records (EHR id, MRN), or None."
+    )
     updated = Scalar["datetime | str | None"](
         "updated", group=BASIC, convert=to_datetime, doc="When the service last changed the subject, in UTC."
     )
     record = Scalar["dict[str, Any] | None"](
-        "metadata", convert=parse_record, doc="The whole stored metadata object as it is, interventions and all; or None."
+        "metadata",
+        convert=parse_record,
+        doc="The whole stored metadata object as it is, interventions and all; or None.",
     )
     project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
     sessions = Many["Session"](
-        "sessions", "Session", back="subject", passes=("project",), doc="The sessions, by date, the undated last."
+        "sessions",
+        "Session",
+        back="subject",
+        passes=("project",),
+        doc="The sessions, by date, the undated last.",
     )
     reports = Many["Report"]("reports", "Report", doc="The reports on the subject as a whole.")
 

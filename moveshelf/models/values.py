@@ -104,8 +104,18 @@ class TemplateField:
         """From a template's entry."""
         raw = raw if isinstance(raw, Mapping) else {}
         options = raw.get("options") or ()
-        words = tuple(str(one.get("value", one.get("label"))) if isinstance(one, Mapping) else str(one) for one in options)
-        return cls(key, str(raw.get("label") or key), str(raw.get("type") or ""), bool(raw.get("hasContext")), words, raw)
+        words = tuple(
+            str(one.get("value", one.get("label"))) if isinstance(one, Mapping) else str(one)
+            for one in options
+        )
+        return cls(
+            key,
+            str(raw.get("label") or key),
+            str(raw.get("type") or ""),
+            bool(raw.get("hasContext")),
+            words,
+            raw,
+        )
 
 
 @attrs.frozen

@@ -205,7 +205,7 @@ def _extras(service: Service, project: Any, session: Any) -> None:
             subject=session.subject,
             session=session.id,
             kind="currentSessionConditionSummaries",
-            clips=json.dumps([clip.id for clip in session.clips]),
+            trials=json.dumps([clip.id for clip in session.clips]),
             created=f"{session.date[:10]}T17:00:00+00:00",
         ),
         store.make(

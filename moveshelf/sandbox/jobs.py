@@ -28,7 +28,7 @@ class Jobs:
             status=PENDING,
             description=f"Gait tool on {len(clips)} trials" + (f" ({trial_type})" if trial_type else ""),
             project=clips[0].project,
-            clips=json.dumps([clip.id for clip in clips]),
+            trials=json.dumps([clip.id for clip in clips]),
             trial_type=trial_type,
             fault=fault,
         )
@@ -48,7 +48,7 @@ class Jobs:
 
     def _finish(self, job: Any) -> None:
         store = self.service.store
-        clips = [store.rows.get(id) for id in json.loads(job.clips)]
+        clips = [store.rows.get(id) for id in json.loads(job.trials)]
         problem = job.fault
         if problem is None:
             bad = next((clip for clip in clips if clip is None or not _has_motion(clip)), False)

@@ -324,7 +324,7 @@ def _report(context: Context, session: Any, title: str, kind: str, clips: list[s
             subject=session.subject,
             session=session.id,
             kind=kind,
-            clips=json.dumps(clips),
+            trials=json.dumps(clips),
             created=store.now(),
             **values,
         )

@@ -174,7 +174,7 @@ class Norm(Row):
 
 
 class Report(Row):
-    COLUMNS = ("title", "subject", "session", "kind", "norm", "template", "clips", "created")
+    COLUMNS = ("title", "subject", "session", "kind", "norm", "template", "trials", "created")
     __slots__ = COLUMNS
     TYPE = "Report"
 
@@ -187,7 +187,7 @@ class Comment(Row):
 
 
 class Job(Row):
-    COLUMNS = ("status", "result", "description", "project", "clips", "trial_type", "looks", "fault")
+    COLUMNS = ("status", "result", "description", "project", "trials", "trial_type", "looks", "fault")
     __slots__ = COLUMNS
     TYPE = "Job"
     DEFAULTS: ClassVar[dict[str, Any]] = {"status": PENDING, "looks": 0}

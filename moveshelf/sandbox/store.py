@@ -139,6 +139,7 @@ class Store:
                 self._db.execute(f'DELETE FROM "{member.TYPE}" WHERE id = ?', (member.id,))
         for member in gone:
             self._unlink(member)
+        for member in gone:  # last: a member finds its siblings through its parent
             self.rows.pop(member.id, None)
         return gone
 

@@ -80,6 +80,7 @@ class Cohort:
         "ahead",
         "allow",
         "below",
+        "ended",
         "expected",
         "field",
         "full",
@@ -113,6 +114,8 @@ class Cohort:
         #: whether a level below this one is being read: then this one stays just ahead of it
         self.below = False
         self.window = 1
+        #: the groups whose last members were asked for: who reads on from there does not read forward
+        self.ended: tuple[str, ...] = ()
         self.expected: str | None = None
         self._hint = 0
         self._children: dict[Any, weakref.ref[Cohort]] | None = None
@@ -138,15 +141,20 @@ class Cohort:
         return found
 
     # members -------------------------------------------------------------------------------------------------
-    def members(self, objects: IdentityMap, start: Entity | None = None) -> Iterator[Entity | Gap]:
-        """The living members from `start` on (`start` first), a Gap where a looped parent is not loaded yet."""
+    def members(
+        self, objects: IdentityMap, start: Entity | None = None, gaps: bool = True
+    ) -> Iterator[Entity | Gap]:
+        """The living members from `start` on (`start` first); they end with a Gap where a looped parent is not loaded.
+
+        Without `gaps` such parents are passed over.
+        """
         if self.parent is None:
             yield from self._own(objects, start)
             return
         field = self.field
         assert field is not None
         if isinstance(field, Many):
-            yield from self._many(objects, field, start)
+            yield from self._many(objects, field, start, gaps)
         else:
             yield from self._one(objects, field, start)
 
@@ -172,7 +180,9 @@ class Cohort:
                 continue
         return -1
 
-    def _many(self, objects: IdentityMap, field: Many[Any], start: Entity | None) -> Iterator[Entity | Gap]:
+    def _many(
+        self, objects: IdentityMap, field: Many[Any], start: Entity | None, gaps: bool
+    ) -> Iterator[Entity | Gap]:
         assert self.parent is not None
         owner: Entity | None = None
         if start is not None and field.back is not None:
@@ -182,8 +192,8 @@ class Cohort:
                 yield start
                 return
         seeking = start is not None
-        looped = self.parent.full
-        for parent in self.parent.members(objects, owner):
+        looped = self.parent.full and gaps
+        for parent in self.parent.members(objects, owner, gaps):
             if isinstance(parent, Gap):
                 yield parent
                 return

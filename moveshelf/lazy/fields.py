@@ -69,7 +69,7 @@ class Field(Generic[T]):
             engine = obj._engine
             if engine is None:
                 raise detached(obj, self.name)
-            engine.loader.fetch(obj, self.group)
+            engine.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is Milestone:
             chunk, value = value.chunk, value.value

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError, QueryError, RequestError, fresh
@@ -156,6 +157,11 @@ class Loader:
             further_up = self._further_up(gap)
             if further_up is not None:
                 return further_up
+        if cohort.full and gap is None and len(batches[0]) < size:
+            if name in cohort.ended:
+                batches[0] += self._behind(cohort, obj, name, size - len(batches[0]))
+            else:
+                cohort.ended += (name,)
         own = self._send(type(obj), name, batches[0], cohort)
         if cohort.parent is not None:
             cohort.parent.below = True
@@ -230,6 +236,19 @@ class Loader:
                 batches.append([])
             batches[-1].append(member.id)
         return batches, None
+
+    def _behind(self: Engine, cohort: Cohort, obj: Entity, name: str, most: int) -> list[str]:
+        """Members before `obj` that miss the group, for a reader who goes backwards or at random."""
+        fields = type(obj).groups[name]
+        behind: deque[str] = deque(maxlen=most)
+        for member in cohort.members(self.objects, None, gaps=False):
+            if member is obj:
+                break
+            if type(member) is not type(obj) or (member.id, name) in self.flights:
+                continue
+            if (member.id, name) not in self.failed and not all(field.loaded(member) for field in fields):
+                behind.append(member.id)
+        return list(behind)
 
     # sending -------------------------------------------------------------------------------------------------
     def _send(

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
@@ -47,6 +48,7 @@ class Wire:
         Raises ConfigError for an address or key that cannot be used.
         """
         self.url = check_url(url)
+        self.host = urlsplit(self.url).hostname or ""
         secret = token if isinstance(token, Secret) else Secret(token)
         if not timeout > 0:
             raise ConfigError(f"timeout must be more than 0 seconds, not {timeout!r}")
@@ -132,8 +134,7 @@ class Wire:
         return self._meter.snapshot()
 
     def budget(self, requests: int) -> Budget:
-        """A context in which request number `requests` + 1 of this client, from any thread, raises "
-        "BudgetError."""
+        """A context in which one request more than `requests`, from any thread, raises BudgetError."""
         return Budget(self._meter, requests)
 
     def no_fetch(self) -> Budget:
@@ -157,8 +158,7 @@ class Wire:
         return pending
 
     async def blob_session(self) -> Blobs:
-        """For coroutines of `run`: HTTP to signed URLs, without the key. Opened once, closed with the "
-        "client."""
+        """For coroutines of `run`: HTTP to signed URLs, without the key. Closed with the client."""
         return await self._open().blob_session()
 
     # -- the end
@@ -168,8 +168,7 @@ class Wire:
         return self._closed
 
     def close(self) -> None:
-        """Drop connections and requests in flight; afterwards every request raises DetachedError. Harmless "
-        "twice."""
+        """Drop connections and requests in flight; every later request raises DetachedError. Harmless twice."""
         self._closed = True
         self._finalizer.detach()
         channels, self._channels[:] = self._channels[:], []
@@ -184,8 +183,7 @@ class Wire:
                     farewell.exception(thread.FAREWELL)
 
     def _open(self) -> Channel:
-        """The channel on this process's I/O thread, made when there is none (or a fork has left it "
-        "behind)."""
+        """The channel on this process's I/O thread: made anew where a fork has left the old one behind."""
         if self._closed:
             raise DetachedError("the client is closed: connect again to ask for more")
         io = thread.io_thread()
@@ -217,8 +215,7 @@ class Wire:
 
 
 def _drop(channels: list[Channel]) -> None:
-    """The client is gone: have its connections closed, without waiting (this may be any thread, or the I/O "
-    "one)."""
+    """The client is gone: have its connections closed. Waits for nothing; this may be any thread."""
     for channel in channels:
         if channel.home.usable():
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile

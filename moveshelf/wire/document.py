@@ -24,7 +24,7 @@ class Operation(NamedTuple):
     """The service has to be told which one is meant."""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def describe(query: str, wanted: str | None = None) -> Operation:
     """Read a document's operations; `wanted` picks one by name where it holds several.
 

@@ -13,8 +13,7 @@ BODY = 2000
 
 
 class TooLargeError(RequestError):
-    """The service did not manage a question of this size; a smaller one may pass. For the engine, which "
-    "asks it."""
+    """The service did not manage a question of this size. For the engine, which asks a smaller one."""
 
 
 def error_of(

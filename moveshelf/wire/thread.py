@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -44,6 +45,7 @@ class Pending(Generic[T]):
         "_fragile",
         "_gate",
         "_io",
+        "_open",
         "_over",
         "_task",
         "_value",
@@ -53,7 +55,8 @@ class Pending(Generic[T]):
         self._io = io
         self._gate = threading.Lock()
         self._gate.acquire()  # opened once, by _finish; every waiter passes through and leaves it open
-        self._over = False
+        self._over = False  # settled: its callbacks may look
+        self._open = False  # and they have run: the waiters may go
         self._value: T | None = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Pending[T]], object]] = []
@@ -81,7 +84,7 @@ class Pending(Generic[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the work (a copy for this caller), or None; waits like `result`."""
-        if self._gate.locked():
+        if not self._open:
             self._wait(timeout)
         if self._error is None:
             return None
@@ -126,7 +129,9 @@ class Pending(Generic[T]):
                     return
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"no answer within {timeout} s; the request goes on")
-                if not self._io.alive() and not self._over:
+                if self._open:
+                    return  # an interrupt hit another waiter between passing the gate and opening it again
+                if not self._io.alive():
                     raise RequestError(
                         "the request belongs to another process, or its thread has ended (fork, or the end "
                         "of the program): ask again from here"
@@ -155,6 +160,7 @@ class Pending(Generic[T]):
                 function(self)
             except Exception:
                 logger.exception("a callback of the client failed; please report this")
+        self._open = True
         self._gate.release()
 
 
@@ -246,18 +252,20 @@ _abandoned: list[IOThread] = []
 
 
 def io_thread() -> IOThread:
-    """The thread of this process; starts it when there is none. Raises DetachedError while Python shuts "
-    "down."""
+    """This process's thread, started when there is none. Raises DetachedError when Python is ending."""
     global _current
     io = _current
     if io is not None and io.alive() and not io.closing:
         return io
     with lock:
-        if _ended:
-            raise DetachedError("the program is ending: no request can be sent any more")
-        if _current is None or not _current.alive() or _current.closing:
-            _current = IOThread()
-        return _current
+        io = _current
+        if not _ended and (io is None or not io.alive() or io.closing):
+            # Python 3.12 starts no thread once the main one has ended
+            with contextlib.suppress(RuntimeError):
+                io = _current = IOThread()
+    if io is None or not io.alive() or io.closing:
+        raise DetachedError("the program is ending: no request can be sent any more")
+    return io
 
 
 def _at_exit() -> None:

@@ -168,7 +168,7 @@ class Wire:
         return self._closed
 
     def close(self) -> None:
-        """Drop connections and requests in flight; every later request raises DetachedError. Harmless twice."""
+        """Drop connections and requests in flight; later ones raise DetachedError. Harmless twice."""
         self._closed = True
         self._finalizer.detach()
         channels, self._channels[:] = self._channels[:], []

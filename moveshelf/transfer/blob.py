@@ -12,19 +12,20 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from moveshelf.config import is_loopback
-from moveshelf.errors import TransferError
-from moveshelf.wire.retry import BARRED, LOST, REFUSED, Failure, phrase, retry_after
-from moveshelf.wire.transport import failure_of
+from ..config import is_loopback
+from ..errors import TransferError
+from ..wire.retry import BARRED, LOST, REFUSED, Failure, phrase, retry_after
+from ..wire.transport import failure_of
 
 if TYPE_CHECKING:
-    from moveshelf.wire.network import Blobs
+    from ..wire.network import Blobs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # what a store answers to a signature that is over, or was made for an object that has moved
 STALE = frozenset({400, 401, 403, 404, 410})
+DAMAGED = frozenset({"BadDigest", "IncompleteBody", "InvalidDigest", "RequestTimeout"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ENOUGH = 4096
 """Bytes of a refusal that are read: a store's XML with its code and sentence."""
@@ -33,14 +34,21 @@ _ENOUGH = 4096
 class Broken(Exception):
     """One exchange failed; `failure` says how, in words that hold no signature."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, code: str = "") -> None:
         super().__init__(failure.reason)
         self.failure = failure
+        self.code = code
+        """The store's own word for it."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the store got other bytes than were announced: they were spoilt on the way, not refused."""
+        return self.code in DAMAGED
 
     @property
     def stale(self) -> bool:
         """Whether a new signed URL may help."""
-        return self.failure.kind == REFUSED and self.failure.status in STALE
+        return self.failure.kind == REFUSED and self.failure.status in STALE and not self.damaged
 
 
 class Stored(NamedTuple):
@@ -92,7 +100,7 @@ async def exchange(
             if status in REDIRECTS and method != "PUT" and hops:
                 target = _redirected(response)
             else:
-                raise Broken(await _refusal(response, host))
+                raise await _refusal(response, host)
         async with exchange(blobs, method, target, accept=accept, hops=hops - 1, **options) as response:
             yield response
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
@@ -170,7 +178,7 @@ def gave_up(what: str, failure: Failure, advice: str, attempts: int = 1) -> Tran
     return TransferError(f"{what}: {reason}{again}. {advice}", status=failure.status)
 
 
-async def _refusal(response: aiohttp.ClientResponse, host: str) -> Failure:
+async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:
     body = b""
     with suppress(aiohttp.ClientError, asyncio.TimeoutError, ConnectionError):  # the status is known
         body = await response.content.read(_ENOUGH)
@@ -182,12 +190,9 @@ async def _refusal(response: aiohttp.ClientResponse, host: str) -> Failure:
     if not told and "<" not in text:
         told = " ".join(text.split())[:300]
     reason = f"{host} answered {phrase(response.status)}" + (f' ("{told}")' if told else "")
-    return Failure(
-        REFUSED,
-        reason,
-        status=response.status,
-        retry_after=retry_after(response.headers.get("Retry-After")),
-    )
+    pause = retry_after(response.headers.get("Retry-After"))
+    failure = Failure(REFUSED, reason, status=response.status, retry_after=pause)
+    return Broken(failure, code[1] if code else "")
 
 
 def _redirected(response: aiohttp.ClientResponse) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from moveshelf.errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
-from moveshelf.transfer.blob import (
+from ..errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
+from ..wire.retry import LOST, REFUSED, Failure, RetryPolicy
+from .blob import (
     Broken,
     Gauge,
     content_range,
@@ -20,11 +21,10 @@ from moveshelf.transfer.blob import (
     in_thread,
     stored,
 )
-from moveshelf.transfer.partial import Partial
-from moveshelf.wire.retry import LOST, REFUSED, Failure, RetryPolicy
+from .partial import Partial
 
 if TYPE_CHECKING:
-    from moveshelf.wire.network import Blobs
+    from ..wire.network import Blobs
 
 Address = Callable[[bool], Awaitable[str]]
 """`await address(False)` is a signed URL, `await address(True)` a new one: the last was refused."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moveshelf.errors import ValidationError
+from ..errors import ValidationError
 
 FLAT = "{subject}/{session}/{condition}/{trial}_{rest}"
 FOLDERS = "{subject}/{session}/{condition}/{trial}/{rest}"

@@ -15,11 +15,11 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from moveshelf.errors import ChecksumError, TargetExistsError, TransferError
-from moveshelf.transfer.blob import Stored
-from moveshelf.transfer.checksum import Crc32c, chunks
-from moveshelf.transfer.locks import try_lock
-from moveshelf.transfer.names import PART_PREFIX
+from ..errors import ChecksumError, TargetExistsError, TransferError
+from .blob import Stored
+from .checksum import Crc32c, chunks
+from .locks import try_lock
+from .names import PART_PREFIX
 
 UNKNOWN = Stored(None, None, None)
 

@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from moveshelf.errors import TransferError, ValidationError
-from moveshelf.transfer.checksum import CHUNK, Crc32c, chunks
+from ..errors import TransferError, ValidationError
+from .checksum import CHUNK, Crc32c, chunks
 
 
 class ChangedError(TransferError):

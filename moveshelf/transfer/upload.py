@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from moveshelf.errors import ChecksumError, TransferError
-from moveshelf.transfer.blob import Broken, Gauge, crc_of, exchange, gave_up, in_thread
-from moveshelf.transfer.source import ChangedError, Reader, Source
-from moveshelf.wire.retry import SILENT, Failure, RetryPolicy
+from ..errors import ChecksumError, TransferError
+from ..wire.retry import SILENT, Failure, RetryPolicy
+from .blob import Broken, Gauge, crc_of, exchange, gave_up, in_thread
+from .source import ChangedError, Reader, Source
 
 if TYPE_CHECKING:
-    from moveshelf.wire.network import Blobs
+    from ..wire.network import Blobs
 
 BLOCK = 1 << 20
 """Bytes that are read at once; a smaller file goes out as one piece."""
@@ -47,12 +47,18 @@ async def put(
     retry = retry or RetryPolicy()
     gauge = gauge or Gauge()
     failures = wrong = 0
+    got: str | None
     while True:
         sending = _Sending(blobs, url, source, gauge)
         try:
             got = await sending.send()
         except Broken as broken:
             sending.forget()
+            if broken.damaged:
+                wrong += 1
+                if wrong < WRONG:
+                    continue
+                raise ChecksumError(f"{source.label}: {broken.failure.reason}, {wrong} times.") from None
             if broken.stale:
                 raise StaleUrlError(
                     f"{source.label}: {broken.failure.reason}.", status=broken.failure.status

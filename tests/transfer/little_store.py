@@ -131,7 +131,15 @@ def store() -> Iterator[Store]:
     thread.start()
     runner = asyncio.run_coroutine_threadsafe(start(), loop).result()
     yield store
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+
+    async def stop() -> None:
+        await runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(stop(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

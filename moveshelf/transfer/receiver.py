@@ -1,0 +1,101 @@
+"""Many files down: their URLs asked for in batches just before they are used, their bytes beside each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import MoveshelfError, fresh
+from ..wire import RetryPolicy
+from .batch import Batcher
+from .download import fetch
+from .result import Entry, Step
+from .run import Lane
+
+Look = Callable[[list[str]], Awaitable[Sequence[str | BaseException]]]
+"""Signed URLs for ids, in order; an exception for each that has none."""
+
+CHUNK = 64
+"""Ids that one request for URLs names."""
+
+
+@dataclass
+class Item:
+    """The work of one download step: the `number`-th in the order of the run."""
+
+    number: int
+    key: str
+    target: Path
+    overwrite: bool = False
+
+
+class Addresses:
+    """The URLs of a run's files, in their order, asked for one chunk ahead of who uses them."""
+
+    def __init__(self, look: Look, ids: Sequence[str]) -> None:
+        self._look = look
+        self._ids = ids
+        self._chunks: dict[int, asyncio.Future[Sequence[str | BaseException]]] = {}
+        self._anew: Batcher[str, str] = Batcher(look, most=CHUNK, at_once=2)
+
+    async def get(self, number: int, renew: bool) -> str:
+        """The URL of that file; `renew` asks for another one than before."""
+        if renew:
+            return await self._anew(self._ids[number])
+        index, place = divmod(number, CHUNK)
+        for ahead in (index, index + 1):
+            begin = ahead * CHUNK
+            if ahead not in self._chunks and begin < len(self._ids):
+                ids = list(self._ids[begin : begin + CHUNK])
+                self._chunks[ahead] = asyncio.ensure_future(self._ask(ids))
+        self._chunks.pop(index - 3, None)  # long used
+        answers = await asyncio.shield(self._chunks[index])
+        answer = answers[place]
+        if isinstance(answer, BaseException):
+            raise fresh(answer)
+        return answer
+
+    async def _ask(self, ids: list[str]) -> Sequence[str | BaseException]:
+        try:
+            return await self._look(ids)
+        except MoveshelfError as error:
+            return [error] * len(ids)
+
+    async def close(self) -> None:
+        """Drop what is asked for and not needed any more."""
+        for chunk in self._chunks.values():
+            chunk.cancel()
+        await self._anew.settle(0)
+
+
+class Receiver:
+    """The downloads of one run: `work` is what `run.carry_out` does with each step."""
+
+    def __init__(self, look: Look, ids: Sequence[str], *, retry: RetryPolicy | None = None) -> None:
+        self.addresses = Addresses(look, ids)
+        self.retry = retry or RetryPolicy()
+
+    async def close(self) -> None:
+        await self.addresses.close()
+
+    async def work(self, step: Step, entry: Entry, lane: Lane) -> None:
+        """Bring one file."""
+        item: Item = step.work
+
+        async def address(renew: bool) -> str:
+            return await self.addresses.get(item.number, renew)
+
+        found = await fetch(
+            lane.blobs,
+            address,
+            item.target,
+            key=item.key,
+            overwrite=item.overwrite,
+            retry=self.retry,
+            gauge=lane.gauge,
+        )
+        entry.bytes = found.size
+        if found.resumed:
+            entry.reason = f"{found.resumed:,} bytes were there from an earlier run"

@@ -1,0 +1,228 @@
+"""What a transfer is going to do, and what it did: one line a file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+from ..errors import MoveshelfError, TransferError, fresh
+
+if TYPE_CHECKING:
+    import pandas
+
+SHOWN = 20
+"""Lines that a repr shows of the many."""
+
+
+@dataclass
+class Step:
+    """One file of a plan: what is going to happen to it, and why. `size` is None where nobody knows it yet."""
+
+    path: str
+    action: str
+    size: int | None = None
+    reason: str = ""
+    work: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be done for it."""
+        return self.action == "skip"
+
+
+@dataclass
+class Entry:
+    """One file of a result. `status` is "done", "skipped", "failed" or "stopped" (not reached, or broken off).
+
+    `bytes` went over the network for it in the end, `seconds` is the time from its start to its end. `error` is the
+    exception of a failed one, `reason` why it was skipped or what else there is to say, `file` the object on the
+    service where there is one.
+    """
+
+    path: str
+    bytes: int = 0
+    seconds: float = 0.0
+    status: str = "stopped"
+    error: Exception | None = None
+    reason: str = ""
+    file: Any = field(default=None, repr=False, compare=False)
+
+    def skip(self, reason: str) -> None:
+        self.status, self.reason = "skipped", reason
+
+
+class Plan(Sequence[Step]):
+    """What a transfer would do, file by file: what `dry_run=True` returns. Nothing was sent or written for it."""
+
+    def __init__(self, steps: Iterable[Step], title: str) -> None:
+        self.steps = list(steps)
+        self.title = title
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | list[Step]:
+        return self.steps[index]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to move, as far as they are known."""
+        return sum(step.size or 0 for step in self.steps if not step.idle)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a file: path, action, size in bytes, reason. Needs pandas."""
+        return _frame(self.steps, ("path", "action", "size", "reason"))
+
+    def __repr__(self) -> str:
+        counts = _counts(step.action for step in self.steps)
+        known = f", {size_text(self.bytes)}" if self.bytes else ""
+        lines = [f"Plan: {self.title}: {counts or 'nothing to do'}{known}"]
+        rows = [(step.action, step.path, size_text(step.size), step.reason) for step in self.steps]
+        return "\n".join([*lines, *_table(rows)])
+
+    def _repr_html_(self) -> str:
+        rows = [(step.action, step.path, size_text(step.size), step.reason) for step in self.steps]
+        return _html(f"Plan: {self.title}", ("action", "path", "size", "reason"), rows)
+
+
+class TransferResult(Sequence[Entry]):
+    """What a transfer did: one Entry a file, in the plan's order. Failures are here, not raised."""
+
+    def __init__(self, entries: Iterable[Entry], title: str, seconds: float = 0.0) -> None:
+        self.entries = list(entries)
+        self.title = title
+        self.seconds = seconds
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        return self.entries[index]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    @property
+    def done(self) -> list[Entry]:
+        """Those that were moved, verified."""
+        return self._of("done")
+
+    @property
+    def skipped(self) -> list[Entry]:
+        """Those that nothing was to be done for, each with its reason."""
+        return self._of("skipped")
+
+    @property
+    def failed(self) -> list[Entry]:
+        """Those that failed, each with its error. Run the same again: it does only what is missing."""
+        return self._of("failed")
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files that were moved."""
+        return sum(entry.bytes for entry in self.entries)
+
+    def raise_for_errors(self) -> None:
+        """Raise what kept the only failed file, or a TransferError that lists several; nothing where none failed."""
+        failed = self.failed
+        if not failed:
+            return
+        if len(failed) == 1 and failed[0].error is not None:
+            raise fresh(failed[0].error)
+        lines = [f"  {entry.path}: {entry.error}" for entry in failed[:SHOWN]]
+        if len(failed) > SHOWN:
+            lines.append(f"  and {len(failed) - SHOWN} more: see .failed")
+        raise TransferError(
+            f"{self.title}: {len(failed)} of {len(self)} files failed; run it again for these.\n"
+            + "\n".join(lines)
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a file: path, bytes, seconds, status, error (text), reason. Needs pandas."""
+        return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason"))
+
+    def _of(self, status: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry.status == status]
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        ranks = {"failed": 0, "stopped": 1}
+        # what needs a look comes first, so that it is not in what the repr leaves out
+        ordered = sorted(self.entries, key=lambda entry: ranks.get(entry.status, 2))
+        return [
+            (entry.status, entry.path, size_text(entry.bytes), str(entry.error or entry.reason))
+            for entry in ordered
+        ]
+
+    def __repr__(self) -> str:
+        counts = _counts(entry.status for entry in self.entries)
+        head = f"{self.title}: {counts or 'no files'}, {size_text(self.bytes)} in {self.seconds:.1f} s"
+        return "\n".join([head, *_table(self._rows())])
+
+    def _repr_html_(self) -> str:
+        return _html(self.title, ("status", "path", "bytes", ""), self._rows())
+
+
+def size_text(size: int | None) -> str:
+    """`12.3 MB`, for people; empty where it is unknown."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _counts(words: Iterable[str]) -> str:
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _table(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    widths = [max((len(row[column]) for row in rows[:SHOWN]), default=0) for column in range(3)]
+    lines = [
+        f"  {what:<{widths[0]}}  {path:<{widths[1]}}  {size:>{widths[2]}}  {' '.join(why.split())[:160]}".rstrip()
+        for what, path, size, why in rows[:SHOWN]
+    ]
+    return [*lines, f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else lines
+
+
+def _html(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    def line(cells: Iterable[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    more = f"<p>… and {len(rows) - 100} more</p>" if len(rows) > 100 else ""
+    body = "".join(line(row, "td") for row in rows[:100])
+    caption = f"<caption>{html.escape(title)} ({_counts(row[0] for row in rows) or 'nothing'})</caption>"
+    return f"<table>{caption}<thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>{more}"
+
+
+def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError:
+        raise MoveshelfError("to_frame() needs pandas: pip install 'moveshelf[pandas]'") from None
+
+    def cell(row: Any, column: str) -> Any:
+        value = getattr(row, column)
+        return str(value) if isinstance(value, Exception) else value
+
+    return pandas.DataFrame(
+        [[cell(row, column) for column in columns] for row in rows], columns=list(columns)
+    )

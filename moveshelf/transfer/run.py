@@ -1,0 +1,186 @@
+"""Carrying out a plan: many files at once on the I/O thread, one bar over their bytes, one result a file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ValidationError
+from .result import Entry, Plan, Step, TransferResult
+
+if TYPE_CHECKING:
+    from ..wire import Pending, Wire
+    from ..wire.network import Blobs
+    from .blob import Gauge
+
+JOBS = 16
+"""Files that go over the network at once, unless told otherwise."""
+GLANCE = 0.1
+"""Seconds between two looks of the waiting thread at the gauge."""
+UNSETTLED = 1000
+"""Files that may be over but for a last question to the service, while others go on."""
+
+
+class Lane:
+    """What one file of a run has of it: the session for blobs, the gauge, and its place in the queue."""
+
+    def __init__(
+        self, blobs: Blobs, gauge: Gauge, slots: asyncio.Semaphore, window: asyncio.Semaphore
+    ) -> None:
+        self.blobs = blobs
+        self.gauge = gauge
+        self.slots = slots
+        """To be held while bytes go over the network: `jobs` of them."""
+        self._window: asyncio.Semaphore | None = window
+
+    def passed(self) -> None:
+        """The bytes are over: the next file may begin, while this one waits for what the service says."""
+        window, self._window = self._window, None
+        if window is not None:
+            window.release()
+
+
+Work = Callable[[Step, Entry, Lane], Awaitable[None]]
+Closing = Callable[[], Awaitable[None]]
+
+
+def checked_jobs(jobs: int) -> int:
+    """`jobs`, if it is a number of files at once. Raises ValidationError."""
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 256:
+        raise ValidationError(f"jobs is the number of files at once, 1 to 256, not {jobs!r}")
+    return jobs
+
+
+def carry_out(
+    wire: Wire,
+    plan: Plan,
+    work: Work,
+    *,
+    jobs: int = JOBS,
+    ahead: int = 1,
+    progress: bool | None = None,
+    closing: Closing | None = None,
+) -> TransferResult:
+    """Do `work(step, entry, lane)` for every step of the plan that is not idle, and return what came of each.
+
+    An exception of one file is its entry's error and stops no other. `ahead` is how many files per job may be under
+    way in all, those that wait for the service included. `closing` is awaited at the end, however it comes.
+    Ctrl-C stops all, lets what is written be tidied, and raises KeyboardInterrupt with how to go on; its `result`
+    is the TransferResult so far.
+    """
+    from .blob import Gauge
+
+    entries = [Entry(step.path) for step in plan]
+    for step, entry in zip(plan, entries, strict=True):
+        if step.idle:
+            entry.skip(step.reason)
+    gauge = Gauge(plan.bytes)
+    pairs = [(step, entry) for step, entry in zip(plan, entries, strict=True) if not step.idle]
+    start = time.perf_counter()
+    bar = _bar(progress, plan.title, len(pairs))
+    pending = wire.run(_all, wire, pairs, work, gauge, checked_jobs(jobs), ahead, closing)
+    try:
+        _watch(pending, gauge, bar)
+    except KeyboardInterrupt:
+        result = TransferResult(entries, plan.title, time.perf_counter() - start)
+        stopped = KeyboardInterrupt(
+            f"{plan.title}: stopped after {len(result.done)} of {len(pairs)} files; do the same again to go on, "
+            "what is done stays done"
+        )
+        stopped.result = result  # type: ignore[attr-defined]
+        raise stopped from None
+    finally:
+        if bar is not None:
+            bar.close()
+    return TransferResult(entries, plan.title, time.perf_counter() - start)
+
+
+async def _all(
+    wire: Wire,
+    pairs: Sequence[tuple[Step, Entry]],
+    work: Work,
+    gauge: Gauge,
+    jobs: int,
+    ahead: int,
+    closing: Closing | None,
+) -> None:
+    slots = asyncio.Semaphore(jobs)
+    window = asyncio.Semaphore(jobs * ahead)
+    most = asyncio.Semaphore(jobs * ahead + UNSETTLED)
+    running: set[asyncio.Task[None]] = set()
+
+    async def one(step: Step, entry: Entry, lane: Lane) -> None:
+        start = time.perf_counter()
+        try:
+            await work(step, entry, lane)
+            if entry.status == "stopped":
+                entry.status = "done"
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            entry.status, entry.error = "failed", error.with_traceback(None)
+            error.__cause__ = error.__context__ = None  # frames of a finished run, and what they hold
+        finally:
+            entry.seconds = time.perf_counter() - start
+            gauge.files += 1
+            lane.passed()
+            most.release()
+
+    try:
+        blobs = await wire.blob_session()
+        for step, entry in pairs:
+            await most.acquire()
+            await window.acquire()
+            task = asyncio.ensure_future(one(step, entry, Lane(blobs, gauge, slots, window)))
+            running.add(task)
+            task.add_done_callback(running.discard)
+        while running:
+            await asyncio.wait(running)
+    finally:
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        if closing is not None:
+            await closing()
+
+
+def _watch(pending: Pending[Any], gauge: Gauge, bar: Any) -> None:
+    """Wait for the end; the bar is touched by this thread only, as notebooks want it."""
+    if bar is None:
+        pending.result()
+        return
+    while not pending.done():
+        with suppress(TimeoutError):
+            pending.result(GLANCE)
+        _show(bar, gauge)
+    pending.result()
+
+
+def _show(bar: Any, gauge: Gauge) -> None:
+    bar.total = max(gauge.expected, gauge.bytes)
+    bar.set_postfix_str(f"{gauge.files} files", refresh=False)
+    bar.update(gauge.bytes - bar.n)
+    bar.refresh()
+
+
+def _bar(progress: bool | None, title: str, files: int) -> Any:
+    if progress is False or not files or (progress is None and not _seen()):
+        return None
+    from tqdm.auto import tqdm
+
+    return tqdm(total=0, unit="B", unit_scale=True, desc=title, miniters=1, dynamic_ncols=True)
+
+
+def _seen() -> bool:
+    """Whether anybody looks: a terminal, or a notebook."""
+    stream = sys.stderr
+    if stream is not None and hasattr(stream, "isatty") and stream.isatty():
+        return True
+    shell = sys.modules.get("IPython")
+    instance = shell.get_ipython() if shell is not None and hasattr(shell, "get_ipython") else None
+    return instance is not None and hasattr(instance, "kernel")

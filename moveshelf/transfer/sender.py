@@ -1,0 +1,286 @@
+"""Many files up: made on the service in batches, sent beside each other, verified by what the service says.
+
+What the service does is behind `Desk`, so that this room knows bytes, and the models know the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ..errors import MoveshelfError, OutcomeUnknownError, TransferError
+from ..wire import RetryPolicy
+from .batch import Batcher
+from .blob import Broken, gave_up, head, in_thread
+from .journal import Journal
+from .result import Entry, Step
+from .run import Lane
+from .source import Source
+from .upload import StaleUrlError, put
+
+ROUNDS = 3
+"""How often a file is made anew when its URL has expired or the service says that it failed."""
+LARGE = 8 << 20
+"""Bytes from which a file is made on the service only when its turn to be sent has come: its URL would get old."""
+READERS = 4
+"""Files whose checksum is computed at once."""
+COMPLETE, PROCESSING, FAILED, PENDING = "Complete", "Processing", "Failed", "Pending"
+
+
+class Spec(NamedTuple):
+    """A file to be made on the service. `owner` is the id of its clip, or what else the desk knows it by."""
+
+    owner: str
+    name: str
+    data_type: str
+    crc32c: str
+    size: int
+    extra: Any = None
+
+
+class Made(NamedTuple):
+    """A file that the service has made: its id, and the signed URL that takes its bytes."""
+
+    id: str
+    upload_url: str
+
+
+class Desk(Protocol):
+    """What the service does, for many at once. Coroutines, on the I/O thread."""
+
+    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+        """Make the files, in order; an exception for each that was refused."""
+        ...
+
+    async def statuses(self, ids: list[str]) -> Sequence[str | BaseException | None]:
+        """Their upload statuses; None for what the service does not have."""
+        ...
+
+    async def delete(self, ids: list[str]) -> Sequence[BaseException | None]:
+        """Delete them."""
+        ...
+
+    async def download_urls(self, ids: list[str]) -> Sequence[str | BaseException]:
+        """Signed URLs of their bytes."""
+        ...
+
+    async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
+        """The files of that name as they are now, `{id: status}`; None where that cannot be told."""
+        ...
+
+
+@dataclass
+class Item:
+    """The work of one upload step."""
+
+    source: Source
+    owner: str
+    name: str
+    data_type: str
+    extra: Any = None
+    known: frozenset[str] = frozenset()
+    """Ids of the files of that name that were there when it was planned."""
+    rivals: Sequence[str] = ()
+    """Complete files of that name: with the same bytes, nothing is sent; else they go when the new one is right."""
+    leftovers: set[str] = field(default_factory=set)
+    """`Pending` ones that an earlier run of ours has left: they go when the new one is right."""
+    made: str | None = None
+    """The id of the file on the service, in the end."""
+
+
+class Sender:
+    """The uploads of one run: `work` is what `run.carry_out` does with each step."""
+
+    def __init__(
+        self, desk: Desk, journal: Journal, *, retry: RetryPolicy | None = None, patience: float = 60.0
+    ) -> None:
+        self.desk = desk
+        self.journal = journal
+        self.retry = retry or RetryPolicy()
+        self.patience = patience
+        self._reading = asyncio.Semaphore(READERS)
+        self._make: Batcher[Item, Made] = Batcher(self._create, most=50, at_once=3)
+        self._status: Batcher[str, str | None] = Batcher(desk.statuses, most=200, at_once=2)
+        self._delete: Batcher[str, None] = Batcher(desk.delete, most=50, at_once=2)
+        self._address: Batcher[str, str] = Batcher(desk.download_urls, most=50, at_once=2)
+
+    async def close(self) -> None:
+        """The end of the run: hear what was asked for last, so that the journal knows the ids."""
+        await self._make.settle(1.5)
+        await in_thread(self.journal.close)
+
+    async def work(self, step: Step, entry: Entry, lane: Lane) -> None:
+        """Send one file, verify it, then remove what it replaces."""
+        item: Item = step.work
+        source = item.source
+        planned = step.size or 0
+        try:
+            async with self._reading:
+                await in_thread(source.prepare)
+            lane.gauge.expected += source.size - planned
+            planned = source.size
+            if item.rivals and await self._same_is_there(item, lane):
+                lane.gauge.expected -= planned
+                entry.skip("the same bytes are there")
+                return
+            status = await self._rounds(item, lane)
+        except BaseException:
+            lane.gauge.expected -= planned
+            raise
+        finally:
+            await in_thread(source.close)
+        entry.bytes = source.size
+        entry.file = item.made
+        if status == PROCESSING:
+            entry.reason = "the service is still processing it"
+        await self._tidy(item, entry)
+
+    # -- one file
+
+    async def _same_is_there(self, item: Item, lane: Lane) -> bool:
+        for rival in item.rivals:
+            url = await self._address(rival)
+            try:
+                async with lane.slots:
+                    found = await head(lane.blobs, url)
+            except Broken as broken:
+                raise gave_up(
+                    f"{item.name}: what is there cannot be compared", broken.failure, "Nothing was sent."
+                ) from None
+            if found.crc32c == item.source.crc32c and found.size in (None, item.source.size):
+                item.made = rival
+                return True
+        return False
+
+    async def _rounds(self, item: Item, lane: Lane) -> str:
+        """Make, send and look, until the service has it; the error says what is on the service now."""
+        source = item.source
+        error: MoveshelfError | None = None
+        for _ in range(ROUNDS):
+            held = source.size >= LARGE
+            if held:
+                await lane.slots.acquire()
+            try:
+                made = await self._made(item)
+                item.made = made.id
+                if not held:
+                    await lane.slots.acquire()
+                    held = True
+                await put(lane.blobs, made.upload_url, source, retry=self.retry, gauge=lane.gauge)
+            except StaleUrlError as stale:
+                error = stale
+            except (MoveshelfError, OSError) as failed:
+                if item.made is None:
+                    raise
+                raise self._left(item, failed) from None
+            else:
+                error = None
+            finally:
+                if held:
+                    lane.slots.release()
+            if error is None:
+                lane.passed()
+                status = await self._settled(made.id)
+                if status in (COMPLETE, PROCESSING):
+                    return status
+                error = TransferError(
+                    f"{source.label}: all bytes were sent, and the service says {status or 'that it has no such file'}."
+                )
+                lane.gauge.bytes -= source.size
+                if status == PENDING:
+                    break  # slow, perhaps: another copy would not help
+            # what was made for nothing goes when the next one is right
+            item.leftovers.add(made.id)
+        assert error is not None
+        raise self._left(item, error)
+
+    async def _made(self, item: Item) -> Made:
+        for attempt in range(ROUNDS):
+            try:
+                return await self._make(item)
+            except OutcomeUnknownError:
+                # made perhaps, and we do not know its id: it would take no bytes, and goes when the next is right
+                if attempt + 1 == ROUNDS or not await self._ghosts(item):
+                    raise
+        raise AssertionError
+
+    async def _ghosts(self, item: Item) -> bool:
+        """Note what has come to be there unheard of; False where nobody can tell."""
+        there = await self.desk.named(item.owner, item.name)
+        if there is None:
+            return False
+        pending = [one for one, status in there.items() if status == PENDING and one not in item.known]
+        found = await in_thread(self.journal.mine, item.owner, item.name, pending)
+        if len(pending) > len(found | item.leftovers):
+            return False
+        item.leftovers |= found
+        await in_thread(
+            self.journal.made, [(item.owner, item.name, one) for one in found] or [_nothing(item)]
+        )
+        return True
+
+    async def _create(self, items: list[Item]) -> Sequence[Made | BaseException]:
+        await in_thread(
+            self.journal.want, [(item.owner, item.name, item.known | item.leftovers) for item in items]
+        )
+        specs = [Spec(i.owner, i.name, i.data_type, i.source.crc32c, i.source.size, i.extra) for i in items]
+        try:
+            answers = await self.desk.create(specs)
+        except OutcomeUnknownError:
+            raise
+        except Exception:
+            await in_thread(self.journal.made, [_nothing(item) for item in items])
+            raise
+        told = [
+            (item.owner, item.name, answer.id if isinstance(answer, Made) else None)
+            for item, answer in zip(items, answers, strict=True)
+            if not isinstance(answer, OutcomeUnknownError)
+        ]
+        await in_thread(self.journal.made, told)
+        return answers
+
+    async def _settled(self, identity: str) -> str | None:
+        """The file's status when the service has made up its mind, or when patience is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience
+        pause = 0.05
+        while True:
+            status = await self._status(identity)
+            if status not in (PENDING, PROCESSING) or loop.time() >= deadline:
+                return status
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    async def _tidy(self, item: Item, entry: Entry) -> None:
+        """The new file is right: remove ours that never became one, and what it replaces."""
+        assert item.made is not None
+        done = [item.made]
+        item.leftovers.discard(item.made)
+        for identity in [*item.leftovers, *item.rivals]:
+            try:
+                await self._delete(identity)
+                done.append(identity)
+            except MoveshelfError as error:
+                entry.reason = (
+                    f"{entry.reason}; file {identity} of that name could not be removed: {error}".lstrip("; ")
+                )
+        await in_thread(self.journal.over, done)
+
+    def _left(self, item: Item, error: MoveshelfError | OSError) -> MoveshelfError:
+        """The error with what is on the service now."""
+        ids = sorted({*item.leftovers, *([item.made] if item.made else [])})
+        note = (
+            f" On the service {'is' if len(ids) == 1 else 'are'} now {', '.join(ids)} named {item.name!r}, without its "
+            "bytes; upload it again from this computer: that makes it anew and then removes "
+            f"{'this one' if len(ids) == 1 else 'these'}."
+        )
+        if isinstance(error, MoveshelfError):
+            error.message += note
+            return error
+        return TransferError(f"{item.source.label} cannot be read: {error.strerror or error}.{note}")
+
+
+def _nothing(item: Item) -> tuple[str, str, None]:
+    return item.owner, item.name, None

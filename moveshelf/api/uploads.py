@@ -3,11 +3,8 @@ already."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TransferError, ValidationError
@@ -19,13 +16,12 @@ from .kinds import with_timecode
 from .reports import Reports
 
 if TYPE_CHECKING:
-    from ..wire import Wire
+    from ..transfer.source import Source
 
 logger = logging.getLogger("moveshelf-api")
 
-_CHUNK = 1 << 20
+_SMALL = 1 << 20
 _LARGEST = 10 * 1024 * 1024
-_BINARY = {"Content-Type": "application/octet-stream"}
 
 
 class Uploads(Reports):
@@ -54,13 +50,13 @@ class Uploads(Reports):
             allowDownload=sent.get("allowDownload", False),
             allowUnlistedAccess=sent.get("allowUnlistedAccess", False),
         )
-        checksum = self._calculateCrc32c(file_path)
+        source, checksum = self._prepared(file_path)
         logger.info("uploading %s", file_path)
         made = self._createClip(
             project, {"clientId": file_path, "crc32c": checksum, "filename": name, "metadata": sent}
         )
         clip_id: str = made["mocapClip"]["id"]
-        self._put(made["uploadUrl"], file_path, f"clip {clip_id}")
+        self._put(made["uploadUrl"], source, f"clip {clip_id}")
         self._changed(clip_id)
         logger.info("uploaded %s as clip %s", file_path, clip_id)
         return clip_id
@@ -76,13 +72,13 @@ class Uploads(Reports):
         """
         check_id(clipId, "clip")
         file_path = os.fspath(file_path)
-        checksum = self._calculateCrc32c(file_path)
+        source, checksum = self._prepared(file_path)
         logger.info("uploading %s", file_path)
         made = self._createAdditionalData(
             clipId, {"clientId": file_path, "crc32c": checksum, "filename": filename, "dataType": dataType}
         )
         file_id: str = made["data"]["id"]
-        self._put(made["uploadUrl"], file_path, f"file {file_id}")
+        self._put(made["uploadUrl"], source, f"file {file_id}")
         self._changed(clipId, "files")
         logger.info("uploaded %s as file %s", file_path, file_id)
         return file_id
@@ -121,33 +117,48 @@ class Uploads(Reports):
         return calculate_file_crc32c(file_path)
 
     # --------------------------------------------------------------------------------------------------------
-    def _put(self, url: str, path: str, what: str) -> None:
+    def _prepared(self, path: str) -> tuple[Source, str]:
+        """A file that was read once for its checksum, and the checksum that the service is told."""
+        from ..transfer.source import FileSource
+
+        source = FileSource(path)
+        source.prepare()
+        own = type(self)._calculateCrc32c is Uploads._calculateCrc32c
+        return source, source.crc32c if own else self._calculateCrc32c(path)
+
+    def _put(self, url: str, source: Source, what: str) -> None:
         """PUT a file to its signed address. The key does not go there."""
         try:
             if self._http is not None:
-                self._put_through_http(url, path, what)
+                self._put_through_http(url, source)
             else:
+                from .blobs import put
+
                 wire = self._connection().wire
-                wire.run(_put, wire, url, path, what).result()
+                wire.run(put, wire, url, source).result()
         except TransferError as error:
+            error.message += (
+                f" The {what} exists on the service, without its bytes: delete it, or leave it be."
+            )
             raise dressed(error) from None
 
-    def _put_through_http(self, url: str, path: str, what: str) -> None:
-        size = os.path.getsize(path)
-        with open(path, "rb") as stream:
+    def _put_through_http(self, url: str, source: Source) -> None:
+        with open(source.label, "rb") as stream:
             # whole where it is small: a script's own `http` may not know how to send a file
-            body: Any = stream.read() if size <= _CHUNK else stream
-            headers = {**_BINARY, "Content-Length": str(size)}
+            body: Any = stream.read() if source.size <= _SMALL else stream
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
             response = self._http.request("PUT", url, body=body, headers=headers)
         if response.status >= 400:
-            raise TransferError(refusal(f"the upload of {what}", response).message, status=response.status)
+            raise TransferError(refusal("the upload", response).message, status=response.status)
 
     def _md5_at(self, url: str) -> str:
         """The MD5 of what a signed address holds, in constant memory."""
         try:
             if self._http is None:
+                from .blobs import md5
+
                 wire = self._connection().wire
-                return wire.run(_md5, wire, url).result()
+                return wire.run(md5, wire, url).result()
             response = self._http.request("GET", url, preload_content=False)
             try:
                 if response.status >= 400:
@@ -160,61 +171,3 @@ class Uploads(Reports):
                 response.release_conn()
         except TransferError as error:
             raise dressed(error) from None
-
-
-# on the I/O thread ------------------------------------------------------------------------------------------
-async def _put(wire: Wire, url: str, path: str, what: str) -> None:
-    from aiohttp import ClientError
-
-    blobs = await wire.blob_session()
-    for attempt in range(1, wire.retry.attempts + 1):
-        size = os.path.getsize(path)
-        status: int | None = None
-        reason = "the connection was lost"
-        headers = {**_BINARY, "Content-Length": str(size)}
-        try:
-            async with blobs.put(url, data=_read(path), headers=headers) as response:
-                status, reason = response.status, response.reason or ""
-                if status < 400:
-                    return
-                reason = f"{reason} {(await response.text())[:500]}".strip()
-        except (ClientError, asyncio.TimeoutError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-        if attempt == wire.retry.attempts or (
-            status is not None and status < 500 and status not in (408, 429)
-        ):
-            break
-        await asyncio.sleep(min(wire.retry.first * 2 ** (attempt - 1), wire.retry.cap))
-    told = f"status {status}: {reason}" if status is not None else reason
-    raise TransferError(
-        f"the upload of {what} failed with {told}. It is listed on the service, without its bytes; "
-        "upload it again, and delete this one",
-        status=status,
-    )
-
-
-async def _read(path: str) -> AsyncIterator[bytes]:
-    """A file's bytes, read on threads so that the loop goes on."""
-    with open(path, "rb", buffering=0) as stream:
-        while chunk := await asyncio.to_thread(stream.read, _CHUNK):
-            yield chunk
-
-
-async def _md5(wire: Wire, url: str) -> str:
-    from aiohttp import ClientError
-
-    blobs = await wire.blob_session()
-    md5 = hashlib.md5(usedforsecurity=False)
-    try:
-        async with blobs.get(url) as response:
-            if response.status >= 400:
-                raise TransferError(
-                    f"the download failed with status {response.status}: {response.reason}",
-                    status=response.status,
-                )
-            async for chunk in response.content.iter_chunked(1 << 16):
-                md5.update(chunk)
-    except (ClientError, asyncio.TimeoutError) as error:
-        raise TransferError(f"the download broke off ({type(error).__name__})") from None
-    return md5.hexdigest()

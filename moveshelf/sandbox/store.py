@@ -184,7 +184,7 @@ class Store:
 
     def _relatives(self, row: Any) -> Iterable[tuple[list[Any], Any]]:
         """The lists that a row belongs to, with the key of their order."""
-        get = self.rows.get
+        get = self.rows.__getitem__
         if isinstance(row, Project):
             yield self.projects, by_name
         elif isinstance(row, Subject):
@@ -196,14 +196,14 @@ class Store:
         elif isinstance(row, Clip):
             yield get(row.project).clips, by_creation
             for parent in (row.session, row.norm):
-                if parent and parent in self.rows:
+                if parent in self.rows:
                     yield get(parent).clips, by_creation
         elif isinstance(row, (DataFile, Comment)):
             clip = get(row.clip)
             yield (clip.files if isinstance(row, DataFile) else clip.comments), by_creation
         elif isinstance(row, Report):
             for parent in (row.subject, row.session):
-                if parent and parent in self.rows:
+                if parent in self.rows:
                     yield get(parent).reports, by_creation
         elif isinstance(row, (Norm, Dataset, Configuration)):
             project = get(row.project)

@@ -1,0 +1,58 @@
+"""The published clients, each in an environment of its own, made when first asked for.
+
+They own the import name `moveshelf_api` as ours does, so they are never installed where ours runs. The environments
+are kept in the folder that MOVESHELF_PUBLISHED names, else in the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+NEWEST = "1.6.4"
+OLDER = ("1.5.2", "1.4.3", "1.1.0")
+
+# 1.1.0 imports these and declares none of them; crcmod is built with setuptools
+_BESIDE = {"1.1.0": ["requests", "six", "crcmod", "mypy_extensions", "setuptools"]}
+
+
+class NotAvailable(Exception):
+    """The environment cannot be made here (no network, no such version)."""
+
+
+def folder() -> Path:
+    """Where the environments are kept."""
+    given = os.environ.get("MOVESHELF_PUBLISHED")
+    return Path(given) if given else Path.home() / ".cache" / "moveshelf" / "published"
+
+
+def python_of(version: str) -> str:
+    """The interpreter of the environment that has the published client of that version. Raises NotAvailable."""
+    home = folder() / f"v{version}"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not _works(python):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        venv.create(home, with_pip=True, clear=True)
+        wanted = [f"moveshelf-api=={version}", *_BESIDE.get(version, [])]
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", *wanted], capture_output=True, text=True, check=False
+        )
+        if done.returncode or not _works(python):
+            raise NotAvailable(f"no environment for moveshelf-api {version}: {done.stderr.strip()[-400:]}")
+    return str(python)
+
+
+def _works(python: Path) -> bool:
+    if not python.exists():
+        return False
+    probe = [str(python), "-W", "ignore", "-c", "import moveshelf_api.api"]
+    # not from here: our own moveshelf_api lies in the working folder
+    return subprocess.run(probe, capture_output=True, check=False, cwd=python.parent).returncode == 0
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or (NEWEST, *OLDER):
+        print(name, python_of(name))

@@ -142,7 +142,9 @@ class Endpoint:
         assert document is not None
         service.fault = fault
         try:
-            status, answer, objects = service.execute(document, operation, record.variables)
+            status, answer, objects = service.execute(
+                record.query or "", document, operation, record.variables
+            )
         finally:
             service.fault = None
         record.objects = objects

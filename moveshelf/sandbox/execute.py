@@ -31,6 +31,7 @@ from graphql import (
 from graphql.execution.values import get_argument_values, get_directive_values, get_variable_values
 from graphql.language import OperationType
 
+from .folding import Fold
 from .schema import Document
 
 LEAF, TYPENAME, OBJECT, OBJECTS, VALUE, INTROSPECTION = range(6)
@@ -52,7 +53,7 @@ class Context:
         self.raw = raw
         self.objects = 0
         self.errors: list[dict[str, Any]] = []
-        self.arguments: dict[int, dict[str, Any]] = {}
+        self.arguments: dict[Step, dict[str, Any]] = {}
 
 
 class Step:
@@ -182,14 +183,10 @@ class Plan:
                 return Step(key, LEAF, leaf, nodes[0], definition, None)
             if field is not None:
                 return Step(key, VALUE, field, nodes[0], definition, None)
-            return Step(key, LEAF, lambda value, name=name: value.get(name), nodes[0], definition, None)
+            return Step(key, LEAF, _from_key(name), nodes[0], definition, None)
         kind = OBJECTS if _is_list(definition.type) else OBJECT
         if field is None:
-            fn = leaf or (lambda value, name=name: value.get(name))
-
-            def field(context: Context, value: Any, arguments: dict[str, Any], fn: Leaf = fn) -> Any:
-                return fn(value)
-
+            field = _from_leaf(leaf or _from_key(name))
         return Step(key, kind, field, nodes[0], definition, Selection(self, named, sets))
 
     # --- running
@@ -197,6 +194,21 @@ class Plan:
     def run(self, context: Context) -> dict[str, Any]:
         root = self.compile(context.variables)
         return self.fill(root.of(None), None, context)
+
+    def run_folded(self, context: Context, folded: Fold, ids: list[str]) -> dict[str, Any]:
+        """Carry out the short form of a document for each of the ids that its long form names."""
+        root = self.compile(context.variables)
+        first, second = (folded.alias + number for number in folded.numbers[:2])
+        out: dict[str, Any] = {}
+        for step in root.of(None):
+            if step.key == first:
+                for number, id in zip(folded.numbers, ids, strict=True):
+                    context.arguments[step] = {"id": id}
+                    key = folded.alias + number
+                    out[key] = self.answer(step, None, context, key)
+            elif step.key != second:
+                out.update(self.fill([step], None, context))
+        return out
 
     def fill(self, steps: list[Step], value: Any, context: Context) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -210,17 +222,17 @@ class Plan:
                 out[step.key] = self.answer(step, value, context)
         return out
 
-    def answer(self, step: Step, value: Any, context: Context) -> Any:
+    def answer(self, step: Step, value: Any, context: Context, key: str | None = None) -> Any:
         """What a field with arguments or children is worth; its failure is one error and a null."""
         known = len(context.errors)
         try:
             if step.kind == INTROSPECTION:
                 return self.introspect(step, context)
             if step.definition.args:
-                arguments = context.arguments.get(id(step))
+                arguments = context.arguments.get(step)
                 if arguments is None:
                     arguments = get_argument_values(step.definition, step.node, context.variables)
-                    context.arguments[id(step)] = arguments
+                    context.arguments[step] = arguments
             else:
                 arguments = {}
             found = step.fn(context, value, arguments)
@@ -241,7 +253,7 @@ class Plan:
                 result = self.fill(selection.of(found), found, context)
         except (Refused, GraphQLError) as problem:
             error: dict[str, Any] = {"message": getattr(problem, "message", None) or str(problem)}
-            if step.node.loc:
+            if step.node.loc and key is None:  # of a short form the places are not those of the request
                 token = step.node.loc.start_token
                 error["locations"] = [{"line": token.line, "column": token.column}]
             error["path"] = []
@@ -249,7 +261,7 @@ class Plan:
             result = None
         if len(context.errors) > known:
             for error in context.errors[known:]:
-                error["path"].insert(0, step.key)
+                error["path"].insert(0, key or step.key)
         return result
 
     def introspect(self, step: Step, context: Context) -> Any:
@@ -271,6 +283,14 @@ class Plan:
 def coerce(schema: GraphQLSchema, operation: OperationDefinitionNode, raw: dict[str, Any]) -> Any:
     """The variables as graphql-core takes them, or the list of its complaints."""
     return get_variable_values(schema, operation.variable_definitions or (), raw)
+
+
+def _from_key(name: str) -> Leaf:
+    return lambda value: value.get(name)
+
+
+def _from_leaf(leaf: Leaf) -> Field:
+    return lambda context, value, arguments: leaf(value)
 
 
 def _is_list(declared: Any) -> bool:

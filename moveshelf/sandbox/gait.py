@@ -10,12 +10,12 @@ import csv
 import json
 import math
 import random
-import statistics
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 CYCLES = 3
+_KEYS = tuple(f"cycle-{n}" for n in range(CYCLES))
 # what goes with a walking speed of the table, for subjects of a middling size: metres a second, steps a minute,
 # percent of the cycle on the ground
 PACE = {
@@ -42,14 +42,16 @@ def table() -> dict[str, dict[Channel, tuple[list[float], list[float]]]]:
     return found
 
 
-def _wave(key: str, size: float) -> list[float]:
+_WAVES = [[f(n * math.tau * i / 50) for i in range(51)] for n in (1, 2) for f in (math.cos, math.sin)]
+
+
+@lru_cache(maxsize=4096)
+def _wave(key: str, size: float) -> tuple[float, ...]:
     """A smooth periodic variation over the cycle's 51 points."""
     dice = random.Random(key)
-    level = dice.gauss(0, size)
-    waves = [(n, dice.gauss(0, size / (n + 1)), dice.uniform(0, math.tau)) for n in (1, 2)]
-    return [
-        level + sum(a * math.cos(n * math.tau * i / 50 + phase) for n, a, phase in waves) for i in range(51)
-    ]
+    level, a, b = dice.gauss(0, size), dice.gauss(0, size / 2), dice.gauss(0, size / 2)
+    c, d = dice.gauss(0, size / 3), dice.gauss(0, size / 3)
+    return tuple(level + a * p + b * q + c * r + d * s for p, q, r, s in zip(*_WAVES, strict=True))
 
 
 def _curves(recipe: dict[str, Any], side: str, channel: Channel) -> list[list[float]]:
@@ -113,12 +115,14 @@ def cycle_file(name: str, recipe: dict[str, Any]) -> dict[str, Any]:
             curves = _curves(recipe, side, channel)
             rows = []
             for point, values in enumerate(zip(*curves, strict=True)):
+                mean = sum(values) / CYCLES
+                deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (CYCLES - 1))
                 row: dict[str, Any] = {
                     "perc": point * 2,
-                    "mean": round(statistics.fmean(values), 4),
-                    "std": round(statistics.stdev(values), 4),
+                    "mean": round(mean, 3),
+                    "std": round(deviation, 3),
                 }
-                row.update({f"cycle-{n}": round(value, 4) for n, value in enumerate(values)})
+                row.update(zip(_KEYS, (round(value, 3) for value in values), strict=True))
                 rows.append(row)
             if recipe.get("gap") and channel[0] == "FootProgressAngles":
                 for row in rows[30:36]:  # a marker that was hidden for a moment
@@ -148,7 +152,7 @@ def series_file(name: str, recipe: dict[str, Any], rate: float = 50.0) -> dict[s
                 low = int(share)
                 curve = curves[cycle]
                 value = curve[low] + (curve[low + 1] - curve[low]) * (share - low)
-                rows.append({"time": round(time, 3), "mean": round(value, 4)})
+                rows.append({"time": round(time, 3), "mean": round(value, 3)})
             data.append({"id": label, "label": label, "context": side, "values": rows})
     return {"data": data}
 

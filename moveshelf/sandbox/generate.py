@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from .jobs import derived
-from .rows import COMPLETE, Clip, DataFile, Row, Session, Subject
+from .rows import COMPLETE, Clip, Row, Session, Subject
 from .service import Service
 from .template import project_template
 
@@ -96,16 +96,13 @@ def generate(
                     if file_size is not None:
                         recipe["size"] = file_size
                     for n in range(files):
-                        file = derived(store, clip, file_name(n, file_size is not None), recipe)
-                        rows.append(_typed(file))
+                        name_of_file = file_name(n, file_size is not None)
+                        file = derived(store, clip, name_of_file, recipe)
+                        if name_of_file.endswith(".bin"):
+                            file.data_type = "raw"
+                        rows.append(file)
         store.add(*rows, ordered=False)
     return name
-
-
-def _typed(file: DataFile) -> DataFile:
-    if file.file_name and file.file_name.endswith(".bin"):
-        file.data_type = "raw"
-    return file
 
 
 def _subject_values(i: int) -> dict[str, Any]:

@@ -51,11 +51,11 @@ class Jobs:
         clips = [store.rows.get(id) for id in json.loads(job.trials)]
         problem = job.fault
         if problem is None:
-            bad = next((clip for clip in clips if clip is None or not _has_motion(clip)), False)
-            if bad is None:
+            without = [clip for clip in clips if clip is not None and not _has_motion(clip)]
+            if None in clips:
                 problem = "A trial was deleted before it was processed."
-            elif bad is not False:
-                problem = f"The trial {bad.title!r} has no motion file to process."
+            elif without:
+                problem = f"The trial {without[0].title!r} has no motion file to process."
         if problem is not None:
             store.change(job, status=FAILED, result=problem)
             return

@@ -10,13 +10,10 @@ from typing import Any
 from . import filters
 from .blobs import valid_crc_text
 from .execute import Context, Field, Refused
-from .rows import PENDING, Clip, Comment, DataFile, Report, Session, Subject, split
+from .looking import editable, found, project_of
+from .reports import create_automatic_reports, create_report
+from .rows import PENDING, Clip, Comment, DataFile, Session, Subject, split
 
-REPORT_TYPES = {
-    "currentSessionConditionSummaries",
-    "currentVsPreviousSessionComparison",
-    "currentSessionComparison",
-}
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;]\d{2,3}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 DATA_TYPES = {
@@ -27,23 +24,6 @@ DATA_TYPES = {
     "img": ("png", "jpg"),
     "camera": ("xcp",),
 }
-
-
-def _editable(project: Any) -> Any:
-    if not project.can_edit:
-        raise Refused(f"You may not edit the project {project.name!r}.")
-    return project
-
-
-def _found(context: Context, table: Any, id: str | None, word: str) -> Any:
-    row = context.service.store.of(table, id)
-    if row is None:
-        raise Refused(f"No {word} with the id {id!r}.")
-    return row
-
-
-def _project_of(context: Context, row: Any) -> Any:
-    return context.service.store.rows[row.project]
 
 
 def midnight(text: str | None) -> str | None:
@@ -93,7 +73,7 @@ def _clip_values(context: Context, project: Any, metadata: dict[str, Any]) -> di
 
 def create_clips(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     service, request = context.service, arguments["input"]
-    project = _editable(service.project(request.get("project")))
+    project = editable(service.project(request.get("project")))
     clips = []
     for data in request.get("clips") or []:
         if data is None:
@@ -133,12 +113,12 @@ def _check_crc(text: str | None) -> None:
 def update_clip(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     data = arguments["clipData"]
     store = context.service.store
-    clip = _found(context, Clip, data["id"], "clip")
-    project = _editable(_project_of(context, clip))
+    clip = found(context, Clip, data["id"], "clip")
+    project = editable(project_of(context, clip))
     metadata = data.get("metadata") or {}
     values: dict[str, Any] = {}
     if metadata.get("project"):
-        target = _editable(context.service.project(metadata["project"]))
+        target = editable(context.service.project(metadata["project"]))
         if target is not project:
             session = store.session_at(target, metadata.get("projectPath") or clip.path)
             values.update(project=target.id, session=session.id if session else None)
@@ -152,9 +132,9 @@ def update_clip(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _delete(context: Context, table: Any, id: str | None, word: str, answer: str) -> Any:
-    row = _found(context, table, id, word)
+    row = found(context, table, id, word)
     owner = context.service.store.rows[row.clip] if table is DataFile else row
-    _editable(_project_of(context, owner))
+    editable(project_of(context, owner))
     context.service.forget(row)
     return {answer: True}
 
@@ -163,8 +143,8 @@ def create_additional_data(context: Context, _: Any, arguments: dict[str, Any]) 
     service, request = context.service, arguments.get("input")
     if request is None:
         raise Refused("createAdditionalData needs an input.")
-    clip = _found(context, Clip, request["clipId"], "clip")
-    _editable(_project_of(context, clip))
+    clip = found(context, Clip, request["clipId"], "clip")
+    editable(project_of(context, clip))
     _check_crc(request.get("crc32c"))
     name = request.get("filename")
     file = service.store.make(
@@ -187,7 +167,7 @@ def data_type_of(name: str | None) -> str:
 
 def create_patient(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     service = context.service
-    project = _editable(service.project(arguments["projectId"]))
+    project = editable(service.project(arguments["projectId"]))
     name = arguments["name"]
     if not name.strip() or "/" in name:
         raise Refused(f"A subject needs a name without slashes, not {name!r}.")
@@ -198,8 +178,8 @@ def create_patient(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
 
 def update_patient(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     store = context.service.store
-    subject = _found(context, Subject, arguments["patientId"], "subject")
-    _editable(_project_of(context, subject))
+    subject = found(context, Subject, arguments["patientId"], "subject")
+    editable(project_of(context, subject))
     metadata = arguments.get("metadata")
     if metadata is None:  # an absent variable, sent as null: nothing to replace
         return {"updated": True}
@@ -216,18 +196,18 @@ def _object(text: str) -> dict[str, Any]:
 
 def ehr_id(values: dict[str, Any]) -> str | None:
     """The EHR id among a subject's values: what the service shows as externalId."""
-    found = filters.values_of(values.get("ehr-id"))
-    return found[0] if found and found[0] else None
+    texts = filters.values_of(values.get("ehr-id"))
+    return texts[0] if texts and texts[0] else None
 
 
 def create_session(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     service = context.service
-    project = _editable(service.project(arguments["projectId"]))
+    project = editable(service.project(arguments["projectId"]))
     parts = split(arguments["projectPath"])
     if len(parts) < 2:
         raise Refused(f"projectPath must be /<subject>/<session>/, not {arguments['projectPath']!r}.")
     if arguments.get("patientId"):
-        subject = _found(context, Subject, arguments["patientId"], "subject")
+        subject = found(context, Subject, arguments["patientId"], "subject")
         if subject.project != project.id:
             raise Refused(f"The subject {subject.name!r} belongs to another project.")
     else:
@@ -253,8 +233,8 @@ def create_session(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
 
 def update_session(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     store = context.service.store
-    session = _found(context, Session, arguments["sessionId"], "session")
-    project = _editable(_project_of(context, session))
+    session = found(context, Session, arguments["sessionId"], "session")
+    project = editable(project_of(context, session))
     previous = arguments.get("previousUpdatedAt")
     if previous and _instant(previous) != _instant(session.updated):
         raise Refused(
@@ -293,95 +273,26 @@ def _moved(path: str, onto: str) -> str:
 
 def _instant(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise Refused(f"previousUpdatedAt must be an ISO date-time, not {text!r}.") from None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
 
 
 def process_gait_tool(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     ids = arguments.get("clips")
     if not ids:
         raise Refused("processGaitTool needs at least one clip.")
-    clips = [_found(context, Clip, id, "clip") for id in ids]
+    clips = [found(context, Clip, id, "clip") for id in ids]
     for clip in clips:
-        _editable(_project_of(context, clip))
+        editable(project_of(context, clip))
     job = context.service.jobs.start(clips, arguments.get("trialType"))
     return {"jobId": job.id}
 
 
-def _norm(context: Context, project: Any, id: str | None) -> None:
-    if id and not any(norm.id == id for norm in project.norms):
-        raise Refused(f"No norm with the id {id!r} in {project.name!r}.")
-
-
-def _report(context: Context, session: Any, title: str, kind: str, clips: list[str], **values: Any) -> None:
-    store = context.service.store
-    store.add(
-        store.make(
-            Report,
-            title=title,
-            subject=session.subject,
-            session=session.id,
-            kind=kind,
-            trials=json.dumps(clips),
-            created=store.now(),
-            **values,
-        )
-    )
-
-
-def create_automatic_reports(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
-    store = context.service.store
-    session = _found(context, Session, arguments["sessionId"], "session")
-    project = _editable(_project_of(context, session))
-    _norm(context, project, arguments.get("normId"))
-    clips = [clip.id for clip in session.clips]
-    if not clips:
-        raise Refused("The session has no trials to report on.")
-    subject = store.rows[session.subject]
-    name = session.names[1]
-    norm = arguments.get("normId")
-    with store.write():
-        kind = "currentSessionConditionSummaries"
-        _report(context, session, f"Condition summaries {name}", kind, clips, norm=norm)
-        if subject.sessions.index(session) > 0:
-            kind = "currentVsPreviousSessionComparison"
-            _report(context, session, f"Current and previous session {name}", kind, clips, norm=norm)
-        if len({"/".join(split(clip.path)[2:]) for clip in session.clips}) > 1:
-            kind = "currentSessionComparison"
-            _report(context, session, f"Comparison of conditions {name}", kind, clips, norm=norm)
-    return {"ok": True}
-
-
-def create_report(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
-    session = _found(context, Session, arguments["sessionId"], "session")
-    project = _editable(_project_of(context, session))
-    kind, title = arguments["reportType"], arguments["title"]
-    if kind not in REPORT_TYPES:
-        raise Refused(f"reportType must be one of {', '.join(sorted(REPORT_TYPES))}; it was {kind!r}.")
-    if not title.strip():
-        raise Refused("A report needs a title.")
-    clips = [_found(context, Clip, id, "clip") for id in arguments["trialsIds"]]
-    for clip in clips:
-        if clip.project != project.id:
-            raise Refused(f"The clip {clip.id!r} belongs to another project.")
-    _norm(context, project, arguments.get("normId"))
-    _report(
-        context,
-        session,
-        title,
-        kind,
-        [clip.id for clip in clips],
-        norm=arguments.get("normId"),
-        template=arguments.get("templateId"),
-    )
-    return {"ok": True}
-
-
 def create_comment(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     store = context.service.store
-    clip = _found(context, Clip, arguments["inputs"]["clipId"], "clip")
+    clip = found(context, Clip, arguments["inputs"]["clipId"], "clip")
     text = arguments["inputs"]["comment"]
     store.add(
         store.make(Comment, clip=clip.id, author=context.service.user, comment=text, created=store.now())

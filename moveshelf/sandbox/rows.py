@@ -45,7 +45,7 @@ class Row:
 
 
 class Project(Row):
-    COLUMNS = (  # noqa: RUF012
+    COLUMNS = (
         "name",
         "description",
         "can_edit",
@@ -67,7 +67,6 @@ class Configuration(Row):
 
 class Subject(Row):
     COLUMNS = ("project", "name", "metadata", "external_id", "updated")
-    __slots__ = COLUMNS
     LINKS = ("sessions", "reports")
     __slots__ = COLUMNS + LINKS
     TYPE = "Patient"

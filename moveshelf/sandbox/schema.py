@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import OrderedDict
@@ -22,6 +23,8 @@ from graphql import (
     validate,
 )
 
+from .folding import Fold, fold
+
 _BARE_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -35,7 +38,7 @@ def load_schema() -> GraphQLSchema:
         scalar.parse_value = check  # type: ignore[method-assign]
         # graphql-core 3.3 renamed the hook and calls the new name
         if hasattr(scalar, "coerce_input_value"):
-            scalar.coerce_input_value = check  # type: ignore[method-assign]
+            scalar.coerce_input_value = check
     return schema
 
 
@@ -71,6 +74,7 @@ class Document:
         self.operations: dict[str, OperationDefinitionNode] = {}
         self.fragments: dict[str, FragmentDefinitionNode] = {}
         self.plans: dict[str, Any] = {}
+        self.fold: Fold | None = None
         self.node: DocumentNode | None = None
         try:
             self.node = parse(text)
@@ -83,6 +87,12 @@ class Document:
                 self.operations[definition.name.value if definition.name else ""] = definition
             elif isinstance(definition, FragmentDefinitionNode):
                 self.fragments[definition.name.value] = definition
+
+    def standing_for(self, folded: Fold) -> Document:
+        """The same document, to be carried out for all the aliases that it stands for."""
+        twin = copy.copy(self)
+        twin.fold = folded
+        return twin
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation to carry out, or None where the request does not say which."""
@@ -108,11 +118,25 @@ class Documents:
         self._cache: OrderedDict[str, Document] = OrderedDict()
 
     def get(self, text: str) -> Document:
+        """The document of a text; one that can be folded shares what was read of its short form."""
         document = self._cache.get(text)
-        if document is None:
-            document = self._cache[text] = Document(self.schema, text)
-            if len(self._cache) > self.keep:
-                self._cache.popitem(last=False)
-        else:
+        if document is not None:
             self._cache.move_to_end(text)
+            return document
+        folded = fold(text)
+        if folded is not None:
+            short = self.plain(folded.text)
+            if not short.errors:
+                return self._keep(text, short.standing_for(folded))
+        return self._keep(text, Document(self.schema, text))
+
+    def plain(self, text: str) -> Document:
+        """The document of a text as it is."""
+        key = f"plain {text}"
+        return self._cache.get(key) or self._keep(key, Document(self.schema, text))
+
+    def _keep(self, key: str, document: Document) -> Document:
+        self._cache[key] = document
+        if len(self._cache) > self.keep:
+            self._cache.popitem(last=False)
         return document

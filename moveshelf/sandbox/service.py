@@ -16,6 +16,7 @@ from . import gait
 from .blobs import Blobs
 from .execute import Context, Plan, Refused, coerce
 from .faults import Fault, Faults
+from .folding import Fold
 from .jobs import Jobs
 from .log import Requests
 from .mutations import MUTATIONS
@@ -125,9 +126,15 @@ class Service:
         return plan
 
     def execute(
-        self, document: Document, operation: Any, raw: dict[str, Any]
+        self, text: str, document: Document, operation: Any, raw: dict[str, Any]
     ) -> tuple[int, dict[str, Any], int]:
         """Carry out one operation; returns HTTP status, answer and the number of objects in it."""
+        ids: list[str] | None = None
+        if document.fold is not None:
+            ids = _ids(document.fold, raw)
+            if ids is None:  # the long form says best what is wrong with its variables
+                document = self.documents.plain(text)
+                operation = document.operation(operation.name.value if operation.name else None)
         variables = coerce(self.schema, operation, raw)
         if isinstance(variables, list):
             return 400, {"errors": [error.formatted for error in variables]}, 0
@@ -135,7 +142,10 @@ class Service:
         plan = self.plan(document, operation)
         try:
             with self.store.write() if plan.mutates else nullcontext():
-                data = plan.run(context)
+                if document.fold is not None and ids is not None:
+                    data = plan.run_folded(context, document.fold, ids)
+                else:
+                    data = plan.run(context)
         except GraphQLError as error:  # directives with impossible arguments
             return 400, {"errors": [error.formatted]}, 0
         answer: dict[str, Any] = {"data": data}
@@ -144,11 +154,17 @@ class Service:
         return 200, answer, context.objects
 
 
+def _ids(folded: Fold, raw: dict[str, Any]) -> list[str] | None:
+    """The ids that a folded document asks for; None if one of them is no ID!."""
+    found = [raw.get(folded.variable + number) for number in folded.numbers]
+    return found if all(type(id) is str for id in found) else None  # type: ignore[return-value]
+
+
 def make_content(row: Any) -> bytes:
     """The bytes of a row whose content is only a recipe so far."""
     recipe = json.loads(row.stored.partition(":")[2])
     if "file" in recipe:
-        return files("moveshelf.sandbox").joinpath("data", recipe["file"]).read_bytes()
+        return files("moveshelf.sandbox").joinpath(f"data/{recipe['file']}").read_bytes()
     size = recipe.get("size")
     if size is not None:
         return hashlib.shake_128(row.id.encode()).digest(int(size))

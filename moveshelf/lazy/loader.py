@@ -315,9 +315,9 @@ class Loader:
         if len(ids) == 1:
             chunk.error = error
             return
-        half = (len(ids) + 1) // 2
         key = (chunk.kind, chunk.group)
-        self.sizes[key] = min(self.size(*key), half)
+        half = min(self.size(*key), (len(ids) + 1) // 2)
+        self.sizes[key] = half
         try:
             for begin in range(0, len(ids), half):
                 part = self._send(chunk.kind, chunk.group, ids[begin : begin + half], chunk.cohort)

@@ -55,10 +55,12 @@ def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
 
 def preload(engine: Engine, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
     """Load what the paths name below `members` (all of one class)."""
-    _level(engine, list(dict.fromkeys(members)), kind, parse(kind, paths))
+    tree = parse(kind, paths)
+    # one object is asked for by itself: that it is gone is the answer. Among many, who is gone says so when touched
+    _level(engine, list(dict.fromkeys(members)), kind, tree, loud=len(members) == 1)
 
 
-def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree) -> None:
+def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree, loud: bool = False) -> None:
     if not members or not tree:
         return
     for field in tree:
@@ -74,7 +76,7 @@ def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree
         below: Tree = {
             field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted
         }
-        _ask(engine, todo, kind, below)
+        _ask(engine, todo, kind, below, loud)
     for field, subtree in tree.items():
         if subtree and isinstance(field, Reference):
             _level(engine, _below(engine, members, field), field.target, subtree)
@@ -106,7 +108,7 @@ def _deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
-def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree) -> None:
+def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree, loud: bool) -> None:
     """Ask one selection of many objects; return when all of it is put away."""
     selection = _selection(kind, tree)
     batches = Batches(engine, selection)
@@ -150,7 +152,7 @@ def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree) -> 
                     field.collection(one)._members()
                 else:
                     engine.fetch(one, field.group)
-    if len(todo) == 1:
+    if loud:
         for error in batches.errors.values():
             raise error
 
@@ -225,12 +227,11 @@ class Batches:
                 if len(chunk.ids) == 1:
                     chunk.error = error
                 else:
-                    half = (len(chunk.ids) + 1) // 2
                     with engine.lock:
-                        engine.sizes[self.key] = min(self.size, half)
+                        half = engine.sizes[self.key] = min(self.size, (len(chunk.ids) + 1) // 2)
                         try:
-                            self._send(chunk.ids[:half])
-                            self._send(chunk.ids[half:])
+                            for begin in range(0, len(chunk.ids), half):
+                                self._send(chunk.ids[begin : begin + half])
                         except RequestError as refused:
                             chunk.error = refused
             except BaseException as error:

@@ -38,6 +38,8 @@ class Fault:
         self.dice.seed(self.seed)
         if self.drop not in (None, False, True, "before", "after"):
             raise ValueError(f"drop must be True, 'before' or 'after', not {self.drop!r}")
+        if self.retry_after is not None and self.status is None:
+            self.status = 503
         effects = (
             self.status, self.drop, self.truncate, self.max_objects, self.error, self.corrupt or None,
             self.late_failure or None, self.expire or None, self.fail_job or None, self.delay, self.body,

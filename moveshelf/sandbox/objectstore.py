@@ -85,10 +85,13 @@ class ObjectStore:
         if fault is not None and fault.truncate is not None:
             stop = share(fault.truncate, announced or 1 << 62)
         crc, size = 0, 0
+        spoil = fault is not None and fault.corrupt
         md5 = hashlib.md5() if (announced or 0) <= MD5_INLINE else None
         try:
             with open(temporary, "wb") as file:
                 async for chunk in request.content.iter_any():
+                    if spoil:
+                        chunk, spoil = _flip(chunk), False
                     file.write(chunk)
                     crc = google_crc32c.extend(crc, chunk)
                     size += len(chunk)

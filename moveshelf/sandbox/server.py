@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from aiohttp import web
 
 from . import demo as demo_project
 from .control import Control
-from .endpoint import Endpoint
+from .endpoint import Endpoint, name_request
 from .generate import generate
 from .log import Requests
 from .objectstore import ObjectStore
@@ -65,7 +66,12 @@ class Sandbox:
         """Serve until `stop()`. Returns when requests are answered; raises OSError if the port is taken."""
         if self._thread is not None:
             return self
-        self.path = self._given or Path(tempfile.mkdtemp(prefix="moveshelf-sandbox-"))
+        if self._given is not None:
+            self.path = self._given
+        else:
+            self.path = Path(tempfile.mkdtemp(prefix="moveshelf-sandbox-"))
+            # for a program that ends without stop()
+            self._removal = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
         self.path = self.path.resolve()
         self.api_key = self._key()
@@ -107,7 +113,7 @@ class Sandbox:
 
     def _clean_up(self) -> None:
         if self._given is None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._removal()
 
     def _key(self) -> str:
         """The key of this folder, made at its first use."""
@@ -138,10 +144,14 @@ class Sandbox:
             if self._demo and service.store.project(demo_project.NAME) is None:
                 demo_project.build(service)
             runner = web.AppRunner(
-                self._application(service), access_log=None, handle_signals=False, read_bufsize=1 << 22
+                self._application(service),
+                access_log=None,
+                handle_signals=False,
+                shutdown_timeout=0.3,
+                read_bufsize=1 << 22,
             )
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", self._wanted_port, shutdown_timeout=0.2)
+            site = web.TCPSite(runner, "127.0.0.1", self._wanted_port)
             try:
                 await site.start()
                 self.port = runner.addresses[0][1]
@@ -164,6 +174,7 @@ class Sandbox:
 
     def _application(self, service: Service) -> web.Application:
         application = web.Application(client_max_size=1 << 28)
+        application.on_response_prepare.append(name_request)
         endpoint = Endpoint(service, self.api_key)
         store = ObjectStore(service)
         application.router.add_post("/graphql", endpoint.handle)
@@ -275,10 +286,11 @@ class Sandbox:
 
         Effects: `status` (with `retry_after`, `body`), `drop` (True or "before": the connection is cut and nothing
         was carried out; "after": it was), `truncate` (the answer, or a PUT's body, is cut after so many bytes, or
-        that share of it if a float), `error` (a GraphQL error with status 200), `max_objects` (502 to every query
-        that returns more objects), `corrupt` (a GET with one bit flipped), `late_failure` (a PUT that is answered
-        200 and whose file then turns Failed), `expire` (the URL has expired), `fail_job` (True or a text: the job
-        fails), `redirect` (to that URL), `delay` (so many seconds more).
+        that share of it if a float), `error` (a GraphQL error with status 200), `max_objects` (502 to every
+        query that returns more objects), `corrupt` (one bit flipped, in a GET's bytes, or in a PUT's on their
+        way), `late_failure` (a PUT that is answered 200 and whose file then turns Failed), `expire` (the URL has
+        expired), `fail_job` (True or a text: the job fails), `redirect` (to that URL), `delay` (so many seconds
+        more).
 
         Which: `times` of them (1; without limit for `max_objects` and `rate`), after the first `after`; with
         `rate` each with that probability, drawn with `seed`.

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..errors import ConfigError
 from .rows import (
     TABLES,
     Clip,
@@ -31,6 +32,7 @@ from .rows import (
 )
 
 R = TypeVar("R", bound=Row)
+VERSION = "1"  # of the tables: to be raised whenever columns change
 
 
 class Store:
@@ -41,16 +43,29 @@ class Store:
         self.projects: list[Any] = []
         self._clock = datetime(1970, 1, 1, tzinfo=timezone.utc)
         # WAL with synchronous=NORMAL loses nothing when the process is killed; a mutation costs no disk flush
-        self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT)")
+        self._db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
+        try:
+            # what is in memory is the truth of one process: a second one must not write beside it
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT)")
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (VERSION,))
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise ConfigError(f"the sandbox's folder {file.parent} is in use: {error}") from None
+        kept = dict(self._db.execute("SELECT key, value FROM meta"))
+        if kept["version"] != VERSION:
+            self._db.close()
+            raise ConfigError(
+                f"the sandbox's folder {file.parent} was made by another version ({kept['version']}, this is "
+                f"{VERSION}): use another folder"
+            )
         for table in TABLES:
             columns = ", ".join(f'"{name}"' for name in table.COLUMNS)
             self._db.execute(
                 f'CREATE TABLE IF NOT EXISTS "{table.TYPE}" (id TEXT PRIMARY KEY, seq INTEGER, {columns})'
             )
-        kept = dict(self._db.execute("SELECT key, value FROM meta"))
         self._seq = int(kept.get("seq", 0))
         self.seed = kept.get("seed", str(seed))
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('seed', ?)", (self.seed,))

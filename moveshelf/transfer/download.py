@@ -21,7 +21,7 @@ from .blob import (
     in_thread,
     stored,
 )
-from .partial import Partial
+from .partial import InMemory, Partial
 
 if TYPE_CHECKING:
     from ..wire.network import Blobs
@@ -65,8 +65,33 @@ async def fetch(
     TransferError (ChecksumError where bytes are wrong again and again); `target` appears whole and right, or
     not at all.
     """
+    return await _fetch(blobs, address, Partial(target, key), str(target), overwrite, retry, gauge)
+
+
+async def read(
+    blobs: Blobs,
+    address: Address,
+    name: str,
+    *,
+    retry: RetryPolicy | None = None,
+    gauge: Gauge | None = None,
+) -> bytes:
+    """The bytes themselves, in memory; as patient, and as verified, as `fetch`."""
+    partial = InMemory(name)
+    await _fetch(blobs, address, partial, name, True, retry, gauge)
+    return partial.data
+
+
+async def _fetch(
+    blobs: Blobs,
+    address: Address,
+    partial: Partial,
+    what: str,
+    overwrite: bool,
+    retry: RetryPolicy | None,
+    gauge: Gauge | None,
+) -> Fetched:
     retry = retry or RetryPolicy()
-    partial = Partial(target, key)
     run = _Run(blobs, partial, gauge or Gauge())
     try:
         await in_thread(partial.look)
@@ -99,7 +124,7 @@ async def fetch(
                 failures += 1
                 wait = retry.pause(broken.failure, failures, mutation=False)
                 if wait is None:
-                    raise _error(target, broken.failure, partial, failures) from None
+                    raise _error(what, broken.failure, partial, failures) from None
                 pause = wait
             await asyncio.sleep(pause)
     except TargetExistsError:
@@ -108,7 +133,7 @@ async def fetch(
     except OSError as error:
         if isinstance(error, MoveshelfError):  # several of ours are OSErrors too
             raise
-        raise TransferError(f"{target} cannot be written: {error.strerror or error}.") from None
+        raise TransferError(f"{what} cannot be written: {error.strerror or error}.") from None
     finally:
         run.end()
         await run.settle()
@@ -208,15 +233,17 @@ class _Run:
             raise
 
 
-def _error(target: Path, failure: Failure, partial: Partial, attempts: int) -> TransferError:
+def _error(what: str, failure: Failure, partial: Partial, attempts: int) -> TransferError:
     if failure.kind == REFUSED and failure.status == 404:
         advice = (
             "The object store has no such file any more; refresh() the file and look at its upload_status."
         )
     elif failure.kind == REFUSED and failure.status in (400, 401, 403):
         advice = "A new URL was refused too. Nothing was put in place."
+    elif isinstance(partial, InMemory):
+        advice = "Ask again."
     elif partial.offset and partial.known.etag:
         advice = f"{partial.offset:,} bytes are kept beside it; download again to go on from there."
     else:
         advice = "Nothing was put in place; download again."
-    return gave_up(str(target), failure, advice, attempts)
+    return gave_up(what, failure, advice, attempts)

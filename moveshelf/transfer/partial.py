@@ -19,7 +19,7 @@ from ..errors import ChecksumError, TargetExistsError, TransferError
 from .blob import Stored
 from .checksum import Crc32c, chunks
 from .locks import try_lock
-from .names import PART_PREFIX
+from .names import PART_PREFIX, safe_name
 
 UNKNOWN = Stored(None, None, None)
 
@@ -106,16 +106,8 @@ class Partial:
         Raises ChecksumError, and then nothing is in place; TargetExistsError where something has come to be
         there.
         """
-        size = self.known.size
-        if size is not None and self.offset != size:
-            raise ChecksumError(f"{self.target}: {self.offset:,} bytes arrived of {size:,}.")
         self.write(parts)
-        crc = self._crc.base64()
-        if self.known.crc32c is not None and crc != self.known.crc32c:
-            raise ChecksumError(
-                f"{self.target}: the bytes that arrived have the CRC-32C {crc}, those in the store "
-                f"{self.known.crc32c}. Nothing was put in place."
-            )
+        crc = self._verified(str(self.target))
         if not overwrite and os.path.lexists(self.target):
             raise TargetExistsError(f"{self.target} has come to exist meanwhile; it was left as it is.")
         if os.name == "nt":
@@ -127,6 +119,19 @@ class Partial:
         self._close()
         with suppress(OSError):
             self._sidecar.unlink()
+        return crc
+
+    def _verified(self, what: str) -> str:
+        """The CRC-32C of what has come. Raises ChecksumError where it, or the size, is not the store's."""
+        size = self.known.size
+        if size is not None and self.offset != size:
+            raise ChecksumError(f"{what}: {self.offset:,} bytes arrived of {size:,}.")
+        crc = self._crc.base64()
+        if self.known.crc32c is not None and crc != self.known.crc32c:
+            raise ChecksumError(
+                f"{what}: the bytes that arrived have the CRC-32C {crc}, those in the store "
+                f"{self.known.crc32c}. Nothing was put in place."
+            )
         return crc
 
     def leave(self) -> None:
@@ -203,3 +208,35 @@ class Partial:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+class InMemory(Partial):
+    """The same for bytes that are wanted in memory, not in a file: `data` holds them in the end."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Path(safe_name(name)), "")
+        self.name = name
+        self._parts: list[bytes] = []
+        self.data = b""
+
+    def look(self) -> None:
+        """Nothing is left of earlier runs."""
+
+    def write(self, parts: list[bytes]) -> None:
+        for part in parts:
+            self._crc.update(part)
+            self._parts.append(part)
+
+    def finish(self, parts: list[bytes], overwrite: bool) -> str:
+        self.write(parts)
+        crc = self._verified(self.name)
+        self.data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        return crc
+
+    def leave(self) -> None:
+        """Nothing to tidy."""
+
+    def discard(self) -> None:
+        super().discard()
+        self._parts = []

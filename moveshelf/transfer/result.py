@@ -5,12 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from ..errors import MoveshelfError, TransferError, fresh
-
-if TYPE_CHECKING:
-    import pandas
 
 SHOWN = 20
 """Lines that a repr shows of the many."""
@@ -78,8 +75,8 @@ class Plan(Sequence[Step]):
         """Bytes to move, as far as they are known."""
         return sum(step.size or 0 for step in self.steps if not step.idle)
 
-    def to_frame(self) -> pandas.DataFrame:
-        """A row a file: path, action, size in bytes, reason. Needs pandas."""
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a row a file: path, action, size in bytes, reason. Needs pandas."""
         return _frame(self.steps, ("path", "action", "size", "reason"))
 
     def __repr__(self) -> str:
@@ -150,8 +147,8 @@ class TransferResult(Sequence[Entry]):
             + "\n".join(lines)
         )
 
-    def to_frame(self) -> pandas.DataFrame:
-        """A row a file: path, bytes, seconds, status, error (text), reason. Needs pandas."""
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a row a file: path, bytes, seconds, status, error (text), reason. Needs pandas."""
         return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason"))
 
     def _of(self, status: str) -> list[Entry]:
@@ -213,7 +210,7 @@ def _html(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
     return f"<table>{caption}<thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>{more}"
 
 
-def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pandas.DataFrame:
+def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
     try:
         import pandas
     except ImportError:

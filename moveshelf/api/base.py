@@ -3,7 +3,6 @@ behind it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import threading
@@ -18,8 +17,7 @@ from .kinds import BearerTokenAuth
 
 if TYPE_CHECKING:
     from ..client import Moveshelf
-    from ..lazy.entity import Entity
-    from ..wire import Wire
+    from .feed import Ledger
 
 logger = logging.getLogger("moveshelf-api")
 
@@ -27,12 +25,12 @@ logger = logging.getLogger("moveshelf-api")
 class _Link:
     """The connection for one address and one key, and the objects that were read flat through it."""
 
-    def __init__(self, key: tuple[str, str], client: Moveshelf, wire: Wire) -> None:
+    def __init__(self, key: tuple[str, str], client: Moveshelf, ledger: Ledger) -> None:
         self.key = key
         self.client = client
-        self.wire = wire
+        self.wire = client._engine.wire
         self.engine = client._engine
-        self.kept: dict[Entity, None] = {}
+        self.ledger = ledger
 
 
 class Flat:
@@ -65,13 +63,15 @@ class Flat:
 
         Sends nothing. Raises ConfigError for an address that cannot be used.
         """
-        return self._connection().client
+        link = self._connection()
+        link.ledger.look()
+        return link.client
 
     def close(self) -> None:
         """Close the connection and let go of what was read. Another call opens a new one."""
         link, self._link = self._link, None
         if link is not None:
-            link.kept.clear()
+            link.ledger.clear()
             link.client.close()
 
     def __enter__(self) -> Any:
@@ -97,9 +97,10 @@ class Flat:
     def _connect(self, key: tuple[str, str]) -> _Link:
         # here, not above: reading the key file is all that making a MoveshelfApi costs
         from ..client import connect
+        from .feed import Ledger
 
         client = connect(api_key=key[1].removeprefix("Bearer "), api_url=key[0], timeout=self._timeout)
-        return _Link(key, client, client._engine.wire)
+        return _Link(key, client, Ledger(client._engine))
 
     # one request --------------------------------------------------------------------------------------------
     def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
@@ -124,35 +125,24 @@ class Flat:
         clock = 0 if link is None else link.engine.clock
         data = self._dispatch_graphql(question.text, **variables)
         if link is not None:
-            from .feed import feed
-
-            # an overridden _dispatch_graphql may answer anything: what the objects cannot take in they ask
-            # for
-            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError, LookupError):
-                feed(link.engine, link.kept, question, data, clock)
+            link.ledger.answered(question, data, clock)
         return data
 
     # what writes do to the objects --------------------------------------------------------------------------
     def _changed(self, identity: str, *names: str) -> None:
         """Fields of an object were written: whoever reads them next asks the service."""
         if self._link is not None:
-            from .feed import changed
-
-            changed(self._link.engine, identity, names)
+            self._link.ledger.changed(identity, names)
 
     def _filled(self, path: str | None) -> None:
         """A clip was made in a folder: the session that it lies in lists its clips anew."""
         if self._link is not None and path:
-            from .feed import filled
-
-            filled(self._link.engine, path)
+            self._link.ledger.filled(path)
 
     def _gone(self, identity: str) -> None:
         """An object was deleted: it refuses further use, and its collections drop it."""
         if self._link is not None:
-            from .feed import gone
-
-            gone(self._link.engine, self._link.kept, identity)
+            self._link.ledger.gone(identity)
 
     # HTTP of the script's own -------------------------------------------------------------------------------
     @property

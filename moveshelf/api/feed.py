@@ -6,8 +6,12 @@ does.
 
 from __future__ import annotations
 
+import marshal
 import re
+import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How many objects that were read flat are held, oldest first out.
 KEPT = 5000
+#: Bytes of answers that are written down for the objects at most, oldest first out.
+REMEMBERED = 1 << 26
 
 # what a field with arguments lists: members of these kinds, but not all that there are
 _PARTS = {"patients": "Patient", "sessions": "Session", "recentSessions": "Session", "clips": "MocapClip"}
@@ -34,6 +40,104 @@ class Plan(NamedTuple):
     kind: type[Entity]
     selection: Selection
     parts: tuple[tuple[str, Plan], ...]
+
+
+class Ledger:
+    """What was read and written flat, for the objects. Any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: what was read flat last, held so that an object finds it
+        self.kept: dict[Entity, None] = {}
+        self._entries: deque[_Entry] = deque()
+        self._size = 0
+        self._looked = False
+        self._lock = threading.RLock()
+
+    def look(self) -> None:
+        """Somebody asks for the objects: make good what was written down, and write nothing down any more."""
+        if self._looked:
+            return
+        with self._lock:
+            while self._entries:
+                self._enter(self._entries.popleft())
+            self._size = 0
+            self._looked = True
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._entries.clear()
+            self._size = 0
+            self.kept.clear()
+
+    def answered(self, question: Question, data: Any, clock: int) -> None:
+        """An answer came; `clock` is the engine's when the question was sent."""
+        if self._looked:
+            self._read(question, data, clock)
+            return
+        with suppress(ValueError):  # an overridden _dispatch_graphql answered with something else than JSON
+            # a copy: what the script gets, it may change
+            self._note(_Entry(question, marshal.dumps(data), clock, "", ()))
+
+    def changed(self, identity: str, names: tuple[str, ...]) -> None:
+        """Something of the object was written, or may have been; see `changed`."""
+        self.engine.wrote(identity)
+        self._written("changed", identity, names)
+
+    def filled(self, path: str) -> None:
+        """A clip was made at that path; see `filled`."""
+        self._written("filled", path)
+
+    def gone(self, identity: str) -> None:
+        """The object was deleted; see `gone`."""
+        self.engine.wrote(identity)
+        self._written("gone", identity)
+
+    def _written(self, kind: str, *arguments: Any) -> None:
+        if self._looked:
+            self._write(kind, *arguments)
+        else:
+            self._note(_Entry(None, b"", 0, kind, arguments))
+
+    def _note(self, entry: _Entry) -> None:
+        with self._lock:
+            if self._looked:  # since the caller saw that nobody had
+                self._enter(entry)
+                return
+            self._entries.append(entry)
+            self._size += len(entry.body) + 100
+            while self._size > REMEMBERED and len(self._entries) > 1:
+                self._size -= len(self._entries.popleft().body) + 100
+
+    def _enter(self, entry: _Entry) -> None:
+        if entry.question is None:
+            self._write(entry.kind, *entry.arguments)
+        else:
+            self._read(entry.question, marshal.loads(entry.body), entry.clock)
+
+    def _write(self, kind: str, *arguments: Any) -> None:
+        if kind == "gone":
+            gone(self.engine, self.kept, *arguments)
+        elif kind == "filled":
+            filled(self.engine, *arguments)
+        else:
+            changed(self.engine, *arguments)
+
+    def _read(self, question: Question, data: Any, clock: int) -> None:
+        # an overridden _dispatch_graphql may answer anything: what the objects cannot take in they ask for
+        with suppress(AttributeError, LookupError, TypeError, ValueError):
+            feed(self.engine, self.kept, question, data, clock)
+
+
+class _Entry(NamedTuple):
+    """One line of the ledger: an answer, or a write."""
+
+    question: Question | None
+    body: bytes
+    clock: int
+    kind: str
+    arguments: tuple[Any, ...]
 
 
 def feed(engine: Engine, kept: dict[Entity, None], question: Question, data: Any, clock: int) -> None:

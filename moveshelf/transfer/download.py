@@ -94,7 +94,8 @@ async def _fetch(
     retry = retry or RetryPolicy()
     run = _Run(blobs, partial, gauge or Gauge())
     try:
-        await in_thread(partial.look)
+        if partial.begun():
+            await in_thread(partial.look)
         resumed = partial.offset
         run.count(resumed)
         url = await address(False)
@@ -137,7 +138,8 @@ async def _fetch(
     finally:
         run.end()
         await run.settle()
-        await asyncio.shield(in_thread(partial.leave))
+        if partial.unfinished:
+            await asyncio.shield(in_thread(partial.leave))
 
 
 class _Run:

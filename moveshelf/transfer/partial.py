@@ -46,9 +46,18 @@ class Partial:
         return self._waiting_size
 
     @property
+    def unfinished(self) -> bool:
+        """Whether there is something to keep or to tidy."""
+        return self._descriptor is not None or self._waiting_size > 0
+
+    @property
     def complete(self) -> bool:
         """Whether all bytes are there, as far as the size is known."""
         return self.known.size is not None and self.offset == self.known.size
+
+    def begun(self) -> bool:
+        """Whether an earlier run may have left something: one look at the folder, cheaper than a change of threads."""
+        return os.path.lexists(self._sidecar)
 
     def look(self) -> None:
         """Take up what an earlier run has left, if it is of this object and can be continued."""
@@ -136,14 +145,13 @@ class Partial:
 
     def leave(self) -> None:
         """End without finishing: keep what can be continued, remove what cannot."""
-        if self._descriptor is not None or self._waiting:
-            parts = self.handed_over()
-            if self.known.etag and not self._shared:
-                with suppress(OSError):
-                    self.write(parts)
-                self._close()
-            else:
-                self.discard()
+        parts = self.handed_over()
+        if self.known.etag and not self._shared:
+            with suppress(OSError):
+                self.write(parts)
+            self._close()
+        else:
+            self.discard()
 
     def discard(self) -> None:
         """Forget all bytes so far, here and on the disk."""
@@ -219,8 +227,9 @@ class InMemory(Partial):
         self._parts: list[bytes] = []
         self.data = b""
 
-    def look(self) -> None:
+    def begun(self) -> bool:
         """Nothing is left of earlier runs."""
+        return False
 
     def write(self, parts: list[bytes]) -> None:
         for part in parts:
@@ -233,9 +242,6 @@ class InMemory(Partial):
         self.data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts = []
         return crc
-
-    def leave(self) -> None:
-        """Nothing to tidy."""
 
     def discard(self) -> None:
         super().discard()

@@ -56,6 +56,7 @@ async def fetch(
     overwrite: bool = False,
     retry: RetryPolicy | None = None,
     gauge: Gauge | None = None,
+    arrived: Callable[[], None] | None = None,
 ) -> Fetched:
     """Download to `target`; `key` is the id of what is downloaded, so that only its own beginning is
     continued.
@@ -65,7 +66,7 @@ async def fetch(
     TransferError (ChecksumError where bytes are wrong again and again); `target` appears whole and right, or
     not at all.
     """
-    return await _fetch(blobs, address, Partial(target, key), str(target), overwrite, retry, gauge)
+    return await _fetch(blobs, address, Partial(target, key), str(target), overwrite, retry, gauge, arrived)
 
 
 async def read(
@@ -90,6 +91,7 @@ async def _fetch(
     overwrite: bool,
     retry: RetryPolicy | None,
     gauge: Gauge | None,
+    arrived: Callable[[], None] | None = None,
 ) -> Fetched:
     retry = retry or RetryPolicy()
     run = _Run(blobs, partial, gauge or Gauge())
@@ -106,6 +108,8 @@ async def _fetch(
             try:
                 if not partial.complete or partial.known.crc32c is None:
                     await run.attempt(url)
+                if arrived is not None:
+                    arrived()
                 crc = await in_thread(partial.finish, partial.handed_over(), overwrite)
                 return Fetched(partial.offset, crc, min(resumed, partial.offset))
             except ChecksumError:

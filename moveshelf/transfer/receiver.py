@@ -19,6 +19,8 @@ Look = Callable[[list[str]], Awaitable[Sequence[str | BaseException]]]
 
 CHUNK = 64
 """Ids that one request for URLs names."""
+FIRST = 16
+"""The same of the first request, which everything waits for."""
 
 
 @dataclass
@@ -44,15 +46,14 @@ class Addresses:
         """The URL of that file; `renew` asks for another one than before."""
         if renew:
             return await self._anew(self._ids[number])
-        index, place = divmod(number, CHUNK)
+        index = (number - FIRST) // CHUNK + 1
         for ahead in (index, index + 1):
-            begin = ahead * CHUNK
+            begin, end = _span(ahead)
             if ahead not in self._chunks and begin < len(self._ids):
-                ids = list(self._ids[begin : begin + CHUNK])
-                self._chunks[ahead] = asyncio.ensure_future(self._ask(ids))
+                self._chunks[ahead] = asyncio.ensure_future(self._ask(list(self._ids[begin:end])))
         self._chunks.pop(index - 3, None)  # long used
         answers = await asyncio.shield(self._chunks[index])
-        answer = answers[place]
+        answer = answers[number - _span(index)[0]]
         if isinstance(answer, BaseException):
             raise fresh(answer)
         return answer
@@ -68,6 +69,12 @@ class Addresses:
         for chunk in self._chunks.values():
             chunk.cancel()
         await self._anew.settle(0)
+
+
+def _span(chunk: int) -> tuple[int, int]:
+    """From which to which number the ids of a chunk go."""
+    end = FIRST + chunk * CHUNK
+    return max(end - CHUNK, 0), end
 
 
 class Receiver:
@@ -95,6 +102,7 @@ class Receiver:
             overwrite=item.overwrite,
             retry=self.retry,
             gauge=lane.gauge,
+            arrived=lane.passed,
         )
         entry.bytes = found.size
         if found.resumed:

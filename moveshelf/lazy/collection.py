@@ -66,7 +66,7 @@ class Collection(Sequence[C], Generic[C]):
                 continue
             self._load()
             items = self._items
-        return items  # type: ignore[no-any-return]
+        return items
 
     def _load(self) -> None:
         field, engine = self._field, self._engine

@@ -93,6 +93,10 @@ class Entity:
             )
         return found
 
+    def _peek_name(self) -> str | None:
+        """The name as far as it is loaded; never a request."""
+        return None
+
     def _detached(self, what: str) -> Exception:
         from .fields import detached
 

@@ -8,6 +8,7 @@ those that will be read next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
@@ -249,15 +250,9 @@ class Many(Reference[C]):
         from .collection import Collection
 
         engine = obj._engine
-        if engine is None:
-            found = self.read(obj)
-            if found is NOT_LOADED:
-                found = Collection(None, self.target, owner=obj.id, field=self)
-                setattr(obj, self.slot, found)
-            return found
-        with engine.lock:
-            found = self.read(obj)
-            if found.__class__ is State:
+        with nullcontext() if engine is None else engine.lock:
+            found: Collection[Any] | State = self.read(obj)
+            if isinstance(found, State):
                 found = Collection(engine, self.target, owner=obj.id, field=self)
                 setattr(obj, self.slot, found)
             return found

@@ -11,20 +11,21 @@ Rules kept here (the numbers are in cohort.py and below):
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import NotFoundError, QueryError, RequestError, fresh
-from ..wire import Pending, TooLargeError
+from ..errors import RequestError
+from ..wire import Answer, Pending, TooLargeError
+from .chunk import Chunk, errors_by_alias, gone, query_error
 from .cohort import Cohort, Gap
 from .entity import Entity
 from .fields import Many
+from .keeper import Keeper
 from .selection import Selection, document, group, root_document
 from .state import Milestone, State
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from ..wire import Wire
 
 #: How many objects one request names.
 CHUNK = 100
@@ -33,85 +34,28 @@ PATIENCE = 12
 #: How often a field is asked again because a write overtook the answer.
 ATTEMPTS = 25
 
+#: a class and the name of a group of its fields, or the text of a selection
 Key = tuple[type[Entity], str]
 
 
-class Chunk:
-    """One request for one group of fields of some objects, and those who wait for it."""
+class Loader(Keeper):
+    """The fetching half of the engine (keeper.py is the other one)."""
 
-    __slots__ = (
-        "clock",
-        "cohort",
-        "counted",
-        "done",
-        "engine",
-        "error",
-        "errors",
-        "group",
-        "ids",
-        "kind",
-        "patient",
-    )
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self.flights: dict[tuple[str, str], Chunk] = {}
+        #: what failed lately is not read ahead again
+        self.failed: dict[tuple[str, str], None] = {}
+        #: the sizes that the service was found to bear, where they are smaller than CHUNK
+        self.sizes: dict[Key, int] = {}
 
-    def __init__(
-        self, engine: Engine, kind: type[Entity], name: str, ids: list[str], cohort: Cohort | None
-    ) -> None:
-        self.engine = engine
-        self.kind = kind
-        self.group = name
-        self.ids = ids
-        self.cohort = cohort
-        self.counted = False
-        self.patient = False
-        self.clock = engine.clock
-        self.done = threading.Event()
-        self.error: BaseException | None = None
-        self.errors: dict[str, BaseException] = {}
-
-    def wait(self) -> None:
-        """Wait until the answer is put away; in slices, so that Ctrl-C and a notebook's interrupt get through."""
-        while not self.done.wait(0.1):
-            pass
-
-    def failure(self, identity: str) -> BaseException | None:
-        """Why there is no value for the object, a fresh exception for each who asks; None if it was answered."""
-        error = self.errors.get(identity, self.error if identity in self.ids else None)
-        return None if error is None else fresh(error)
-
-    def count(self) -> None:
-        """Count as read ahead."""
-        if self.cohort is not None and not self.counted:
-            self.counted = True
-            self.cohort.top.ahead += 1
-
-    def uncount(self) -> None:
-        """No longer ahead of the reader."""
-        if self.cohort is not None and self.counted:
-            self.counted = False
-            self.cohort.top.ahead -= 1
-
-    def touched(self, obj: Entity) -> None:
-        """The reader has come to this chunk: let the window slide."""
-        engine, cohort = self.engine, self.cohort
-        with engine.lock:
-            if not self.counted or cohort is None:
-                return
-            self.uncount()
-            cohort.proceed()
-            engine.read_ahead(cohort, obj, self.group)
-
-
-class Loader:
-    """The fetching half of the engine (engine.py has the keeping half)."""
-
-    flights: dict[tuple[str, str], Chunk]
-    sizes: dict[Key, int]
-    lock: Any
-    wire: Any
-    pid: int
+    def after_fork(self) -> None:
+        """The parent's requests never answer in a child process."""
+        super().after_fork()
+        self.flights = {}
 
     # asking --------------------------------------------------------------------------------------------------
-    def fetch(self: Engine, obj: Entity, name: str) -> None:
+    def fetch(self, obj: Entity, name: str) -> None:
         """Return when group `name` of `obj` is loaded; raise what kept it from being."""
         if self.pid != os.getpid():
             self.after_fork()
@@ -144,7 +88,7 @@ class Loader:
                 most = min(most, field.chunk)
         return 1 if kind.is_root else most
 
-    def _launch(self: Engine, obj: Entity, name: str, patience: int) -> Chunk:
+    def _launch(self, obj: Entity, name: str, patience: int) -> Chunk:
         """Send the chunk that begins with `obj`, or give back the one to wait for first."""
         cohort = obj._cohort
         size = self.size(type(obj), name)
@@ -169,7 +113,7 @@ class Loader:
             self.read_ahead(cohort, obj, name)
         return own
 
-    def read_ahead(self: Engine, cohort: Cohort, obj: Entity, name: str) -> None:
+    def read_ahead(self, cohort: Cohort, obj: Entity, name: str) -> None:
         """Ask for the chunks that the reader comes to next, as far as the window and the budget allow."""
         room = cohort.room()
         if room <= 0 or not cohort.full:
@@ -183,11 +127,11 @@ class Loader:
         if gap is not None and cohort.room() > 0 and self._affordable():
             self._further_up(gap)
 
-    def _affordable(self: Engine) -> bool:
+    def _affordable(self) -> bool:
         left = self.wire.room()
         return left is None or left > 0
 
-    def _further_up(self: Engine, gap: Gap) -> Chunk | None:
+    def _further_up(self, gap: Gap) -> Chunk | None:
         """The chunk that will bring the members missing at `gap`: the one on its way, or a new one."""
         level, name = gap.level.parent, gap.level.field.group if gap.level.field is not None else ""
         flight = self.flights.get((gap.parent.id, name))
@@ -208,7 +152,7 @@ class Loader:
         return chunk
 
     def _gather(
-        self: Engine, cohort: Cohort, start: Entity, name: str, size: int, most: int
+        self, cohort: Cohort, start: Entity, name: str, size: int, most: int
     ) -> tuple[list[list[str]], Gap | None]:
         """Up to `most` batches of `size` ids, from `start` on, that miss the group and are not on their way.
 
@@ -237,7 +181,7 @@ class Loader:
             batches[-1].append(member.id)
         return batches, None
 
-    def _behind(self: Engine, cohort: Cohort, obj: Entity, name: str, most: int) -> list[str]:
+    def _behind(self, cohort: Cohort, obj: Entity, name: str, most: int) -> list[str]:
         """Members before `obj` that miss the group, for a reader who goes backwards or at random."""
         fields = type(obj).groups[name]
         behind: deque[str] = deque(maxlen=most)
@@ -252,7 +196,7 @@ class Loader:
 
     # sending -------------------------------------------------------------------------------------------------
     def _send(
-        self: Engine,
+        self,
         kind: type[Entity],
         name: str,
         ids: list[str],
@@ -273,8 +217,8 @@ class Loader:
         return chunk
 
     def ask(
-        self: Engine, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool
-    ) -> Pending:
+        self, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool
+    ) -> Pending[Answer]:
         """Send the question for `selection` of those objects."""
         if kind.is_root:
             text = root_document(selection.name, selection.text)
@@ -283,7 +227,7 @@ class Loader:
         variables = {f"i{n}": identity for n, identity in enumerate(ids)}
         return self.wire.submit(text, variables, operation=selection.name, halve=halve)
 
-    def _arrived(self: Engine, chunk: Chunk, selection: Selection, done: Pending) -> None:
+    def _arrived(self, chunk: Chunk, selection: Selection, done: Pending[Answer]) -> None:
         """Runs on the I/O thread."""
         try:
             try:
@@ -309,7 +253,7 @@ class Loader:
                     chunk.uncount()
             chunk.done.set()
 
-    def _too_large(self: Engine, chunk: Chunk, selection: Selection, error: TooLargeError) -> None:
+    def _too_large(self, chunk: Chunk, selection: Selection, error: TooLargeError) -> None:
         """Ask a smaller question and remember the size; a single object is asked again patiently."""
         ids = chunk.ids
         if len(ids) == 1:
@@ -328,7 +272,7 @@ class Loader:
             chunk.error = refused
         # chunk.ids keeps its meaning for those who wait: they look again and find the halves
 
-    def _put_away(self: Engine, chunk: Chunk, selection: Selection, answer: Any) -> None:
+    def _put_away(self, chunk: Chunk, selection: Selection, answer: Answer) -> None:
         data, errors = answer.data, answer.errors
         if data is None:
             raise query_error(errors, selection.name, answer)
@@ -369,34 +313,3 @@ class Loader:
                     value._mark(chunk)
             else:
                 setattr(first, field.slot, Milestone(value, chunk))
-
-
-def errors_by_alias(errors: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """GraphQL errors sorted by the alias their path begins with; those without a path stand under ''."""
-    sorted_: dict[str, list[dict[str, Any]]] = {}
-    for error in errors:
-        path = error.get("path") or [""]
-        sorted_.setdefault(str(path[0]), []).append(error)
-    return sorted_
-
-
-def query_error(errors: list[dict[str, Any]], operation: str, answer: Any) -> QueryError:
-    """The service's own words as an exception."""
-    words = "; ".join(str(error.get("message", error)) for error in errors) or "no data in the answer"
-    return QueryError(
-        f"the service refused {operation}: {words}",
-        errors=errors,
-        data=answer.data,
-        request_id=answer.request_id,
-        operation=operation,
-    )
-
-
-def gone(kind: type[Entity], identity: str, node: Any) -> NotFoundError:
-    """What an empty answer for an id means."""
-    name = kind.__name__
-    if node is None:
-        return NotFoundError(
-            f"the service has no {name.lower()} with id {identity!r} (deleted, or not yours to see)"
-        )
-    return NotFoundError(f"{identity!r} is not the id of a {name.lower()} but of something else")

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, ValidationError
-from ..wire import Pending, TooLargeError
+from ..wire import Answer, Pending, TooLargeError
+from .chunk import Chunk
 from .entity import Entity
 from .fields import BASIC, Field, Found, Many, One, Reference
-from .loader import CHUNK, Chunk
+from .loader import CHUNK
 from .selection import Selection, basic
 from .state import State, peek
 
@@ -26,7 +27,7 @@ TARGET = 2000
 #: How many objects the first question names, whose answer tells how many the others may name.
 PROBE = 8
 
-Tree = dict[Field[Any], "Tree"]  # type: ignore[misc]
+Tree = dict[Field[Any], "Tree"]
 
 
 def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
@@ -96,7 +97,7 @@ def _below(engine: Engine, members: list[Entity], field: Reference[Any]) -> list
 
 
 def _selection(kind: type[Entity], tree: Tree) -> Selection:
-    nested = {
+    nested: dict[Field[Any], Selection] = {
         field: _selection(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
         for field, below in tree.items()
         if isinstance(field, Reference)
@@ -216,7 +217,7 @@ class Batches:
         self.waiting.append(chunk)
         pending.add_done_callback(lambda done: self._arrived(chunk, done))
 
-    def _arrived(self, chunk: Chunk, done: Pending) -> None:
+    def _arrived(self, chunk: Chunk, done: Pending[Answer]) -> None:
         engine = self.engine
         try:
             try:

@@ -6,8 +6,8 @@ so that a text depends on the shape of the question and on the number of objects
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .entity import Entity
@@ -15,7 +15,7 @@ from .fields import BASIC, Field, Many, One, Reference, Scalar
 from .state import NOT_LOADED
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .keeper import Keeper
 
 
 class Selection:
@@ -38,6 +38,7 @@ class Selection:
         self._scalars = tuple((f.slot, f.wire, f.convert) for f in self.fields if isinstance(f, Scalar))
         self._links = tuple(f for f in self.fields if isinstance(f, One))
         self._lists = tuple(f for f in self.fields if isinstance(f, Many))
+        self.text: str
         words = ["" if cls.is_root else "id"]
         for field in self.fields:
             word = field.selection()
@@ -55,7 +56,7 @@ class Selection:
         return self.cls.__name__ + "".join(f.name.title().replace("_", "") for f in self.fields[:1])
 
     # answers -------------------------------------------------------------------------------------------------
-    def absorb(self, engine: Engine, obj: Entity, data: Mapping[str, Any], clock: int) -> None:
+    def absorb(self, engine: Keeper, obj: Entity, data: Mapping[str, Any], clock: int) -> None:
         """Put an answer into `obj` and what is below it; what a write has overtaken is thrown away.
 
         The engine's lock is held.
@@ -75,7 +76,7 @@ class Selection:
             value = data.get(wire)
             setattr(obj, slot, value if convert is None or value is None else convert(value))
 
-    def _linked(self, engine: Engine, field: One[Any], answer: Any, clock: int) -> str | None:
+    def _linked(self, engine: Keeper, field: One[Any], answer: Any, clock: int) -> str | None:
         if not answer or "id" not in answer:
             return None
         other = engine.get(field.target, answer["id"])
@@ -84,7 +85,12 @@ class Selection:
         return other.id
 
     def _listed(
-        self, engine: Engine, owner: Entity, field: Many[Any], answers: list[Mapping[str, Any]], clock: int
+        self,
+        engine: Keeper,
+        owner: Entity,
+        field: Many[Any],
+        answers: Sequence[Mapping[str, Any]],
+        clock: int,
     ) -> list[Any]:
         """The hot path of a walk: one turn of this loop for every object that arrives."""
         below = self.nested[field]
@@ -107,7 +113,7 @@ class Selection:
                 continue
             obj = refs.get(identity)
             if obj is None:
-                obj = cls(identity, engine)
+                obj = cls(identity, engine)  # type: ignore[arg-type]  # every Keeper is an Engine
                 refs.put(obj)
             elif obj.__class__ is not cls:
                 continue
@@ -129,16 +135,20 @@ class Selection:
         return any(field.read(obj) is NOT_LOADED or not field.loaded(obj) for field in self.fields)
 
 
-@cache
+_GROUPS: dict[tuple[type[Entity], str], Selection] = {}
+
+
 def basic(cls: type[Entity]) -> Selection:
     """What a listing brings of a class: what identifies and sorts."""
-    return Selection(cls, cls.groups[BASIC])
+    return group(cls, BASIC)
 
 
-@cache
 def group(cls: type[Entity], name: str) -> Selection:
     """What is fetched together when one field of the group is touched."""
-    return Selection(cls, cls.groups[name])
+    found = _GROUPS.get((cls, name))
+    if found is None:
+        found = _GROUPS[cls, name] = Selection(cls, cls.groups[name])
+    return found
 
 
 @lru_cache(maxsize=1024)

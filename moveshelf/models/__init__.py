@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .account import Account
-from .clip import Clip, OriginalFile
+from .clip import Clip
 from .condition import Condition, Conditions
-from .datafile import DataFile
+from .datafile import DataFile, OriginalFile
 from .job import Job
 from .norm import Norm
 from .project import Project

@@ -12,7 +12,9 @@ from .project import Project
 class Account(Thing):
     """The holder of the key: the root that projects hang from."""
 
-    projects = Many[Project]("projects", "Project", doc="The projects that the key may see. One request.")
+    projects: Many[Project] = Many(
+        "projects", "Project", doc="The projects that the key may see. One request."
+    )
 
     def _peek_name(self) -> str | None:
         return "this account"

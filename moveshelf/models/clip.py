@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Many, One, Scalar
 from ..lazy.state import State, peek
@@ -16,7 +15,11 @@ from .datafile import OriginalFile
 from .values import UploadStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .datafile import DataFile
+    from .project import Project
+    from .session import Session
 
 
 def _options(text: Any) -> Any:
@@ -43,42 +46,42 @@ def _session_of(clip: Clip) -> str | None:
 class Clip(Thing):
     """A trial of a session: a title, a condition, and files."""
 
-    title = Scalar[str]("title", group=BASIC, doc="The trial's title.")
-    created = Scalar["datetime | str | None"](
+    title: Scalar[str] = Scalar("title", group=BASIC, doc="The trial's title.")
+    created: Scalar[datetime | str | None] = Scalar(
         "created", group=BASIC, convert=to_datetime, doc="When it was made on the service, in UTC."
     )
-    path = Scalar["str | None"](
+    path: Scalar[str | None] = Scalar(
         "projectPath",
         group=BASIC,
         doc="The folder: `/<subject>/<session>/<condition>/`, the last slash not always there.",
     )
-    upload_status = Scalar["UploadStatus | None"](
+    upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus",
         group=BASIC,
         convert=UploadStatus,
         doc="How far the service is with the clip's own file.",
     )
-    has_charts = Scalar["bool | None"](
+    has_charts: Scalar[bool | None] = Scalar(
         "hasCharts", group=BASIC, doc="Whether the service draws charts of it."
     )
-    description = Scalar["str | None"]("description", group="details", doc="Free text.")
-    custom_options = Scalar["Any"](
+    description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
+    custom_options: Scalar[Any] = Scalar(
         "customOptions",
         group="details",
         convert=_options,
         doc="The parsed object of custom options, or None.",
     )
-    has_video = Scalar["bool | None"]("hasVideo", doc="Whether there is a video.")
-    original_name = Scalar["str | None"](
+    has_video: Scalar[bool | None] = Scalar("hasVideo", doc="Whether there is a video.")
+    original_name: Scalar[str | None] = Scalar(
         "originalFileName", doc="The name of the clip's own file, None without one."
     )
-    project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
-    session = Found["Session"](
+    project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
+    session: Found[Session] = Found(
         "Session",
         _session_of,
         doc="The session. No request when reached through it, else the project's sessions are listed; None without one.",
     )
-    files = Many["DataFile"](
+    files: Many[DataFile] = Many(
         "additionalData", "DataFile", back="clip", doc="The files of the trial, as the service lists them."
     )
 
@@ -118,10 +121,3 @@ class Clip(Thing):
     def url(self) -> str:
         """The trial's page on the service's web site."""
         return f"{self._site()}/edit/{self.id}"
-
-
-def owner_of_file(file: DataFile) -> str | None:
-    """The wire does not tell which clip a file belongs to."""
-    raise NotFoundError(
-        f"the service does not tell which clip file {file.id} belongs to; reach it through its clip"
-    )

@@ -24,17 +24,17 @@ def _clip_of(file: DataFile) -> str | None:
 class DataFile(Thing):
     """A file of a trial. Its bytes are fetched through a signed address, which is asked for on use."""
 
-    name = Scalar[str]("originalFileName", group=BASIC, doc="The file's name.")
-    data_type = Scalar["DataType | None"](
+    name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
+    data_type: Scalar[DataType | None] = Scalar(
         "dataType", group=BASIC, convert=DataType, doc="What kind of data it holds."
     )
-    upload_status = Scalar["UploadStatus | None"](
+    upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus",
         group=BASIC,
         convert=UploadStatus,
         doc="How far the service is with it; only complete ones have bytes.",
     )
-    clip = Found["Clip"](
+    clip: Found[Clip] = Found(
         "Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip."
     )
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ..errors import MoveshelfError, NotFoundError, TransferError
-from ..lazy.loader import errors_by_alias, query_error
+from ..lazy.chunk import errors_by_alias, query_error
 from ..transfer.sender import Made, Spec
 from ..wire import Answer, Pending, Wire
 

@@ -120,7 +120,7 @@ def _collected(project: Project, kind: type[Entity], rows: Sequence[Row]) -> Col
                 continue
             one = engine.get(kind, row["id"])
             selection.absorb(engine, one, row, engine.clock)
-            one._project = project.id
+            setattr(one, kind.fields["project"].slot, project.id)
             items.append(one)
     return Collection(engine, kind, items=items)
 

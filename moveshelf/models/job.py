@@ -12,11 +12,13 @@ from .values import JobStatus
 class Job(Thing):
     """A computation on the service. `refresh()` asks how far it is."""
 
-    status = Scalar[JobStatus]("status", group=BASIC, convert=JobStatus, doc="How far it is, as last asked.")
-    result = Scalar["str | None"](
+    status: Scalar[JobStatus] = Scalar(
+        "status", group=BASIC, convert=JobStatus, doc="How far it is, as last asked."
+    )
+    result: Scalar[str | None] = Scalar(
         "result", group=BASIC, doc="What came out, or why it failed, in the service's words."
     )
-    description = Scalar["str | None"]("description", group=BASIC, doc="What is computed.")
+    description: Scalar[str | None] = Scalar("description", group=BASIC, doc="What is computed.")
 
     @property
     def name(self) -> str:

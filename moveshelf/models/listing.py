@@ -36,7 +36,7 @@ def project_field(
     variables = {"id": project.id, **{name: value for name, (_, value) in arguments.items()}}
     answer = engine.wire.submit(query, variables, operation="ProjectField", halve=halve).result()
     if answer.errors:
-        from ..lazy.loader import query_error
+        from ..lazy.chunk import query_error
 
         raise query_error(answer.errors, "ProjectField", answer)
     node = (answer.data or {}).get("node")

@@ -10,17 +10,17 @@ from .base import Thing
 from .values import UploadStatus
 
 if TYPE_CHECKING:
-    pass
+    from .clip import Clip
 
 
 @entity("Norm")
 class Norm(Thing):
     """A set of reference trials of a project or a session."""
 
-    name = Scalar[str]("name", group=BASIC, doc="The norm's name.")
-    status = Scalar["str | None"]("status", group=BASIC, doc="The service's word on the norm's state.")
-    upload_status = Scalar["UploadStatus | None"](
+    name: Scalar[str] = Scalar("name", group=BASIC, doc="The norm's name.")
+    status: Scalar[str | None] = Scalar("status", group=BASIC, doc="The service's word on the norm's state.")
+    upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with its data."
     )
-    path = Scalar["str | None"]("projectPath", group=BASIC, doc="The folder that it belongs to.")
-    clips = Many["Clip"]("clips", "Clip", doc="The trials that it is made of.")
+    path: Scalar[str | None] = Scalar("projectPath", group=BASIC, doc="The folder that it belongs to.")
+    clips: Many[Clip] = Many("clips", "Clip", doc="The trials that it is made of.")

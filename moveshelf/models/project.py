@@ -15,6 +15,8 @@ from .listing import all_clips, sessions_by_halves
 from .values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
+    from .clip import Clip
+    from .norm import Norm
     from .session import Session
     from .subject import Subject
 
@@ -23,16 +25,16 @@ if TYPE_CHECKING:
 class Project(Thing):
     """A project of an organization: subjects with sessions, norms, a template for metadata."""
 
-    name = Scalar[str]("name", group=BASIC, doc="`organization/project`.")
-    description = Scalar["str | None"]("description", group="details", doc="Free text.")
-    can_edit = Scalar["bool | None"]("canEdit", group="details", doc="Whether the key may write here.")
-    unlisted_access = Scalar["bool | None"](
+    name: Scalar[str] = Scalar("name", group=BASIC, doc="`organization/project`.")
+    description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
+    can_edit: Scalar[bool | None] = Scalar("canEdit", group="details", doc="Whether the key may write here.")
+    unlisted_access: Scalar[bool | None] = Scalar(
         "unlistedAccess", group="details", doc="Whether whoever has a link may look."
     )
-    subjects = Many["Subject"](
+    subjects: Many[Subject] = Many(
         "patientsList", "Subject", back="project", chunk=1, barrier=True, doc="All subjects, by name."
     )
-    sessions = Many["Session"](
+    sessions: Many[Session] = Many(
         "sessions",
         "Session",
         back="project",
@@ -42,7 +44,7 @@ class Project(Thing):
         lister=sessions_by_halves,
         doc="All sessions of all subjects, by date, the undated last; in as many requests as the service needs for that.",
     )
-    clips = Many["Clip"](
+    clips: Many[Clip] = Many(
         "clips",
         "Clip",
         back="project",
@@ -54,20 +56,20 @@ class Project(Thing):
         lister=all_clips,
         doc="All clips, those outside sessions too, by creation.",
     )
-    norms = Many["Norm"]("norms", "Norm", barrier=True, doc="The project's norms.")
-    datasets = Scalar["tuple[Dataset, ...]"](
+    norms: Many[Norm] = Many("norms", "Norm", barrier=True, doc="The project's norms.")
+    datasets: Scalar[tuple[Dataset, ...]] = Scalar(
         "datasets",
         nested="{ name downloadUri }",
         convert=Dataset.list_of,
         doc="Files of the project as a whole.",
     )
-    template = Scalar["Template | None"](
+    template: Scalar[Template | None] = Scalar(
         "template",
         nested="{ name data }",
         convert=Template.parse,
         doc="Which metadata there is, parsed; None without one.",
     )
-    configuration = Scalar["Configuration | None"](
+    configuration: Scalar[Configuration | None] = Scalar(
         "projectConfiguration",
         nested="{ id name data }",
         convert=Configuration.parse,

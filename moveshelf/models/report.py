@@ -11,7 +11,7 @@ from .base import Thing
 class Report(Thing):
     """A report that the service made of a session or a subject."""
 
-    title = Scalar[str]("title", group=BASIC, doc="The report's title.")
+    title: Scalar[str] = Scalar("title", group=BASIC, doc="The report's title.")
 
     @property
     def name(self) -> str:

@@ -11,39 +11,45 @@ from .base import Thing
 from .condition import Conditions
 
 if TYPE_CHECKING:
-    pass
+    import datetime as dt
+
+    from .clip import Clip
+    from .norm import Norm
+    from .project import Project
+    from .report import Report
+    from .subject import Subject
 
 
 @entity("Session", derived={"name": "path", "metadata": "record", "conditions": "clips"})
 class Session(Thing):
     """A session of a subject: trials (clips) in conditions, reports, norms."""
 
-    path = Scalar[str]("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
-    date = Scalar["date | str | None"](
+    path: Scalar[str] = Scalar("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
+    date: Scalar[dt.date | str | None] = Scalar(
         "date",
         group=BASIC,
         convert=to_date,
         doc="The day of the session; None if it has none; the stored text if it is no date.",
     )
-    updated = Scalar["datetime | str | None"](
+    updated: Scalar[dt.datetime | str | None] = Scalar(
         "updated", convert=to_datetime, doc="When the service last changed the session, in UTC."
     )
-    record = Scalar["dict[str, Any] | None"](
+    record: Scalar[dict[str, Any] | None] = Scalar(
         "metadata",
         convert=parse_record,
         doc='The whole stored object as it is: `{"metadata": {...}, ...}`; or None.',
     )
-    project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
-    subject = One["Subject"]("patient", "Subject", doc="The subject. No request when reached through it.")
-    clips = Many["Clip"](
+    project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
+    subject: One[Subject] = One("patient", "Subject", doc="The subject. No request when reached through it.")
+    clips: Many[Clip] = Many(
         "clips",
         "Clip",
         back="session",
         passes=("project",),
         doc="All trials of the session, of every condition, by creation.",
     )
-    reports = Many["Report"]("reports", "Report", doc="The reports on the session.")
-    norms = Many["Norm"]("norms", "Norm", doc="The norms that belong to the session.")
+    reports: Many[Report] = Many("reports", "Report", doc="The reports on the session.")
+    norms: Many[Norm] = Many("norms", "Norm", doc="The norms that belong to the session.")
 
     @property
     def name(self) -> str:

@@ -10,34 +10,38 @@ from ..metadata import parse_record, record_of, to_datetime, values
 from .base import Thing
 
 if TYPE_CHECKING:
-    pass
+    from datetime import datetime
+
+    from .project import Project
+    from .report import Report
+    from .session import Session
 
 
 @entity("Patient", derived={"metadata": "record", "interventions": "record"})
 class Subject(Thing):
     """A subject of a project, with sessions."""
 
-    name = Scalar[str]("name", group=BASIC, doc="The subject's name.")
-    ehr_id = Scalar["str | None"](
+    name: Scalar[str] = Scalar("name", group=BASIC, doc="The subject's name.")
+    ehr_id: Scalar[str | None] = Scalar(
         "externalId", group=BASIC, doc="The id in the hospital's records (EHR id, MRN), or None."
     )
-    updated = Scalar["datetime | str | None"](
+    updated: Scalar[datetime | str | None] = Scalar(
         "updated", group=BASIC, convert=to_datetime, doc="When the service last changed the subject, in UTC."
     )
-    record = Scalar["dict[str, Any] | None"](
+    record: Scalar[dict[str, Any] | None] = Scalar(
         "metadata",
         convert=parse_record,
         doc="The whole stored metadata object as it is, interventions and all; or None.",
     )
-    project = One["Project"]("project", "Project", doc="The project. No request when reached through it.")
-    sessions = Many["Session"](
+    project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
+    sessions: Many[Session] = Many(
         "sessions",
         "Session",
         back="subject",
         passes=("project",),
         doc="The sessions, by date, the undated last.",
     )
-    reports = Many["Report"]("reports", "Report", doc="The reports on the subject as a whole.")
+    reports: Many[Report] = Many("reports", "Report", doc="The reports on the subject as a whole.")
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -
         import pandas
     except ImportError:
         raise ConfigError("tables need pandas: pip install 'moveshelf[pandas]'") from None
-    return pandas.DataFrame(list(rows), columns=columns)
+    made: pd.DataFrame = pandas.DataFrame(list(rows), columns=columns)
+    return made
 
 
 def collection_frame(collection: Collection[Any]) -> pd.DataFrame:

@@ -15,8 +15,13 @@ _ADVICE = (
 
 
 class KeyFileSyntaxError(ConfigError, json.JSONDecodeError):
-    """The key file is no JSON. Also the json.JSONDecodeError that scripts expect; `doc` stays empty, it is
-    secret."""
+    """The key file is no JSON. Also the json.JSONDecodeError that scripts expect; `doc` stays empty: it is secret."""
+
+    def __init__(self, message: str, error: json.JSONDecodeError) -> None:
+        ValueError.__init__(self, message)
+        self.message = message
+        self.msg, self.doc, self.pos = error.msg, "", error.pos
+        self.lineno, self.colno = error.lineno, error.colno
 
 
 class KeyFileContentError(ConfigError, KeyError):
@@ -32,24 +37,19 @@ def read_key(path: Any) -> str:
     shown = os.fspath(path)
     if not os.path.isfile(path):
         raise ConfigError(f"no key file {shown!r} (from {os.getcwd()}). {_ADVICE}.")
-    with open(path, encoding="utf-8-sig") as stream:
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
         text = stream.read()
+    problem: KeyFileSyntaxError | None = None
+    data: Any = None
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _syntax_error(shown, error) from None
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        problem = KeyFileSyntaxError(f"the key file {shown!r} is no JSON ({where}). {_ADVICE}.", error)
+    if problem is not None:
+        # raised out here: inside, the original would come along as its context, with the key in its `doc`
+        raise problem
     key = data.get("secretKey") if isinstance(data, dict) else None
     if not isinstance(key, str) or not key.strip():
         raise KeyFileContentError(f'the key file {shown!r} has no "secretKey". {_ADVICE}.')
     return key.strip()
-
-
-def _syntax_error(shown: str, error: json.JSONDecodeError) -> KeyFileSyntaxError:
-    found = KeyFileSyntaxError(
-        f"the key file {shown!r} is no JSON (line {error.lineno}, column {error.colno}: {error.msg}). "
-        f"{_ADVICE}."
-    )
-    # without the file's text and the original error, which carries it: the key is in there
-    found.msg, found.doc, found.pos = error.msg, "", error.pos
-    found.lineno, found.colno = error.lineno, error.colno
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -241,10 +240,7 @@ class Collection(Sequence[C], Generic[C]):
     def _no_such(self, key: str) -> str:
         names = list(self._named())
         text = f"no {self._kind(1)} {key!r} in {self._where()}"
-        near = difflib.get_close_matches(key, names, 3, 0.6)
-        if not near:
-            folded = key.casefold()
-            near = [name for name in names if name.casefold() == folded][:3]
+        near = display.near_misses(key, names)
         if near:
             return f"{text}; did you mean {' or '.join(repr(name) for name in near)}?"
         if not names:

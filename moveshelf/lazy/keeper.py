@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,19 @@ E = TypeVar("E", bound=Entity)
 KEPT = 2000
 
 
+#: Every engine of the process, to be told when it has forked.
+_ALIVE: weakref.WeakSet[Keeper] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for keeper in list(_ALIVE):
+        keeper.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)
+
+
 class Keeper:
     """The objects of one client, held weakly, and the record of our own writes."""
 
@@ -29,18 +43,17 @@ class Keeper:
         self.wire: Wire = wire
         self.objects = IdentityMap()
         self.lock = threading.RLock()
-        self.pid = os.getpid()
         #: counts our writes; a read remembers the count at its start
         self.clock = 0
         #: id -> the count when it was last written: an older read of it is thrown away
         self.writes: dict[str, int] = {}
         self.gone: set[str] = set()
         self.kept: deque[Entity] = deque(maxlen=KEPT)
+        _ALIVE.add(self)
 
     def after_fork(self) -> None:
         """A child process has the parent's objects but none of its threads."""
         self.lock = threading.RLock()
-        self.pid = os.getpid()
 
     def let_go(self) -> None:
         """Drop what the engine holds strongly, so that nothing waits for the cycle collector."""

@@ -10,7 +10,6 @@ Rules kept here (the numbers are in cohort.py and below):
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -57,8 +56,6 @@ class Loader(Keeper):
     # asking --------------------------------------------------------------------------------------------------
     def fetch(self, obj: Entity, name: str) -> None:
         """Return when group `name` of `obj` is loaded; raise what kept it from being."""
-        if self.pid != os.getpid():
-            self.after_fork()
         selection = group(type(obj), name)
         patience, attempts = PATIENCE, ATTEMPTS
         while attempts:
@@ -210,10 +207,16 @@ class Loader(Keeper):
             (f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None
         )
         chunk.patient = patient or (len(ids) == 1 and lister is None)
-        pending = self.ask(kind, selection, ids, halve=not chunk.patient)
-        for identity in ids:
-            self.flights[identity, name] = chunk
-        pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))
+        try:
+            pending = self.ask(kind, selection, ids, halve=not chunk.patient)
+            for identity in ids:
+                self.flights[identity, name] = chunk
+            pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))
+        except (
+            BaseException
+        ):  # an interrupt just here must not leave somebody waiting for an answer nobody puts away
+            self._landed(chunk)
+            raise
         return chunk
 
     def ask(
@@ -240,18 +243,22 @@ class Loader(Keeper):
             except BaseException as error:
                 chunk.error = error
         finally:
-            with self.lock:
-                failed = chunk.error is not None
-                for identity in chunk.ids:
-                    if self.flights.get((identity, chunk.group)) is chunk:
-                        del self.flights[identity, chunk.group]
-                    if failed or identity in chunk.errors:
-                        self.failed[identity, chunk.group] = None
-                    elif self.failed:
-                        self.failed.pop((identity, chunk.group), None)
-                if failed:
-                    chunk.uncount()
-            chunk.done.set()
+            self._landed(chunk)
+
+    def _landed(self, chunk: Chunk) -> None:
+        """The chunk is on its way no more: who waits may look."""
+        with self.lock:
+            failed = chunk.error is not None
+            for identity in chunk.ids:
+                if self.flights.get((identity, chunk.group)) is chunk:
+                    del self.flights[identity, chunk.group]
+                if failed or identity in chunk.errors:
+                    self.failed[identity, chunk.group] = None
+                elif self.failed:
+                    self.failed.pop((identity, chunk.group), None)
+            if failed:
+                chunk.uncount()
+        chunk.done.set()
 
     def _too_large(self, chunk: Chunk, selection: Selection, error: TooLargeError) -> None:
         """Ask a smaller question and remember the size; a single object is asked again patiently."""

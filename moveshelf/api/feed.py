@@ -254,6 +254,20 @@ def changed(engine: Engine, identity: str, names: tuple[str, ...]) -> None:
         for field in type(obj).fields.values():
             if field.name in names or (not names and not isinstance(field, Many)):
                 engine.drop(obj, field)
+        if not names and type(obj).wire == "Session":
+            _moved(engine, obj)
+
+
+def _moved(engine: Engine, session: Entity) -> None:
+    """A session may have another name now: its clips' folders are named after it."""
+    from ..lazy.entity import BY_WIRE
+    from ..lazy.state import peek
+
+    kind = BY_WIRE["MocapClip"]
+    for obj in engine.objects:
+        if isinstance(obj, kind) and peek(kind.fields["session"].read(obj)) == session.id:
+            engine.wrote(obj.id)
+            engine.drop(obj, kind.fields["path"])
 
 
 def filled(engine: Engine, path: str) -> None:

@@ -59,7 +59,11 @@ class TestKeyFile:
         with pytest.raises(ValueError, match="no key file"):
             MoveshelfApi(str(tmp_path))
 
-    @pytest.mark.parametrize("text", ['{"secretKey": "s3cret"', "", "s3cret", '{"secretKey": s3cret}'])
+    @pytest.mark.parametrize(
+        "text",
+        ['{"secretKey": "s3cret"', "", "s3cret", '{"secretKey": s3cret}'],
+        ids=["open", "empty", "bare", "unquoted"],
+    )
     def test_no_json(self, key_file: Path, text: str) -> None:
         key_file.write_text(text)
         with pytest.raises(json.JSONDecodeError, match=r"key\.json") as caught:

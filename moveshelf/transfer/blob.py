@@ -175,7 +175,7 @@ def gave_up(what: str, failure: Failure, advice: str, attempts: int = 1) -> Tran
     """The error that ends a transfer: what was wanted, what the store said, what is on either side now."""
     reason = failure.reason or phrase(failure.status)
     again = f" ({attempts} attempts)" if attempts > 1 else ""
-    return TransferError(f"{what}: {reason}{again}. {advice}", status=failure.status)
+    return TransferError(f"{what}: {reason}{again}. {advice}".rstrip(), status=failure.status)
 
 
 async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:

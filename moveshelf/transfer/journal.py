@@ -51,7 +51,7 @@ class Journal:
     the errors.
     """
 
-    def __init__(self, url: str, folder: Path | None = None) -> None:
+    def __init__(self, url: str, folder: Path | None = None, readonly: bool = False) -> None:
         host = urlsplit(url).netloc
         self.folder = (folder or state_folder()) / "uploads" / safe_name(host)
         # wanted: asked for, with the ids of that name that were there before; made: answered with an id
@@ -59,7 +59,7 @@ class Journal:
         self._made: dict[str, Key] = {}
         self._descriptor: int | None = None
         self._path: Path | None = None
-        self._usable = True
+        self._usable = not readonly
         self._inherit()
 
     def mine(self, owner: str, name: str, pending: Iterable[str]) -> set[str]:
@@ -145,7 +145,7 @@ class Journal:
                 with open(descriptor, "rb", closefd=False) as stream:
                     before = self._state()
                     self._replay(stream.read())
-                if self._state() != before and not self._copy():
+                if not self._usable or (self._state() != before and not self._copy()):
                     continue
                 if os.name != "nt":
                     path.unlink()
@@ -153,7 +153,7 @@ class Journal:
                 continue
             finally:
                 os.close(descriptor)
-            if os.name == "nt":
+            if os.name == "nt" and self._usable:
                 with suppress(OSError):
                     path.unlink()
 

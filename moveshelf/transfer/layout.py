@@ -99,8 +99,7 @@ class Layout:
         return f"Layout({self.template!r})"
 
     def parse(self, path: str) -> Place | None:
-        """The fields of a relative path with `/` between its folders; None where it does not fit the layout.
-        """
+        """The fields of a relative path with `/` between its folders; None where it does not fit the layout."""
         match = self._expression.fullmatch(path)
         if match is None:
             return None
@@ -179,8 +178,7 @@ def _closing(template: str, start: int) -> int:
 
 @dataclass(frozen=True)
 class SessionImport:
-    """What a `moveshelf_config_import.json` says of its session: `metadata`, and `date` (YYYY-MM-DD) or None.
-    """
+    """What a `moveshelf_config_import.json` says of its session: `metadata`, and `date` (YYYY-MM-DD) or None."""
 
     metadata: dict[str, Any]
     date: str | None

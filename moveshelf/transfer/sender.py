@@ -73,9 +73,9 @@ class Desk(Protocol):
 
 @dataclass
 class Item:
-    """The work of one upload step."""
+    """The work of one upload step. Without a source there is only something to remove."""
 
-    source: Source
+    source: Source | None
     owner: str
     name: str
     data_type: str
@@ -88,6 +88,10 @@ class Item:
     """`Pending` ones that an earlier run of ours has left: they go when the new one is right."""
     made: str | None = None
     """The id of the file on the service, in the end."""
+    status: str | None = None
+    """What the service said of it last."""
+    removed: set[str] = field(default_factory=set)
+    """What was deleted for it."""
 
 
 class Sender:
@@ -115,31 +119,36 @@ class Sender:
         """Send one file, verify it, then remove what it replaces."""
         item: Item = step.work
         source = item.source
+        if source is None:
+            await self._tidy(item, entry)
+            entry.skip(entry.reason or step.reason)
+            return
         planned = step.size or 0
         try:
             async with self._reading:
                 await in_thread(source.prepare)
             lane.gauge.expected += source.size - planned
             planned = source.size
-            if item.rivals and await self._same_is_there(item, lane):
+            if item.rivals and await self._same_is_there(item, source, lane):
                 lane.gauge.expected -= planned
                 entry.skip("the same bytes are there")
+                entry.file, item.status = item.made, COMPLETE
                 return
-            status = await self._rounds(item, lane)
+            status = await self._rounds(item, source, lane)
         except BaseException:
             lane.gauge.expected -= planned
             raise
         finally:
             await in_thread(source.close)
         entry.bytes = source.size
-        entry.file = item.made
+        entry.file, item.status = item.made, status
         if status == PROCESSING:
             entry.reason = "the service is still processing it"
         await self._tidy(item, entry)
 
     # -- one file
 
-    async def _same_is_there(self, item: Item, lane: Lane) -> bool:
+    async def _same_is_there(self, item: Item, source: Source, lane: Lane) -> bool:
         for rival in item.rivals:
             url = await self._address(rival)
             try:
@@ -149,14 +158,13 @@ class Sender:
                 raise gave_up(
                     f"{item.name}: what is there cannot be compared", broken.failure, "Nothing was sent."
                 ) from None
-            if found.crc32c == item.source.crc32c and found.size in (None, item.source.size):
+            if found.crc32c == source.crc32c and found.size in (None, source.size):
                 item.made = rival
                 return True
         return False
 
-    async def _rounds(self, item: Item, lane: Lane) -> str:
+    async def _rounds(self, item: Item, source: Source, lane: Lane) -> str:
         """Make, send and look, until the service has it; the error says what is on the service now."""
-        source = item.source
         error: MoveshelfError | None = None
         for _ in range(ROUNDS):
             held = source.size >= LARGE
@@ -225,7 +233,11 @@ class Sender:
         await in_thread(
             self.journal.want, [(item.owner, item.name, item.known | item.leftovers) for item in items]
         )
-        specs = [Spec(i.owner, i.name, i.data_type, i.source.crc32c, i.source.size, i.extra) for i in items]
+        specs = [
+            Spec(item.owner, item.name, item.data_type, item.source.crc32c, item.source.size, item.extra)
+            for item in items
+            if item.source is not None
+        ]
         try:
             answers = await self.desk.create(specs)
         except OutcomeUnknownError:
@@ -255,12 +267,12 @@ class Sender:
 
     async def _tidy(self, item: Item, entry: Entry) -> None:
         """The new file is right: remove ours that never became one, and what it replaces."""
-        assert item.made is not None
-        done = [item.made]
-        item.leftovers.discard(item.made)
+        done = [item.made] if item.made else []
+        item.leftovers.difference_update(done)
         for identity in [*item.leftovers, *item.rivals]:
             try:
                 await self._delete(identity)
+                item.removed.add(identity)
                 done.append(identity)
             except MoveshelfError as error:
                 entry.reason = (
@@ -272,14 +284,13 @@ class Sender:
         """The error with what is on the service now."""
         ids = sorted({*item.leftovers, *([item.made] if item.made else [])})
         note = (
-            f" On the service {'is' if len(ids) == 1 else 'are'} now {', '.join(ids)} named {item.name!r}, without its "
-            "bytes; upload it again from this computer: that makes it anew and then removes "
-            f"{'this one' if len(ids) == 1 else 'these'}."
+            f" The service now lists {item.name!r} without its bytes, as {', '.join(ids)}: upload it again from this "
+            f"computer, which makes it anew and then removes {'that one' if len(ids) == 1 else 'those'}."
         )
         if isinstance(error, MoveshelfError):
             error.message += note
             return error
-        return TransferError(f"{item.source.label} cannot be read: {error.strerror or error}.{note}")
+        return TransferError(f"{item.name!r} cannot be read: {error.strerror or error}.{note}")
 
 
 def _nothing(item: Item) -> tuple[str, str, None]:

@@ -66,9 +66,7 @@ async def put(
             failures += 1
             pause = retry.pause(broken.failure, failures, mutation=False)
             if pause is None:
-                raise gave_up(
-                    f"{source.label} was not uploaded", broken.failure, "Upload it again.", failures
-                ) from None
+                raise gave_up(f"{source.label} was not uploaded", broken.failure, "", failures) from None
         except BaseException:
             sending.forget()
             raise

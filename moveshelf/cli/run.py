@@ -50,9 +50,9 @@ class _Commands(click.Group):
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from .. import __version__
+        import moveshelf
 
-        click.echo(f"moveshelf {__version__}")
+        click.echo(f"moveshelf {moveshelf.__version__}")
         ctx.exit()
 
 

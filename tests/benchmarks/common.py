@@ -1,0 +1,116 @@
+"""What the benchmarks share: a sandbox in a process of its own, and the published client in an environment of its own.
+
+Standard library only: the published client's interpreter imports it too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import venv
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VERSION = "1.6.4"
+
+
+def ours() -> dict[str, str]:
+    """The environment in which `import moveshelf` finds this checkout."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def published_python(version: str = VERSION) -> str:
+    """An interpreter with the published client, made by pip when it is first asked for and kept in the cache folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    tag = f"{version}-py{sys.version_info[0]}.{sys.version_info[1]}"
+    folder = pathlib.Path(cache, "moveshelf-benchmarks", tag)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "complete").exists():
+        print(f"installing moveshelf-api {version} into {folder}", file=sys.stderr, flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run(
+            [str(python), "-m", "pip", "install", "-q", f"moveshelf-api=={version}"],
+            check=True,
+            stdout=sys.stderr,
+        )
+        (folder / "complete").touch()
+    return str(python)
+
+
+def peak() -> int:
+    """The largest memory this process has had, in bytes."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        value = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return value if sys.platform == "darwin" else value * 1024
+
+
+class Server:
+    """A sandbox in a process of its own, steered over its control address."""
+
+    def __init__(self, *options: str) -> None:
+        self.options = options
+
+    def __enter__(self) -> Server:
+        # the folder is ours, so that nothing is left behind should the process be killed
+        self._folder = tempfile.TemporaryDirectory(prefix="moveshelf-benchmark-", ignore_cleanup_errors=True)
+        command = [
+            sys.executable,
+            "-m",
+            "moveshelf.sandbox",
+            "--json",
+            "--path",
+            self._folder.name,
+            *self.options,
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=ours(), text=True)
+        assert self._process.stdout is not None
+        facts = json.loads(self._process.stdout.readline())
+        self.api_url, self.api_key, self.key_file = facts["api_url"], facts["api_key"], facts["key_file"]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        self._folder.cleanup()
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(
+            self.api_url.rsplit("/", 1)[0] + path,
+            json.dumps(body).encode(),
+            {"Authorization": "Bearer " + self.api_key, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def ask(self, **body: Any) -> Any:
+        """What the control address answers: `ask(do="generate", subjects=3)`."""
+        return self._post("/_sandbox", body)["result"]
+
+    def id_of(self, name: str) -> str:
+        """The id of a project."""
+        answer = self._post("/graphql", {"query": "{ viewer { projects { id name } } }"})
+        return next(one["id"] for one in answer["data"]["viewer"]["projects"] if one["name"] == name)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Columns, the first to the left and the rest to the right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = []
+    for row in [head, ["-" * size for size in widths], *rows]:
+        cells = [
+            cell.ljust(size) if i == 0 else cell.rjust(size)
+            for i, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 #: How many members a collection shows.
 SHOWN = 10
+#: Fields that are shown as what is read from them, and fields that are not shown.
+READ_AS = {"stored": "metadata"}
+HIDDEN = ("version", "original_name")
 
 
 def label(obj: Entity) -> str:
@@ -22,17 +27,48 @@ def label(obj: Entity) -> str:
     name = obj._peek_name()
     if name is None:
         return f"{kind.lower()} {obj.id}"
-    return name if kind == "Project" else f"{kind.lower()} {name!r}"
+    return name if kind in ("Project", "Account") else f"{kind.lower()} {name!r}"
+
+
+def near_misses(key: str, names: Iterable[str]) -> list[str]:
+    """The names that whoever wrote `key` may have meant, best first, at most three.
+
+    Names that differ only in case, in separators or in the zeros before a number ("P-14", "P-014") are meant for sure.
+    """
+    known = list(dict.fromkeys(names))
+    folded = _folded(key)
+    same = [name for name in known if folded and _folded(name) == folded]
+    return same[:3] or difflib.get_close_matches(key, known, 3, 0.6)
+
+
+def _folded(name: str) -> str:
+    """What is left of a name without case, separators and leading zeros."""
+    text = re.sub(r"0+(?=\d)", lambda zeros: "" if not _digit_before(zeros) else zeros[0], name.casefold())
+    return re.sub(r"[\W_]+", "", text)
+
+
+def _digit_before(match: re.Match[str]) -> bool:
+    return match.start() > 0 and match.string[match.start() - 1].isdigit()
 
 
 def _loaded(obj: Entity) -> list[tuple[str, Any]]:
     found = []
     for name, field in type(obj).fields.items():
         value = peek(field.read(obj))
-        if value.__class__ is State:
+        if value.__class__ is State or name in HIDDEN:
             continue
         found.append((name, value))
     return found
+
+
+def _shown(obj: Any, name: str, value: Any) -> tuple[str, Any]:
+    """The name and value under which a loaded field is shown."""
+    if name not in READ_AS:
+        return name, value
+    try:
+        return READ_AS[name], getattr(obj, READ_AS[name])
+    except ValueError:  # what is stored is no object
+        return READ_AS[name], value
 
 
 def _short(value: Any) -> str:
@@ -60,11 +96,14 @@ def entity_html(obj: Entity) -> str:
     missing = []
     for name, field in type(obj).fields.items():
         value = peek(field.read(obj))
-        if value.__class__ is State or (_is_collection(value) and not value._is_loaded()):
-            missing.append(name)
+        if name in HIDDEN:
             continue
+        if value.__class__ is State or (_is_collection(value) and not value._is_loaded()):
+            missing.append(READ_AS.get(name, name))
+            continue
+        shown, value = _shown(obj, name, value)
         text = f"{len(peek(value._items))} loaded" if _is_collection(value) else _short(value)
-        rows.append(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>")
+        rows.append(f"<tr><th>{escape(shown)}</th><td>{escape(text)}</td></tr>")
     title = escape(f"{type(obj).__name__} {obj._peek_name() or ''}".strip())
     note = (
         f"<p>not loaded: {escape(', '.join(missing))}; touch one or <code>load()</code> it</p>"
@@ -120,17 +159,26 @@ def collection_html(collection: Collection[Any]) -> str:
     return f"<div><strong>{len(items)} {kind}</strong>{table}{more}{note}</div>"
 
 
+def conditions_html(counts: dict[str, int] | None) -> str:
+    """A table of conditions and their numbers of clips; None: not loaded."""
+    if counts is None:
+        return "<p>conditions: not loaded. <code>len()</code>, a loop, an index or <code>.load()</code> fetches them.</p>"
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{count}</td></tr>" for name, count in counts.items())
+    head = "<thead><tr><th>name</th><th>clips</th></tr></thead>"
+    return f"<div><strong>{len(counts)} conditions</strong><table>{head}<tbody>{rows}</tbody></table></div>"
+
+
 def _columns(one: Any) -> Iterable[tuple[str, Any]]:
     fields = getattr(type(one), "fields", {})
     for name, field in fields.items():
         value = peek(field.read(one))
-        if value.__class__ is State or name in ("name", "title"):
+        if value.__class__ is State or name in ("name", "title", *HIDDEN):
             continue
         if _is_collection(value):
             if value._is_loaded():
                 yield name, len(peek(value._items))
         elif field.__class__.__name__ == "Scalar":
-            yield name, value
+            yield _shown(one, name, value)
 
 
 def tree(obj: Any, depth: int = 6, indent: str = "") -> str:

@@ -8,11 +8,15 @@ of `{"metadata": {...}, ...}`. A value is text; or `{"value": text or list, ...}
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
 from typing import Any
 
 from .errors import ValidationError
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_FRACTION = re.compile(r"\.(\d+)")
 
 
 def parse_record(text: Any) -> Any:
@@ -120,7 +124,7 @@ def to_date(text: Any) -> date | str | None:
     if not isinstance(text, str):
         return None
     try:
-        return date.fromisoformat(text[:10])
+        return date.fromisoformat(text[:10]) if _DAY.match(text) else text
     except ValueError:
         return text
 
@@ -130,7 +134,10 @@ def to_datetime(text: Any) -> datetime | str | None:
     if not isinstance(text, str):
         return None
     try:
-        when = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+        # what Python 3.10 does not read: a Z, and fractions of other than three or six digits
+        when = datetime.fromisoformat(
+            _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", re.sub(r"[Zz]$", "+00:00", text))
+        )
     except ValueError:
         return text
     return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)

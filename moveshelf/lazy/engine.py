@@ -113,14 +113,19 @@ class Engine(Loader):
     def node(self, identity: str) -> Entity | None:
         """Whatever object that id belongs to, by asking the service once; None for an unknown id."""
         known = self.objects.get(identity)
-        if known is not None:
+        if known is not None and any(field.loaded(known) for field in type(known).fields.values()):
             return known
         answer = self.wire.execute(
             "query Kind($id: ID!) { node(id: $id) { __typename id } }", {"id": identity}
         )
         node = answer.get("node")
         kind = BY_WIRE.get(node["__typename"]) if node else None
-        return None if kind is None else self.get(kind, identity)
+        if kind is None:
+            return None
+        with self.lock:
+            if known is not None and not isinstance(known, kind):
+                self.objects.drop(identity)  # somebody took the id for another kind's
+            return self.get(kind, identity)
 
 
 def require(engine: Engine | None, what: str) -> Engine:

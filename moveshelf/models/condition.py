@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
-from ..errors import NameNotFoundError
+from ..display import conditions_html, label, near_misses
+from ..errors import NameNotFoundError, ValidationError
 from ..lazy.cohort import Cohort, Selector
 from ..lazy.collection import Collection
 from ..lazy.state import State, peek
@@ -186,11 +187,7 @@ class Conditions(Sequence[Condition]):
         return Condition(self._session, names[key])
 
     def _no_such(self, key: str, names: list[str]) -> str:
-        import difflib
-
-        from ..display import label
-
-        near = difflib.get_close_matches(key.strip("/"), names, 3, 0.5)
+        near = near_misses(key.strip("/"), names)
         hint = (
             f"did you mean {' or '.join(map(repr, near))}?"
             if near
@@ -219,14 +216,20 @@ class Conditions(Sequence[Condition]):
         return [one.path for one in self]
 
     def find(self, **attributes: Any) -> list[Condition]:
-        """The conditions whose attributes equal the given ones."""
+        """The conditions whose attributes equal the given ones. Raises ValidationError for one they do not have."""
+        for name in attributes:
+            if name not in ("name", "path", "clips", "session", "id"):
+                raise ValidationError(
+                    f"Condition has no attribute {name!r}; it has name, path, session, clips"
+                )
         return [one for one in self if all(getattr(one, key) == value for key, value in attributes.items())]
 
     def find_one(self, **attributes: Any) -> Condition:
         """The one condition whose attributes equal the given ones. Raises NameNotFoundError if there is none."""
         for one in self.find(**attributes):
             return one
-        raise NameNotFoundError(self._no_such(str(attributes), self._all()))
+        wanted = ", ".join(f"{name}={value!r}" for name, value in attributes.items())
+        raise NameNotFoundError(f"no condition with {wanted} in {label(self._session)}")
 
     def load(self, *paths: str) -> Conditions:
         """Fetch what the paths name below every condition ("clips.files")."""
@@ -242,6 +245,22 @@ class Conditions(Sequence[Condition]):
 
     def _ipython_key_completions_(self) -> list[str]:
         return self._all() if self._session.is_loaded("clips") and self._session.is_loaded("path") else []
+
+    def _repr_html_(self) -> str:
+        return conditions_html(self._counts())
+
+    def _counts(self) -> dict[str, int] | None:
+        """How many clips each condition has, as far as that is loaded; never a request."""
+        clips = peek(type(self._session).fields["clips"].read(self._session))
+        path = peek(type(self._session).fields["path"].read(self._session))
+        if clips.__class__ is State or not clips._is_loaded() or path.__class__ is State:
+            return None
+        counts: dict[str, int] = {}
+        for clip in peek(clips._items):
+            name = clip._peek_folder(path)
+            if name:
+                counts[name] = counts.get(name, 0) + 1
+        return counts
 
     def __repr__(self) -> str:
         if not (self._session.is_loaded("clips") and self._session.is_loaded("path")):

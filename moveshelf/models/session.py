@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .subject import Subject
 
 
-@entity("Session", derived={"name": "path", "metadata": "record", "conditions": "clips"})
+@entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})
 class Session(Thing):
     """A session of a subject: trials (clips) in conditions, reports, norms."""
 
@@ -34,10 +34,11 @@ class Session(Thing):
     updated: Scalar[dt.datetime | str | None] = Scalar(
         "updated", convert=to_datetime, doc="When the service last changed the session, in UTC."
     )
-    record: Scalar[dict[str, Any] | None] = Scalar(
-        "metadata",
-        convert=parse_record,
-        doc='The whole stored object as it is: `{"metadata": {...}, ...}`; or None.',
+    stored: Scalar[str | None] = Scalar(
+        "metadata", doc="The text that `record` and `metadata` are read from."
+    )
+    version: Scalar[str | None] = Scalar(
+        "updated", group="stored", doc="The service's word for the state that `stored` is of."
     )
     project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
     subject: One[Subject] = One("patient", "Subject", doc="The subject. No request when reached through it.")
@@ -59,6 +60,14 @@ class Session(Thing):
     @staticmethod
     def _name_from(value: object) -> str | None:
         return session_name(value)
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """The whole stored object as it is: `{"metadata": {...}, ...}`; or None. A new one at each access.
+
+        Fetched when first touched. Text that is no JSON stays text.
+        """
+        return parse_record(self.stored)  # type: ignore[no-any-return]
 
     @property
     def metadata(self) -> dict[str, Any]:

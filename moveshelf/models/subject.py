@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-@entity("Patient", derived={"metadata": "record", "interventions": "record"})
+@entity("Patient", derived={"metadata": "stored", "record": "stored", "interventions": "stored"})
 class Subject(Thing):
     """A subject of a project, with sessions."""
 
@@ -28,10 +28,11 @@ class Subject(Thing):
     updated: Scalar[datetime | str | None] = Scalar(
         "updated", group=BASIC, convert=to_datetime, doc="When the service last changed the subject, in UTC."
     )
-    record: Scalar[dict[str, Any] | None] = Scalar(
-        "metadata",
-        convert=parse_record,
-        doc="The whole stored metadata object as it is, interventions and all; or None.",
+    stored: Scalar[str | None] = Scalar(
+        "metadata", doc="The text that `record` and `metadata` are read from."
+    )
+    version: Scalar[str | None] = Scalar(
+        "updated", group="stored", doc="The service's word for the state that `stored` is of."
     )
     project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
     sessions: Many[Session] = Many(
@@ -42,6 +43,14 @@ class Subject(Thing):
         doc="The sessions, by date, the undated last.",
     )
     reports: Many[Report] = Many("reports", "Report", doc="The reports on the subject as a whole.")
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """The whole stored object as it is, interventions and all; or None. A new one at each access.
+
+        Fetched when first touched. Text that is no JSON stays text.
+        """
+        return parse_record(self.stored)  # type: ignore[no-any-return]
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -57,7 +66,7 @@ class Subject(Thing):
     def interventions(self) -> list[dict[str, Any]]:
         """The interventions as they are stored, in order; fetched together with the metadata."""
         stored = record_of(self.record, f"subject {self.id}").get("interventions")
-        return [dict(one) if isinstance(one, dict) else one for one in stored or ()]
+        return list(stored) if isinstance(stored, list) else []
 
     @property
     def url(self) -> str:

@@ -40,12 +40,12 @@ def collection_frame(collection: Collection[Any]) -> pd.DataFrame:
             row[field.name] = field._value(one)
         for field in kind.fields.values():
             value = peek(field.read(one))
-            if field in listed or value is NOT_LOADED or field.name in ("name", "title"):
+            if field in listed or value is NOT_LOADED or field.name in ("name", "title", "version"):
                 continue
             if isinstance(field, Many):
                 if field.loaded(one):
                     row[field.name] = len(value)
-            elif field.name == "record":
+            elif field.name == "stored":
                 row.update({f"metadata.{key}": item for key, item in one.metadata.items()})
             elif isinstance(field, Scalar):
                 row[field.name] = value

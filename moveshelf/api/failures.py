@@ -6,6 +6,7 @@ are made when such an error is raised, so that neither has to be imported for it
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import lru_cache
 from typing import Any, cast
@@ -93,15 +94,16 @@ def _dress(kind: type[MoveshelfError], message: str, state: dict[str, Any]) -> E
 def _bases(status: int | None) -> tuple[type[Exception], ...]:
     found: list[type[Exception]] = []
     urllib3 = sys.modules.get("urllib3.exceptions")
+    requests = sys.modules.get("requests.exceptions")
+    answered = status is not None and 200 <= status < 300  # with something that is no answer of GraphQL's
+    if answered:
+        found.append(json.JSONDecodeError if requests is None else requests.JSONDecodeError)
     if urllib3 is not None:
         if status is None:
             found += [urllib3.MaxRetryError, urllib3.ProtocolError]
-        elif status in _EXHAUSTING:
-            found.append(urllib3.MaxRetryError)
         else:
-            found.append(urllib3.HTTPError)
-    requests = sys.modules.get("requests.exceptions")
-    if requests is not None:
+            found.append(urllib3.MaxRetryError if status in _EXHAUSTING else urllib3.HTTPError)
+    if requests is not None and not answered:
         found.append(requests.ConnectionError if status is None else requests.HTTPError)
     return tuple(found)
 
@@ -116,13 +118,15 @@ def _class(kind: type[MoveshelfError], bases: tuple[type[Exception], ...]) -> ty
     return cast("type[MoveshelfError]", type(kind.__name__, (kind, _Dressed, *bases), body))
 
 
-_FOREIGN = ("reason", "pool", "url", "response", "request")
+_FOREIGN = ("reason", "pool", "url", "response", "request", "msg", "doc", "pos", "lineno", "colno")
 
 
 def _attributes(error: MoveshelfError, state: dict[str, Any]) -> dict[str, Any]:
     """What handlers of urllib3's and requests' errors look at."""
     status, body = state.get("status"), state.get("body", "")
     found: dict[str, Any] = {"request": None, "response": None, "pool": None, "url": None}
+    if isinstance(error, json.JSONDecodeError):
+        found.update(msg=error.message, doc=body, pos=0, lineno=1, colno=1)
     urllib3 = sys.modules.get("urllib3.exceptions")
     if urllib3 is not None:
         cause = urllib3.ProtocolError if status is None else urllib3.ResponseError

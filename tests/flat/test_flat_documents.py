@@ -1,0 +1,66 @@
+"""Documents against schema.graphql: ours, and those of the published clients."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import flat_published
+import pytest
+from graphql import GraphQLSchema, build_schema, parse, validate
+
+import moveshelf.wire
+from moveshelf.api import documents
+from moveshelf.api.documents import Question
+
+OURS = {name: value for name, value in vars(documents).items() if name.isupper() and not name.startswith("_")}
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    text = (Path(moveshelf.wire.__file__).parent / "schema.graphql").read_text(encoding="utf-8")
+    return build_schema(text)
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_ours(schema: GraphQLSchema, name: str) -> None:
+    text = OURS[name].text if isinstance(OURS[name], Question) else OURS[name]
+    assert validate(schema, parse(text)) == []
+
+
+def test_all_are_here() -> None:
+    assert len(OURS) > 30
+
+
+@pytest.mark.parametrize("version", [flat_published.NEWEST, *flat_published.OLDER])
+def test_published(schema: GraphQLSchema, version: str) -> None:
+    """The schema has everything that a published version asks for."""
+    try:
+        python = Path(flat_published.python_of(version))
+    except flat_published.NotAvailable as error:
+        pytest.skip(str(error))
+    source = next(python.parents[1].rglob("moveshelf_api/api.py")).read_text(encoding="utf-8")
+    found = [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.lstrip().startswith(("query", "mutation", "{"))
+        and "{" in node.value
+    ]
+    assert len(found) > 15
+    for text in found:
+        assert validate(schema, parse(text)) == [], text
+
+
+def test_none_is_copied() -> None:
+    """Ours are our own: no document of theirs is among them, however it is laid out."""
+    try:
+        python = Path(flat_published.python_of(flat_published.NEWEST))
+    except flat_published.NotAvailable as error:
+        pytest.skip(str(error))
+    source = next(python.parents[1].rglob("moveshelf_api/api.py")).read_text(encoding="utf-8")
+    words = " ".join(source.replace(",", " ").split())
+    for value in OURS.values():
+        text = value.text if isinstance(value, Question) else value
+        assert " ".join(text.replace(",", " ").split()) not in words

@@ -15,8 +15,11 @@ from .fields import Many
 from .state import NOT_LOADED, Milestone, State, peek
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from typing_extensions import Self
 
+    from ..transfer.result import Plan, TransferResult
     from .engine import Engine
 
 C = TypeVar("C", bound=Entity)
@@ -303,6 +306,24 @@ class Collection(Sequence[C], Generic[C]):
         if paths and self._engine is not None:
             self._engine.preload(members, self._type, paths)
         return self
+
+    def download(
+        self,
+        to: str | PathLike[str],
+        include: str | Iterable[str] | None = None,
+        data_types: str | Iterable[str] | None = None,
+        existing: str = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+    ) -> TransferResult | Plan:
+        """Download every file below the members, into folder `to`, and return a result with one entry a file.
+
+        Files lie below `to` on the path from the collection's owner down: those of `subject.sessions` at
+        `session/condition/trial/file`, those of a collection without one owner (a slice, what was found) at
+        `subject/session/condition/trial/file`. Everything else is as in `download` of a member.
+        """
+        return self._type._download(self, to, include, data_types, existing, dry_run, jobs, progress)
 
     def to_frame(self) -> Any:
         """A pandas DataFrame: one row a member, one column a loaded or listed attribute. Needs the extra `pandas`."""

@@ -15,6 +15,7 @@ from .state import DELETED, NOT_LOADED, peek
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..transfer.result import Plan, TransferResult
     from .cohort import Cohort
     from .engine import Engine
 
@@ -76,6 +77,11 @@ class Entity:
             raise deleted(self)
         self._engine.refresh(self)
         return self
+
+    @classmethod
+    def _download(cls, members: Any, to: Any, *options: Any) -> TransferResult | Plan:
+        """What `collection.download` of these does; classes with files below them say how."""
+        raise ValidationError(f"a {cls.__name__.lower()} has no files to download")
 
     @property
     def is_deleted(self) -> bool:

@@ -12,10 +12,13 @@ from ..metadata import to_datetime
 from .base import Thing
 from .condition import Condition, folder
 from .datafile import OriginalFile
+from .moving import Downloads
 from .values import UploadStatus
 
 if TYPE_CHECKING:
+    import os
     from datetime import datetime
+    from typing import BinaryIO
 
     from .datafile import DataFile
     from .project import Project
@@ -43,7 +46,7 @@ def _session_of(clip: Clip) -> str | None:
 
 
 @entity("MocapClip", derived={"name": "title", "condition": "path"})
-class Clip(Thing):
+class Clip(Downloads, Thing):
     """A trial of a session: a title, a condition, and files."""
 
     title: Scalar[str] = Scalar("title", group=BASIC, doc="The trial's title.")
@@ -98,6 +101,31 @@ class Clip(Thing):
             return None
         name = folder(self.path, session.path)
         return Condition(session, name) if name else None
+
+    def upload(
+        self,
+        file: str | os.PathLike[str] | BinaryIO,
+        name: str | None = None,
+        data_type: str | None = None,
+        existing: str = "add",
+        progress: bool | None = None,
+    ) -> DataFile:
+        """Upload a file to the clip, verified, and return its DataFile.
+
+        `file` is a path, or an open binary file, which is read from where it stands. `name` is how the file is called
+        on the service (the path's own name otherwise), `data_type` what it is (by the extension otherwise: "motion",
+        "video", "data", ..., "raw"). `existing` says what to do where the clip has a file of that name: "add" another
+        one, "skip" the upload and return that file, or "replace-different": compare with the store's checksum, and
+        where it differs upload first and delete the old one after.
+
+        It is read twice, in constant memory, for the checksum and for the store. Sends one request to look at what is
+        there, one to make the file, a PUT, and at least one to see what the service says. A file that changes
+        meanwhile is refused (TransferError). Raises FileNotFoundError and ValidationError before anything is sent;
+        TransferError says what is on the service then, and the same call again puts it right.
+        """
+        from .uploads import upload_file
+
+        return upload_file(self, file, name, data_type, existing, progress)
 
     @property
     def original(self) -> OriginalFile | None:

@@ -8,6 +8,7 @@ from ..errors import NotFoundError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Scalar
 from .base import Thing
+from .moving import Bytes
 from .values import DataType, UploadStatus
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def _clip_of(file: DataFile) -> str | None:
 
 
 @entity("AdditionalData")
-class DataFile(Thing):
+class DataFile(Bytes, Thing):
     """A file of a trial. Its bytes are fetched through a signed address, which is asked for on use."""
 
     name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
@@ -39,7 +40,7 @@ class DataFile(Thing):
     )
 
 
-class OriginalFile:
+class OriginalFile(Bytes):
     """The file that a clip itself is (the one `uploadFile` sends), beside the files attached to it."""
 
     __slots__ = ("clip",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
 from ..lazy.collection import Collection
@@ -12,9 +12,15 @@ from ..lazy.fields import BASIC, Many, Scalar
 from . import filters
 from .base import Thing
 from .listing import all_clips, sessions_by_halves
+from .moving import Downloads
 from .values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from ..transfer.result import Plan, TransferResult
     from .clip import Clip
     from .norm import Norm
     from .session import Session
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @entity("Project")
-class Project(Thing):
+class Project(Downloads, Thing):
     """A project of an organization: subjects with sessions, norms, a template for metadata."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="`organization/project`.")
@@ -118,6 +124,69 @@ class Project(Thing):
                 f"no subject with EHR id {ehr_id!r} in project {self._peek_name() or self.id}"
             )
         return found
+
+    def upload_clip(
+        self,
+        file: str | os.PathLike[str] | BinaryIO,
+        title: str | None = None,
+        *,
+        folder: str | None = None,
+        description: str | None = None,
+        allow_download: bool = False,
+        allow_unlisted_access: bool = False,
+        start_timecode: dict[str, Any] | None = None,
+        progress: bool | None = None,
+    ) -> Clip:
+        """Upload a file as a clip of its own, verified, and return the Clip.
+
+        `title`: the file's name otherwise; `folder`: where it lies ("/<subject>/<session>/<condition>/", as a
+        condition's `path`), in no session otherwise; `start_timecode`: `{"timecode": "HH:MM:SS:FF", "framerate": ...}`.
+        Sends a request to make the clip, a PUT, and at least one request to see what the service says. Raises as
+        `clip.upload` does.
+        """
+        from .uploads import upload_clip
+
+        metadata = {
+            "description": description,
+            "projectPath": folder,
+            "allowDownload": allow_download,
+            "allowUnlistedAccess": allow_unlisted_access,
+            "startTimecode": start_timecode,
+        }
+        given = {key: value for key, value in metadata.items() if value is not None}
+        return upload_clip(self, file, title, given, progress)
+
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str = "{subject}/{session}/{condition}/{trial}_{rest}",
+        include: str | Iterable[str] | None = None,
+        existing: str = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+    ) -> TransferResult | Plan:
+        """Upload what is below a folder: make the subjects, sessions and trials that are missing, send what is missing.
+
+        `layout` says how a relative path is read: fields in braces (subject, session, condition, trial, and rest,
+        which is the file's name on the service), each as short as it can be and never across a `/`; a field may say
+        what it looks like: `{trial:Walk_[0-9]+}`. Folders per trial: "{subject}/{session}/{condition}/{trial}/{rest}".
+        A new session gets the date that its name begins with. A `moveshelf_config_import.json` in a session's folder
+        (`{"sessionMetadata": {...}, "session_date": ...}`) fills what is empty in the session's metadata.
+
+        `include`: a pattern or several of names or relative paths; `existing`: "skip" files whose name the trial has,
+        "add" them, or "replace-different"; `dry_run`: return the plan, nothing made, nothing sent; `jobs`: files at
+        once; `progress`: a bar or none; by itself only where somebody looks.
+
+        Looks at the project in a request for every hundred subjects and clips, whatever is loaded. Run again after
+        anything, it does what is missing: nothing is made or sent twice, and what a killed run has left half-made is
+        made anew, verified, and then removed. A file that fails is in the result's `failed` and stops no other. Raises
+        NotADirectoryError, ValidationError for a layout or an import file that cannot be, AmbiguousError where a
+        name stands for several objects, before anything is made.
+        """
+        from .upload_tree import upload_tree
+
+        return upload_tree(self, folder, layout, include, existing, dry_run, jobs, progress)
 
     @property
     def url(self) -> str:

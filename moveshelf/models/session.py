@@ -9,6 +9,7 @@ from ..lazy.fields import BASIC, Many, One, Scalar
 from ..metadata import parse_record, record_of, to_date, to_datetime, values
 from .base import Thing
 from .condition import Conditions
+from .moving import Downloads
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})
-class Session(Thing):
+class Session(Downloads, Thing):
     """A session of a subject: trials (clips) in conditions, reports, norms."""
 
     path: Scalar[str] = Scalar("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")

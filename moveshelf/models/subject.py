@@ -8,6 +8,7 @@ from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..metadata import parse_record, record_of, to_datetime, values
 from .base import Thing
+from .moving import Downloads
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @entity("Patient", derived={"metadata": "stored", "record": "stored", "interventions": "stored"})
-class Subject(Thing):
+class Subject(Downloads, Thing):
     """A subject of a project, with sessions."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The subject's name.")

@@ -300,6 +300,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     pytest.importorskip("resource")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    clip, grown = done.stdout.split()
+    _, grown = done.stdout.split()
     assert int(grown) < 64
     assert sandbox.requests.of("PUT")[0].bytes_in == 200 << 20

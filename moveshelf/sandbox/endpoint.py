@@ -95,7 +95,7 @@ class Endpoint:
     def authorised(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(
-            token.strip().encode(), self.api_key.encode()
+            token.strip().encode(errors="replace"), self.api_key.encode()
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

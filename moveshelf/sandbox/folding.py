@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _HEAD = re.compile(r"(?<![\w$])([A-Za-z_]+)(\d+)\s*:\s*node\s*\(\s*id\s*:\s*\$([A-Za-z_]+)(\d+)\s*\)\s*")
-_DECLARED = re.compile(r"\$([A-Za-z_]+)(\d+)\s*:\s*ID!(?=[\s,)$])[\s,]*(?![=@])")
+_DECLARED = re.compile(r"\$([A-Za-z_]+)(\d+)\s*:\s*ID!(?=[\s,)$])(?![\s,]*[=@])[\s,]*")
 _IGNORED = " \t\r\n,"
 
 

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+
+def test_a_project_to_practise_in_is_there(wire: Any) -> None:
+    assert wire("{viewer{projects{name canEdit}}}") == {
+        "viewer": {"projects": [{"name": "lab/practice", "canEdit": True}]}
+    }
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64, "é"])
+def test_no_token_or_a_wrong_one_is_refused(wire: Any, token: str) -> None:
+    answer = wire.post("{viewer{projects{id}}}", token=token)
+    assert answer.status == 401
+    assert answer.json["errors"][0]["message"]
+    assert "data" not in answer.json
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{viewer{projects{nonsense}}}", {}),
+        ("{viewer{projects}}", {}),
+        ("{viewer{", {}),
+        ("query($id: ID!){node(id: $id){id}}", {}),
+        ("query($id: ID!){node(id: $id){id}}", {"id": None}),
+        ("query($id: ID!){node(id: $id){id}}", {"id": {"a": 1}}),
+        ("{node{id}}", {}),
+        ("query($id: String!){node(id: $id){id}}", {"id": "x"}),
+        ("mutation{createPatient(projectId: 1, name: 2){patient{id}}}", {}),
+        ("mutation($m: JSONString){updatePatient(patientId: 1, metadata: $m){updated}}", {"m": "not json"}),
+        ("mutation($m: JSONString){updatePatient(patientId: 1, metadata: $m){updated}}", {"m": {"a": 1}}),
+        (
+            "query($d: DateTime){node(id: 1){... on Project{sessions(startDate: $d){id}}}}",
+            {"d": "yesterday"},
+        ),
+        ("query A{viewer{projects{id}}} query B{viewer{projects{id}}}", {}),
+        ("subscription{viewer{projects{id}}}", {}),
+    ],
+)
+def test_what_does_not_validate_is_a_bad_request(wire: Any, query: str, variables: dict[str, Any]) -> None:
+    answer = wire.post(query, variables)
+    assert answer.status == 400
+    assert answer.json["errors"][0]["message"]
+    assert "data" not in answer.json
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"query": 1}', b'{"query": "{a}", "variables": 1}', b"\xff"]
+)
+def test_a_body_that_is_no_request_is_a_bad_request(wire: Any, get: Any, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {wire.sandbox.api_key}"}
+    answer = get(wire.sandbox.api_url, "POST", body, headers)
+    assert answer.status == 400
+    assert answer.json["errors"]
+
+
+def test_nulls_for_absent_variables_and_unknown_ones_are_taken(wire: Any) -> None:
+    query = """query($id: ID!, $s: DateTime, $l: Int, $f: [SessionMetadataFilterInput!]) {
+        node(id: $id) {... on Project {recentSessions(startDate: $s, limit: $l, metadataFilters: $f) {id}}}}"""
+    assert wire(query, id=wire.project(), s=None, l=None, f=None, other=1) == {"node": {"recentSessions": []}}
+
+
+def test_an_unknown_id_is_null_and_another_type_is_empty(wire: Any) -> None:
+    query = "query($id: ID!){node(id: $id){... on Patient{id name}}}"
+    assert wire(query, id="nope") == {"node": None}
+    assert wire(query, id="") == {"node": None}
+    assert wire(query, id=wire.project()) == {"node": {}}
+
+
+def test_typenames_aliases_fragments_and_directives(wire: Any) -> None:
+    query = """query Q($id: ID!, $yes: Boolean!, $no: Boolean!) {
+        __typename
+        a: node(id: $id) { __typename id ...P }
+        b: node(id: $id) { ... @include(if: $no) { id } ... on Project @skip(if: $no) { called: name } }
+        c: node(id: $id) @skip(if: $yes) { id }
+        d: node(id: $id) { ... on Node { id @include(if: $yes) } ... on Patient { metadata } }
+    }
+    fragment P on Project { name template { name } name }"""
+    id = wire.project()
+    for _ in range(2):
+        assert wire(query, id=id, yes=True, no=False) == {
+            "__typename": "Query",
+            "a": {"__typename": "Project", "id": id, "name": "lab/practice", "template": None},
+            "b": {"called": "lab/practice"},
+            "d": {"id": id},
+        }
+    assert wire(query, id=id, yes=False, no=True) == {
+        "__typename": "Query",
+        "a": {"__typename": "Project", "id": id, "name": "lab/practice", "template": None},
+        "b": {"id": id},
+        "c": {"id": id},
+        "d": {},
+    }
+
+
+def test_the_same_key_twice_merges(wire: Any) -> None:
+    query = "{viewer{projects{id}} viewer{projects{name}}}"
+    assert set(wire(query)["viewer"]["projects"][0]) == {"id", "name"}
+
+
+def test_operations_are_picked_by_name(wire: Any) -> None:
+    query = "query A{viewer{projects{name}}} query B($id: ID!){node(id: $id){id}}"
+    assert wire.post(query, {}, operationName="A").json["data"]["viewer"]
+    assert wire.post(query, {"id": "x"}, operationName="B").json["data"] == {"node": None}
+    assert wire.post(query, {}, operationName="C").status == 400
+
+
+def test_introspection(wire: Any) -> None:
+    found = wire('{__type(name: "Session"){fields{name}} __schema{queryType{name}}}')
+    assert {"date", "projectPath", "norms"} <= {field["name"] for field in found["__type"]["fields"]}
+    assert found["__schema"] == {"queryType": {"name": "Query"}}
+
+
+def test_an_error_names_its_place_and_leaves_the_rest(wire: Any) -> None:
+    query = """query($id: ID!) {
+        good: node(id: $id) { id }
+        bad: node(id: $id) { ... on Project { name recentSessions(limit: -1) { id } } }
+    }"""
+    answer = wire.post(query, {"id": wire.project()})
+    assert answer.status == 200
+    assert answer.json["data"] == {
+        "good": {"id": wire.project()},
+        "bad": {"name": "lab/practice", "recentSessions": None},
+    }
+    (error,) = answer.json["errors"]
+    assert error["path"] == ["bad", "recentSessions"]
+    assert error["locations"] == [{"line": 3, "column": 52}]
+
+
+def test_the_log_of_requests(wire: Any) -> None:
+    wire.subject("P-1")
+    wire.sandbox.requests.clear()
+    query = "query Subjects($id: ID!){node(id: $id){... on Project{id patientsList{id name}}}}"
+    id = wire.project()
+    wire(query, id=id)
+    wire.post("{viewer{projects{id}}}", token="")
+    first, second, third = wire.sandbox.requests
+    assert (first.kind, first.operation, first.fields) == ("graphql", None, ("viewer",))
+    assert (second.operation, second.variables, second.objects) == ("Subjects", {"id": id}, 2)
+    assert (second.status, second.method, second.path) == (200, "POST", "/graphql")
+    assert second.query == query
+    assert second.authorization
+    assert second.bytes_in > len(query)
+    assert second.bytes_out == len(json.dumps({"data": wire(query, id=id)}, separators=(",", ":")))
+    assert second.seconds > 0
+    assert (third.status, third.authorization, third.objects) == (401, False, 0)
+    assert "authorization" not in second.headers
+    assert wire.sandbox.requests.of("Subjects")[0] is second
+    assert wire.sandbox.requests[-1].operation == "Subjects"
+    wire.sandbox.requests.clear()
+    assert len(wire.sandbox.requests) == 0
+
+
+def test_many_threads_write_and_read_at_once(wire: Any) -> None:
+    def work(number: int) -> str:
+        id = wire.subject(f"P-{number:03d}")
+        wire.session(f"/P-{number:03d}/2024-01-01/", id)
+        clip = wire.clip(f"/P-{number:03d}/2024-01-01/Barefoot/")
+        file = wire.upload(clip, str(number).encode() * 1000, f"{number}.txt", "data")
+        found = wire.node(id, "Patient", "sessions{clips{additionalData{id originalFileName}}}")
+        assert found == {
+            "sessions": [{"clips": [{"additionalData": [{"id": file, "originalFileName": f"{number}.txt"}]}]}]
+        }
+        return id
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(work, range(40)))
+    assert len(set(ids)) == 40
+    listed = wire.node(wire.project(), "Project", "patientsList{id name}")["patientsList"]
+    assert [subject["id"] for subject in listed] == ids
+
+
+def test_latency_does_not_queue_requests_behind_each_other(wire: Any) -> None:
+    wire.sandbox.latency(0.05)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: wire.project(), range(8)))
+    records = list(wire.sandbox.requests)
+    assert all(record.seconds >= 0.045 for record in records)

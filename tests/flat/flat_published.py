@@ -1,7 +1,7 @@
 """The published clients, each in an environment of its own, made when first asked for.
 
 They own the import name `moveshelf_api` as ours does, so they are never installed where ours runs. The environments
-are kept in the folder that MOVESHELF_PUBLISHED names, else in the user's cache.
+are kept in the folder that MOVESHELF_PUBLISHED names, else in pytest's cache folder.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NEWEST = "1.6.4"
@@ -26,7 +29,7 @@ class NotAvailable(Exception):
 def folder() -> Path:
     """Where the environments are kept."""
     given = os.environ.get("MOVESHELF_PUBLISHED")
-    return Path(given) if given else Path.home() / ".cache" / "moveshelf" / "published"
+    return Path(given) if given else Path(__file__).resolve().parents[2] / ".pytest_cache" / "published"
 
 
 def python_of(version: str) -> str:
@@ -35,14 +38,40 @@ def python_of(version: str) -> str:
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not _works(python):
         home.parent.mkdir(parents=True, exist_ok=True)
-        venv.create(home, with_pip=True, clear=True)
-        wanted = [f"moveshelf-api=={version}", *_BESIDE.get(version, [])]
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", *wanted], capture_output=True, text=True, check=False
-        )
-        if done.returncode or not _works(python):
-            raise NotAvailable(f"no environment for moveshelf-api {version}: {done.stderr.strip()[-400:]}")
+        with _alone(home):
+            if not _works(python):  # another process may have made it meanwhile
+                _make(home, python, version)
     return str(python)
+
+
+def _make(home: Path, python: Path, version: str) -> None:
+    wanted = [f"moveshelf-api=={version}", *_BESIDE.get(version, [])]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    try:
+        venv.create(home, with_pip=True, clear=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise NotAvailable(f"no environment for moveshelf-api {version}: {error}") from None
+    if done.returncode or not _works(python):
+        raise NotAvailable(f"no environment for moveshelf-api {version}: {done.stderr.strip()[-400:]}")
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Tests run in several processes: only one makes an environment."""
+    lock = home.parent / f"{home.name}.lock"
+    for _ in range(600):
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            time.sleep(1)
+    else:
+        raise NotAvailable(f"{lock} is there for ten minutes: remove it")
+    try:
+        yield
+    finally:
+        lock.rmdir()
 
 
 def _works(python: Path) -> bool:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import aiohttp
 from gql.transport.exceptions import TransportConnectionFailed
+from multidict import CIMultiDict
 from yarl import URL
 
-from moveshelf.errors import DetachedError, RequestError
+from moveshelf.errors import DetachedError
 from moveshelf.wire.answer import Answer, Job
 from moveshelf.wire.failures import error_of
 from moveshelf.wire.meter import Meter
 from moveshelf.wire.network import Blobs, Proxies, Resolver, tls_context
 from moveshelf.wire.retry import BARRED, REFUSED, UNSENT, Failure, RetryPolicy, speaks_of_size
-from moveshelf.wire.thread import IOThread
+from moveshelf.wire.thread import IOThread, Pending
 from moveshelf.wire.transport import Document, Refused, Result, Transport, failure_of, refuse
 
 logger = logging.getLogger("moveshelf")
@@ -52,7 +54,7 @@ class Channel:
         self.slots = asyncio.Semaphore(concurrency)
         self.closed = False
         self.leaving = False  # nobody can ask any more: close after the last answer
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[None], Pending[Any]] = {}
         self.proxies = Proxies()
         self.transport: Transport | None = None
         self.blobs: Blobs | None = None
@@ -65,7 +67,6 @@ class Channel:
         transport = Transport(
             self.url,  # type: ignore[arg-type]  # parsed once
             headers={
-                "Authorization": f"Bearer {self.token}",
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip, deflate",
@@ -79,7 +80,12 @@ class Channel:
                 "raise_for_status": refuse,
             },
         )
-        self.extra = {"allow_redirects": False, **self.proxies.for_url(self.url)}
+        self.extra = {
+            "allow_redirects": False,
+            # with the request, not among the session's own headers: those aiohttp sends to a proxy as well
+            "headers": CIMultiDict({"Authorization": f"Bearer {self.token}"}),
+            **self.proxies.for_url(self.url),
+        }
         await transport.connect()  # suspends nowhere, so that two requests cannot both get here
         self.transport = transport
         self.home.closers.add(self.close)
@@ -117,6 +123,7 @@ class Channel:
         self.home.closers.discard(self.close)
         tasks = [task for task in self.tasks if task is not asyncio.current_task()]
         for task in tasks:
+            self.tasks[task]._cancelled(closed_error())
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1)
@@ -142,23 +149,21 @@ class Channel:
 
     # -- work
 
-    async def work(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """Await `function(*args)` as this client's: closing the client cancels it."""
-        task = asyncio.current_task()
-        assert task is not None
+    def start(
+        self, pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> None:
+        """Begin `function(*args)` as this client's: closing the client cancels it."""
         if self.closed:
-            raise closed_error()
-        self.tasks.add(task)
-        try:
-            return await function(*args)
-        except asyncio.CancelledError:
-            if self.closed:
-                raise closed_error() from None
-            raise
-        finally:
-            self.tasks.discard(task)
-            if self.leaving and not self.tasks:
-                self.leave()
+            pending._cancelled(closed_error())
+            return
+        task = self.home.start(pending, function, args)
+        self.tasks[task] = pending
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.pop(task, None)
+        if self.leaving:
+            self.leave()
 
     def leave(self) -> None:
         """The client is gone: close as soon as the last request in flight has its answer."""
@@ -169,9 +174,6 @@ class Channel:
             task.add_done_callback(self.home.tasks.discard)
 
     async def ask(self, job: Job) -> Answer:
-        return await self.work(self._ask, (job,))  # type: ignore[no-any-return]
-
-    async def _ask(self, job: Job) -> Answer:
         attempt = 1
         while True:
             async with self.slots:
@@ -256,5 +258,5 @@ def user_agent() -> str:
     return _agent.text
 
 
-def closed_error() -> RequestError | DetachedError:
+def closed_error() -> DetachedError:
     return DetachedError("the client is closed: connect again to ask for more")

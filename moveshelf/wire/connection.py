@@ -106,7 +106,7 @@ class Wire:
             self._meter.charge(name)
             pending: Pending[Answer] = Pending(channel.home)
             job = Job(body, name, described.mutation, retry, halve)
-            channel.home.spawn(pending, channel.ask, job)
+            channel.home.loop.call_soon_threadsafe(channel.start, pending, channel.ask, (job,))
             return pending
         raise problem
 
@@ -154,7 +154,7 @@ class Wire:
         """
         channel = self._open()
         pending: Pending[T] = Pending(channel.home, fragile=True)
-        channel.home.spawn(pending, channel.work, function, args)
+        channel.home.loop.call_soon_threadsafe(channel.start, pending, function, args)
         return pending
 
     async def blob_session(self) -> Blobs:

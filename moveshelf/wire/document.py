@@ -21,7 +21,7 @@ class Operation(NamedTuple):
     """For people: the operation's own name, or what it is."""
     mutation: bool
     several: bool
-    """The service has to be told which one is meant."""
+    """The service has to be told which one is meant. Looked for only where one was picked."""
 
 
 @lru_cache(maxsize=128)

@@ -24,7 +24,8 @@ def error_of(
     said = _said(failure)
     again = f" ({attempts} attempts)" if attempts > 1 else ""
     details: dict[str, Any] = {
-        "status": failure.status,
+        # a proxy's refusal is no answer of the service's
+        "status": None if failure.kind in (UNSENT, BARRED) else failure.status,
         "body": failure.body[:BODY],
         "request_id": failure.request_id,
         "operation": operation,
@@ -39,7 +40,7 @@ def error_of(
     if halve and failure.smaller_helps:
         kind = TooLargeError
         advice = "Ask for less at once."
-    elif failure.status in (401, 403):
+    elif failure.kind == REFUSED and failure.status in (401, 403):
         kind = AuthenticationError
         advice = (
             "Check that the key is right, is still valid, and belongs to this address (a key of the EU is "
@@ -118,6 +119,8 @@ def _advice(failure: Failure) -> str:
     if failure.kind == BARRED:
         if failure.status == 407:
             return "The proxy wants a user and password: put them in HTTPS_PROXY (http://user:password@host:port)."
+        if failure.status is not None:
+            return "Nothing was sent. Ask who runs the proxy to allow this address."
         return (
             "Nothing was sent. Behind a company's inspecting proxy, name its CA file in SSL_CERT_FILE or "
             "REQUESTS_CA_BUNDLE."

@@ -144,8 +144,13 @@ class Pending(Generic[T]):
                 self._gate.acquire(timeout=FAREWELL)  # its own tidying, so that no file stays open
             raise
 
+    def _cancelled(self, error: MoveshelfError | None = None) -> None:
+        """On the I/O thread: whatever has not come now never will."""
+        if not self._over:
+            self._finish(None, error or RequestError("the request was cancelled before its answer came"))
+
     def _finish(self, value: T | None, error: BaseException | None) -> None:
-        """On the I/O thread, once."""
+        """On the I/O thread. The first outcome counts: closing a client does not wait for its coroutines."""
         if self._over:
             return
         self._value, self._error = value, error
@@ -196,15 +201,18 @@ class IOThread:
 
     def spawn(self, pending: Pending[T], function: Callable[..., Awaitable[T]], *args: Any) -> None:
         """Run `function(*args)` on the loop and settle `pending` with what comes of it. From any thread."""
-        self.loop.call_soon_threadsafe(self._start, pending, function, args)
+        self.loop.call_soon_threadsafe(self.start, pending, function, args)
 
-    def _start(
+    def start(
         self, pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
-    ) -> None:
+    ) -> asyncio.Task[None]:
+        """The same on the I/O thread itself; returns the task."""
         task = self.loop.create_task(_settle(pending, function, args))
         pending._task = task
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: pending._cancelled())
+        return task
 
     def stop(self) -> None:
         """End the loop and its thread, within FAREWELL seconds. At the end of the process."""
@@ -212,7 +220,8 @@ class IOThread:
             return
         self.closing = True
         self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._end()))
-        self.thread.join(FAREWELL)
+        with contextlib.suppress(KeyboardInterrupt):  # a second one: then without a farewell
+            self.thread.join(FAREWELL)
 
     async def _end(self) -> None:
         try:
@@ -231,14 +240,15 @@ class IOThread:
 async def _settle(
     pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
 ) -> None:
+    # a cancelled task may not even get here: Pending._cancelled settles it
     try:
         value = await function(*args)
     except asyncio.CancelledError:
-        pending._finish(None, RequestError("the request was cancelled before its answer came"))
+        raise
     except BaseException as error:
-        # without our own frame, which holds `pending` and so would make a cycle
-        trace = error.__traceback__
-        error.__traceback__ = None if trace is None or isinstance(error, MoveshelfError) else trace.tb_next
+        # a trace holds our frame and so `pending`, which holds the error: keep only what is below it
+        expected = isinstance(error, MoveshelfError) or error.__traceback__ is None
+        error.__traceback__ = None if expected else error.__traceback__.tb_next  # type: ignore[union-attr]
         pending._finish(None, error)
     else:
         pending._finish(value, None)

@@ -1,0 +1,473 @@
+"""One I/O thread under every kind of caller: threads, running loops, forks, interrupts, the end of the program."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+
+import pytest
+from faultserver import FaultServer, Hold, ok, reply
+
+from moveshelf.errors import DetachedError, RequestError
+from moveshelf.wire import Pending, Wire
+from moveshelf.wire import thread as wire_thread
+
+QUERY = "query Ask { ok }"
+
+
+def run_script(text: str, *args: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
+    """A program of its own, whose stderr must stay as it wants it."""
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-c", textwrap.dedent(text), *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=stdin,
+        check=False,
+    )
+
+
+def test_importing_the_wire_starts_nothing_and_imports_neither_gql_nor_aiohttp():
+    done = run_script(
+        """
+        import sys, threading
+        import moveshelf.config, moveshelf.wire
+        wire = moveshelf.wire.Wire("https://api.moveshelf.com/graphql", "k" * 64)
+        print(sorted({"gql", "aiohttp", "graphql", "asyncio.events"} & set(sys.modules) - {"asyncio.events"}))
+        print(threading.active_count())
+        """
+    )
+    assert (done.stdout, done.stderr) == ("[]\n1\n", "")
+
+
+def test_inside_a_running_loop(connect):
+    with FaultServer() as server:
+        wire = connect(server.url)
+
+        async def cell() -> dict[str, object]:
+            return wire.execute(QUERY)
+
+        assert asyncio.run(cell()) == {"ok": True}
+
+
+def test_many_threads_and_many_clients(connect):
+    def answer(connection, seen):
+        return ok(n=seen.json["variables"]["n"])(connection, seen)
+
+    with FaultServer(default=answer) as server:
+        wires = [connect(server.url) for _ in range(3)]
+        wrong: list[object] = []
+
+        def work(number: int) -> None:
+            for step in range(30):
+                n = number * 1000 + step
+                got = wires[n % 3].execute(QUERY, {"n": n})
+                if got != {"n": n}:
+                    wrong.append(got)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert sum(wire.stats.requests for wire in wires) == 12 * 30 == len(server.seen)
+    assert sum(thread.name == "moveshelf-io" for thread in threading.enumerate()) == 1
+
+
+def test_many_waiters_for_one_answer(connect):
+    hold = Hold()
+    with FaultServer(hold) as server:
+        pending = connect(server.url).submit(QUERY)
+        got: list[object] = []
+        threads = [threading.Thread(target=lambda: got.append(pending.result().data)) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        assert not pending.done()
+        assert repr(pending) == "<Pending waiting>"
+        hold.free.set()
+        for thread in threads:
+            thread.join()
+        assert got == [{"ok": True}] * 10
+        assert len(server.seen) == 1
+
+
+def test_callbacks_run_before_waiters_wake(connect):
+    hold = Hold()
+    with FaultServer(hold) as server:
+        pending = connect(server.url).submit(QUERY)
+        seen: list[object] = []
+
+        def look(done: Pending[object]) -> None:
+            seen.append((threading.current_thread().name, done.done(), done.result()))
+
+        def fail(done: Pending[object]) -> None:
+            raise ZeroDivisionError("a mistake of the caller's")
+
+        pending.add_done_callback(fail)
+        pending.add_done_callback(look)
+        hold.free.set()
+        answer = pending.result()
+        assert seen == [("moveshelf-io", True, answer)]
+        pending.add_done_callback(look)
+        assert seen[1] == (threading.current_thread().name, True, answer)
+
+
+def test_a_timeout_of_the_waiter_leaves_the_request_alone(connect):
+    hold = Hold()
+    with FaultServer(hold) as server:
+        pending = connect(server.url).submit(QUERY)
+        with pytest.raises(TimeoutError, match="goes on"):
+            pending.result(timeout=0.01)
+        hold.free.set()
+        assert pending.result().data == {"ok": True}
+
+
+def test_a_request_can_be_cancelled(connect):
+    hold = Hold()
+    with FaultServer(hold) as server:
+        wire = connect(server.url)
+        begun = wire.submit(QUERY)
+        assert hold.arrived.wait(20)
+        begun.cancel()
+        unbegun = [wire.submit(QUERY) for _ in range(20)]
+        for pending in unbegun:
+            pending.cancel()
+        for pending in [begun, *unbegun]:
+            with pytest.raises(RequestError, match="cancelled"):
+                pending.result()
+        begun.cancel()
+        assert wire.execute(QUERY) == {"ok": True}
+
+
+def test_the_io_thread_refuses_to_wait_for_itself(connect):
+    with FaultServer() as server:
+        wire = connect(server.url)
+
+        async def mistake() -> None:
+            wire.execute(QUERY)
+
+        with pytest.raises(RuntimeError, match="await"):
+            wire.run(mistake).result()
+
+
+def test_run_returns_and_raises_what_the_coroutine_does(connect):
+    with FaultServer() as server:
+        wire = connect(server.url)
+
+        async def add(a: int, b: int) -> int:
+            await asyncio.sleep(0)
+            return a + b
+
+        async def fail() -> None:
+            raise FileNotFoundError(2, "no such file", "x.c3d")
+
+        assert wire.run(add, 2, 3).result() == 5
+        pending = wire.run(fail)
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match=r"x\.c3d") as caught:
+                pending.result()
+            assert "fail" in [entry.name for entry in caught.traceback]
+        assert server.seen == []
+
+
+def test_closing_ends_what_is_in_flight(connect):
+    with FaultServer(Hold()) as server:
+        wire = connect(server.url)
+        pending = wire.submit(QUERY)
+
+        async def forever() -> None:
+            await asyncio.sleep(3600)
+
+        running = wire.run(forever)
+        wire.close()
+        for thing in (pending, running):
+            with pytest.raises(DetachedError, match="closed"):
+                thing.result()
+
+
+# -- nothing is left behind
+
+
+def io_round() -> None:
+    """Let the I/O thread do what it has been told so far."""
+    io = wire_thread.io_thread()
+
+    async def nothing() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    pending: Pending[None] = Pending(io)
+    io.spawn(pending, nothing)
+    pending.result()
+
+
+def test_a_dropped_client_closes_its_connections_without_the_cycle_collector(token):
+    closed = threading.Event()
+
+    class Watching(FaultServer):
+        def _serve(self, connection):
+            super()._serve(connection)
+            closed.set()
+
+    gc.disable()
+    try:
+        with Watching() as server:
+            wire = Wire(server.url, token)
+            wire.execute(QUERY)
+            assert not closed.is_set()
+            ghost = weakref.ref(wire)
+            del wire
+            assert ghost() is None
+            assert closed.wait(20)
+            io_round()
+            assert wire_thread.io_thread().closers == set()
+    finally:
+        gc.enable()
+
+
+def test_a_client_dropped_while_its_answer_is_awaited(token):
+    hold = Hold()
+    with FaultServer(hold) as server:
+        pending = Wire(server.url, token).submit(QUERY)
+        hold.free.set()
+        assert pending.result().data == {"ok": True}
+    io_round()
+    assert wire_thread.io_thread().closers == set()
+
+
+def test_requests_leave_nothing_for_the_cycle_collector(connect):
+    with FaultServer(default=reply(404, "no")) as server:
+        wire = connect(server.url)
+
+        def ask() -> weakref.ref[object]:
+            pending = wire.submit(QUERY)
+            assert pending.exception() is not None
+            return weakref.ref(pending)
+
+        ask()
+        gc.collect()
+        gc.disable()
+        try:
+            ghosts = [ask() for _ in range(5)]
+            io_round()
+            assert [ghost() for ghost in ghosts] == [None] * 5
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize(
+    "last", ["", "wire.close()", "del wire", "pending = wire.submit(QUERY)", "raise SystemExit(3)"]
+)
+def test_the_end_of_the_program_is_quiet(last):
+    with FaultServer(ok(), default=Hold()) as server:
+        done = run_script(
+            f"""
+            import sys
+            from moveshelf.wire import Wire
+            QUERY = "query Ask {{ ok }}"
+            wire = Wire(sys.argv[1], "k" * 64)
+            print(wire.execute(QUERY))
+            {last}
+            """,
+            server.url,
+        )
+    assert (done.stdout, done.stderr) == ("{'ok': True}\n", "")
+    assert done.returncode == (3 if "3" in last else 0)
+
+
+def test_asking_while_python_ends():
+    with FaultServer() as server:
+        done = run_script(
+            """
+            import atexit, sys
+            def late():
+                try:
+                    print(wire.execute("query Late { ok }"))
+                except Exception as error:
+                    print(type(error).__name__)
+            atexit.register(late)  # before the wire's own, so it runs after it
+            from moveshelf.wire import Wire
+            wire = Wire(sys.argv[1], "k" * 64)
+            print(wire.execute("query Ask { ok }"))
+            """,
+            server.url,
+        )
+    assert (done.stdout, done.stderr) == ("{'ok': True}\nDetachedError\n", "")
+
+
+# -- interrupts
+
+
+INTERRUPTED = """
+    import signal, sys, threading
+    from moveshelf.wire import Wire
+    wire = Wire(sys.argv[1], "k" * 64)
+    def watch():
+        if sys.stdin.readline():
+            signal.raise_signal(signal.SIGINT)
+    threading.Thread(target=watch, daemon=True).start()
+    {setup}
+    try:
+        {wait}
+    except KeyboardInterrupt:
+        print("interrupted", {state})
+"""
+
+
+@pytest.mark.parametrize("aim", ["process", "other thread"])
+@pytest.mark.parametrize(
+    ("wait", "setup", "state"),
+    [
+        ("wire.execute('query Ask { ok }')", "", ""),
+        (
+            "wire.run(work).result()",
+            "told = []\n"
+            "    async def work():\n"
+            "        import asyncio\n"
+            "        session = await wire.blob_session()\n"
+            "        try:\n"
+            "            await session.request('GET', sys.argv[1])\n"
+            "        except asyncio.CancelledError:\n"
+            "            told.append('tidy')\n"
+            "            raise\n",
+            "*told",
+        ),
+    ],
+    ids=["execute", "run"],
+)
+@pytest.mark.skipif(os.name == "nt", reason="a signal to one process of a group")
+def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
+    hold = Hold()
+    with FaultServer(default=hold) as server:
+        script = textwrap.dedent(INTERRUPTED.format(wait=wait, setup=setup, state=state))
+        process = subprocess.Popen(
+            [sys.executable, "-X", "dev", "-c", script, server.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert hold.arrived.wait(30)
+            if aim == "process":
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=30)
+            else:
+                out, err = process.communicate("\n", timeout=30)
+        finally:
+            process.kill()
+    assert (out.split(), err) == (["interrupted", *(["tidy"] if state else [])], "")
+
+
+def test_an_interrupt_between_two_steps_jams_no_other_waiter(connect):
+    """Interrupted after it has passed the gate and before it leaves it open."""
+    with FaultServer() as server:
+        pending = connect(server.url).submit(QUERY)
+        pending.result()
+        pending._gate.acquire()
+        assert pending.result().data == {"ok": True}
+
+
+# -- forks
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_after_a_fork_both_go_on():
+    with FaultServer() as server:
+        done = run_script(
+            """
+            import os, sys, warnings
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any fork with threads
+            from moveshelf.errors import RequestError
+            from moveshelf.wire import Wire
+            wire = Wire(sys.argv[1], "k" * 64)
+            other = Wire(sys.argv[1], "k" * 64)
+            wire.execute("query Parent { ok }"); other.execute("query Parent { ok }")
+            inherited = wire.submit("query Parent { ok }")
+            inherited.result()
+            for turn in range(3):
+                child = os.fork()
+                if child == 0:
+                    assert inherited.result().data == {"ok": True}
+                    for _ in range(3):
+                        assert wire.execute("query Child { ok }") == {"ok": True}
+                    del other
+                    import gc; gc.collect()
+                    sys.exit(7)
+                _, status = os.waitpid(child, 0)
+                assert os.waitstatus_to_exitcode(status) == 7, status
+                for _ in range(3):
+                    assert wire.execute("query Parent { ok }") == {"ok": True}
+                    assert other.execute("query Parent { ok }") == {"ok": True}
+            print("fine")
+            """,
+            server.url,
+        )
+        assert (done.stdout, done.stderr) == ("fine\n", "")
+        # the parent's two connections lived on; each child opened its own
+        assert server.connections == 2 + 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_in_the_middle_of_a_request():
+    hold = Hold()
+    with FaultServer(hold) as server:
+        done = run_script(
+            """
+            import os, sys, warnings
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from moveshelf.errors import RequestError
+            from moveshelf.wire import Wire
+            wire = Wire(sys.argv[1], "k" * 64)
+            pending = wire.submit("query Parent { ok }")
+            try:
+                pending.result(timeout=0.05)
+            except TimeoutError:
+                pass
+            child = os.fork()
+            if child == 0:
+                try:
+                    pending.result()
+                except RequestError as error:
+                    assert "another process" in str(error)
+                assert wire.execute("query Child { ok }") == {"ok": True}
+                sys.exit(7)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == 7, status
+            wire.close()
+            print("fine")
+            """,
+            server.url,
+        )
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_pools_of_forked_processes():
+    with FaultServer() as server:
+        done = run_script(
+            """
+            import multiprocessing, sys, warnings
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from moveshelf.wire import Wire
+            wire = Wire(sys.argv[1], "k" * 64)
+            def ask(n):
+                return wire.execute("query Ask { ok }")["ok"]
+            if __name__ == "__main__":
+                wire.execute("query Ask { ok }")
+                with multiprocessing.get_context("fork").Pool(3) as pool:
+                    print(sum(pool.map(ask, range(12))))
+                print(wire.execute("query Ask { ok }"))
+            """,
+            server.url,
+        )
+    assert (done.stdout, done.stderr) == ("12\n{'ok': True}\n", "")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import secrets
 import time
+from asyncio import sleep
 from collections.abc import Callable
 from typing import Any
 
@@ -125,13 +125,13 @@ class Endpoint:
         if fault is not None:
             record.fault = _describe(fault)
             if fault.delay:
-                await asyncio.sleep(fault.delay)
+                await sleep(fault.delay)
             if fault.drop in (True, "before"):
                 return await cut(request)
             if fault.status is not None or fault.redirect is not None or fault.body is not None:
                 return self._send(request, record, fault_answer(fault))
         if service.latency:  # half on the way here, half on the way back
-            await asyncio.sleep(service.latency / 2)
+            await sleep(service.latency / 2)
         if not self.authorised(request):
             return self._send(request, record, error_answer(401, "The access token is missing or not valid."))
         if problem is not None:
@@ -156,7 +156,7 @@ class Endpoint:
         body = dumps(answer)
         pause = service.latency / 2 + service.per_object * objects
         if pause:
-            await asyncio.sleep(pause)
+            await sleep(pause)
         limit = service.faults.limit(names, "graphql", objects)
         if limit is not None:
             record.fault = _describe(limit)

@@ -78,7 +78,8 @@ def _curves(recipe: dict[str, Any], side: str, channel: Channel) -> list[list[fl
 
 def timing(recipe: dict[str, Any]) -> dict[str, Any]:
     """Pace and the moments of the trial's foot strikes, the same for all its files."""
-    dice = random.Random(f"pace {recipe.get('subject')} {recipe.get('session')} {recipe.get('trial')}")
+    key = "/".join(str(recipe.get(part)) for part in ("subject", "session", "condition", "trial"))
+    dice = random.Random(f"pace {key}")
     speed, cadence, stance = PACE[recipe["speed"]]
     cadence *= 1 + dice.gauss(0, 0.02)
     speed *= 1 + dice.gauss(0, 0.04)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import time
+from asyncio import sleep
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,13 @@ class ObjectStore:
         if fault is not None:
             record.fault = _describe(fault)
             if fault.delay:
-                await asyncio.sleep(fault.delay)
+                await sleep(fault.delay)
             if fault.drop in (True, "before"):
                 return await cut(request)
             if fault.status is not None or fault.redirect is not None or fault.body is not None:
                 return fault_answer(fault)
         if service.latency:
-            await asyncio.sleep(service.latency)
+            await sleep(service.latency)
         key = request.match_info["key"]
         action = "write" if request.method == "PUT" else "read"
         refusal = service.blobs.refusal(key, request.query, action)

@@ -177,9 +177,23 @@ def test_many_threads_write_and_read_at_once(wire: Any) -> None:
     assert [subject["id"] for subject in listed] == ids
 
 
-def test_latency_does_not_queue_requests_behind_each_other(wire: Any) -> None:
-    wire.sandbox.latency(0.05)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: wire.project(), range(8)))
-    records = list(wire.sandbox.requests)
-    assert all(record.seconds >= 0.045 for record in records)
+def test_latency(wire: Any, get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("moveshelf.sandbox.endpoint.sleep", sleep)
+    monkeypatch.setattr("moveshelf.sandbox.objectstore.sleep", sleep)
+    wire.sandbox.generate(3, 1, 1, 1)
+    uri = wire.file(wire.upload(wire.clip(), b"x"))["originalDataDownloadUri"]
+    assert slept == []
+    wire.sandbox.latency(0.5, per_object=0.25)
+    wire("{viewer{projects{name}}}")
+    assert slept == [0.25, 0.25 + 2 * 0.25]
+    slept.clear()
+    get(uri)
+    assert slept == [0.5]
+    wire.sandbox.latency(0)
+    wire("{viewer{projects{name}}}")
+    assert slept == [0.5]

@@ -4,6 +4,27 @@
     api = MoveshelfApi(api_key_file="mvshlf-api-key.json")
     for subject in api.getProjectSubjects(project_id): ...
 
+It answers as version 1.6.4 of the published client does, but for this:
+
+- metadata is parsed, never evaluated; timecodes are checked under `python -O` too, and to their end;
+- deleteClipByCondition deletes the clips of exactly that condition, not what has its name in path or title;
+- arguments and defaults stay as they are; getConditionsFromSession begins anew each time, passes over paths that lie
+  elsewhere, and fills `norms` where the session has that key (conditions that have norms only are among them, as up to
+  1.4, and have their fullPath);
+- getSessionById and getSubjectDetails give sessions their `norms`, as their last key;
+- addOrGetTrial numbers after titles of any form;
+- updateSubjectMetadataInfo returns the validator's complaints (a list that is false), takes a dict too, and keeps the
+  stored interventions when the import brings none;
+- a session-overview address in a project without a template is an error; getFilteredProjectSessions warns when there
+  is more than `limit`;
+- mutations are not repeated blindly, and a 404 fails at once; empty ids and other input that cannot be right is
+  refused before any request;
+- errors of a key file name the file.
+
+Where older versions differ among themselves 1.6.4 counts: createSession raises ValueError for a date that is none (1.4
+printed and returned None); the metadata updates validate and fill what is empty (1.1 replaced everything), except where
+1.1's date stands in the fourth place of updateSessionMetadataInfo, which does not validate.
+
 Each method's docstring shows the line of objects that replaces it (`python -m moveshelf.api` prints them
 all); `api.client` has the objects over the same connection. Importing this costs no more than the standard
 library's json.

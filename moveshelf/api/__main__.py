@@ -4,22 +4,32 @@ table."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from .. import util
 from . import MoveshelfApi
+
+_MARK = "Objects: "
 
 
 def replacements() -> Iterator[tuple[str, str]]:
-    """(method, line of objects) of every documented method, in the order of their rooms."""
+    """(call, line of objects) of every documented method, in the order of their rooms."""
     for kind in reversed(MoveshelfApi.__mro__):
-        for name, member in vars(kind).items():
-            for line in (getattr(member, "__doc__", None) or "").splitlines():
-                if line.strip().startswith("Objects: "):
-                    yield name, line.strip().removeprefix("Objects: ")
+        yield from _documented("api", vars(kind))
+    yield from _documented("util", vars(util))
+
+
+def _documented(place: str, members: dict[str, Any] | Any) -> Iterator[tuple[str, str]]:
+    for name, member in members.items():
+        lines = (getattr(member, "__doc__", None) or "").splitlines()
+        for line in lines[1:]:
+            if line.strip().startswith(_MARK):
+                yield f"{place}.{name}", line.strip().removeprefix(_MARK)
 
 
 def table() -> str:
     """The Markdown table of the README."""
-    rows = [f"| `api.{name}(...)` | {line} |" for name, line in replacements()]
+    rows = [f"| `{call}(...)` | {line} |" for call, line in replacements()]
     return "\n".join(["| flat | objects |", "|---|---|", *rows])
 
 

@@ -65,7 +65,7 @@ class Deletes(Writes):
     def deleteAdditionalData(self, additional_data_id: str) -> bool:
         """Delete one file of a clip; True if the service did.
 
-        Objects: `clip.files["name"].delete()`
+        Objects: `ms.clip(clip_id).files[name].delete()`
         """
         check_id(additional_data_id, "file")
         return bool(

@@ -115,3 +115,8 @@ class BearerTokenAuth:
 
     def __repr__(self) -> str:
         return "BearerTokenAuth(...)"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "an access token is not pickled or copied: make a MoveshelfApi from its key file where you need it"
+        )

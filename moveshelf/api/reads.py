@@ -161,7 +161,7 @@ class Reads(Flat):
     def getJobStatus(self, job_id: str) -> Json | None:
         """A job: {id, status, result, description}. None for an unknown id.
 
-        Objects: `session.process_gait_tool(trial_type).wait()`
+        Objects: `ms.job(job_id).status`
         """
         return self._node("job", ask.JOB, job_id, jobId=job_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moveshelf.api import MoveshelfApi, feed
+from moveshelf.api import MoveshelfApi, __main__, feed
 from moveshelf.errors import DeletedError, NotFoundError
 
 if TYPE_CHECKING:
@@ -335,6 +336,31 @@ class TestOwnHttp:
         with pytest.raises(ImportError, match="legacy"):
             print(api.http)
         assert api.getUserProjects()
+
+
+def test_the_lines_that_replace_reading(demo_api: MoveshelfApi, subject: str) -> None:
+    """What the docstrings recommend in place of each reading method runs, and is understood by the objects."""
+    client = demo_api.client
+    project = client.projects["lab/demo"]
+    names: dict[str, Any] = {
+        "ms": client,
+        "project_id": project.id,
+        "subject_id": subject,
+        "limit": 3,
+        "ehr_id": "4237",
+    }
+    names["session_id"] = client.subject(subject).sessions[0].id
+    names["clip_id"] = client.session(names["session_id"]).clips[0].id
+    ran = 0
+    for call, line in __main__.replacements():
+        name = call.partition(".")[2]
+        for code in line.split("`")[1::2]:
+            tree = ast.parse(code if not code.startswith(".") else f"x{code}")
+            if name.startswith("get") and name != "getJobStatus" and "..." not in code:
+                exec(compile(tree, name, "exec"), names)
+                ran += 1
+    assert ran > 15
+    assert eval("ms.project(project_id).subject_by_ehr_id(ehr_id)", names).name == "P-001"  # noqa: S307
 
 
 def test_threads(demo: Sandbox, demo_api: MoveshelfApi, subject: str) -> None:

@@ -443,6 +443,19 @@ class TestPatientMetadata:
 
 def test_every_method_names_its_replacement() -> None:
     named = dict(__main__.replacements())
-    public = {name for name in dir(MoveshelfApi) if not name.startswith("_")}
-    assert set(named) == public - {"api_url", "client", "close", "http"}
+    public = {f"api.{name}" for name in dir(MoveshelfApi) if not name.startswith("_")}
+    helpers = {"util.addOrGetTrial", "util.getConditionsFromSession", "util.getPatientMetadata"}
+    assert set(named) == (public | helpers) - {"api.api_url", "api.client", "api.close", "api.http"}
     assert __main__.table().count("\n") == len(named) + 1
+
+
+def test_the_token_stays(api: MoveshelfApi) -> None:
+    """Never into a pickle or a text; a shallow copy of the client works, as theirs does."""
+    import copy
+
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(api)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(api._auth_token)
+    assert "s3cret" not in repr(api) + repr(api._auth_token)
+    assert copy.copy(api)._auth_token is api._auth_token

@@ -108,7 +108,8 @@ def examples(url: str, key_file: str, project: str) -> list[str]:
 def worker(method: str, url: str, key_file: str, project: str) -> None:
     """In the process of its own: walk, and print what it took as JSON."""
     if method in ("load", "loop"):
-        import moveshelf.client  # noqa: F401  imports are start.py's business
+        import moveshelf.client
+        import moveshelf.wire.channel  # noqa: F401  what the first request would import; start.py is about imports
     elif method in THEIRS:
         import moveshelf_api.api  # noqa: F401
     else:
@@ -133,7 +134,7 @@ def measure(
         server.ask(do="clear_requests")
         command = [str(python), __file__, "--run", method, server.api_url, server.key_file, project]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-        runs.append({**json.loads(done.stdout), **server.ask(do="count")})
+        runs.append({**server.ask(do="count"), **json.loads(done.stdout)})
     return sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
 
 

@@ -186,11 +186,15 @@ def check_url(url: str, source: str = "the address") -> str:
             refuse("its host is no IPv6 address")
     elif not _NAME.fullmatch(host):
         refuse("it names no host")
+    shown = f"[{host}]" if ":" in host else host
+    if parts.netloc.lower() not in (shown, f"{shown}:{port}"):
+        refuse(
+            "its host and port do not read as such"
+        )  # `[::1].example.com`, of which Python sees the first half
     if parts.fragment:
         refuse("it has a #fragment")
     if parts.scheme == "http" and not is_loopback(host):
         refuse("the key would travel in the clear", f"Use https://{host}…; http:// is for this machine only.")
-    shown = f"[{host}]" if ":" in host else host
     number = "" if port is None or port == {"http": 80, "https": 443}[parts.scheme] else f":{port}"
     path = parts.path if parts.path not in ("", "/") else "/graphql"
     return f"{parts.scheme}://{shown}{number}{path}{'?' + parts.query if parts.query else ''}"

@@ -25,7 +25,7 @@ QUERY = "query Ask { ok }"
 def run_script(text: str, *args: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
     """A program of its own, whose stderr must stay as it wants it."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(text), *args],
+        [sys.executable, "-W", "default::ResourceWarning", "-c", textwrap.dedent(text), *args],
         capture_output=True,
         text=True,
         timeout=60,
@@ -349,7 +349,7 @@ def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
     with FaultServer(default=hold) as server:
         script = textwrap.dedent(INTERRUPTED.format(wait=wait, setup=setup, state=state))
         process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-c", script, server.url],
+            [sys.executable, "-W", "default::ResourceWarning", "-c", script, server.url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

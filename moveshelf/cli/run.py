@@ -14,11 +14,13 @@ OK, FAILED, USAGE, NOT_FOUND, AUTHENTICATION, SERVICE, INTERRUPTED = 0, 1, 2, 3,
 # where each command lives: none is imported before it is used or helped with
 _COMMANDS = {
     "demo": "demo",
+    "download": "bytes",
     "info": "read",
     "ls": "read",
     "projects": "read",
     "sandbox": "demo",
     "tree": "read",
+    "upload": "bytes",
 }
 
 
@@ -116,8 +118,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (click.Abort, KeyboardInterrupt) as error:
-        _say(_how_to_go_on(error))
+    except (click.Abort, KeyboardInterrupt):
+        _say("stopped.")
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read us (head, less) has seen enough; closing stdout again would only complain
@@ -133,16 +135,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
             _say(str(error))
             return FAILED
         raise
-
-
-def _how_to_go_on(error: BaseException) -> str:
-    context = error.__context__
-    while context is not None:
-        said = getattr(context, "how_to_go_on", None)
-        if said:
-            return str(said)
-        context = context.__context__
-    return "stopped."
 
 
 def _printable() -> None:

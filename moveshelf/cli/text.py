@@ -42,10 +42,7 @@ def shown(value: Any) -> str:
         return ", ".join(shown(one) for one in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, datetime):
-        text = f"{value:%Y-%m-%d %H:%M}"
-    else:
-        text = str(value)
+    text = f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-import venv
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,21 +25,11 @@ def ours() -> dict[str, str]:
 
 
 def published_python(version: str = VERSION) -> str:
-    """An interpreter with the published client, made by pip when it is first asked for and kept in the cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    tag = f"{version}-py{sys.version_info[0]}.{sys.version_info[1]}"
-    folder = pathlib.Path(cache, "moveshelf-benchmarks", tag)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / "complete").exists():
-        print(f"installing moveshelf-api {version} into {folder}", file=sys.stderr, flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "-q", f"moveshelf-api=={version}"],
-            check=True,
-            stdout=sys.stderr,
-        )
-        (folder / "complete").touch()
-    return str(python)
+    """An interpreter with the published client: the environment that the flat client's tests use too."""
+    sys.path.insert(0, str(ROOT / "tests" / "flat"))
+    from flat_published import python_of
+
+    return python_of(version)
 
 
 def peak() -> int:

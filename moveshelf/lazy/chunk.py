@@ -60,13 +60,13 @@ class Chunk:
         """Count as read ahead."""
         if self.cohort is not None and not self.counted:
             self.counted = True
-            self.cohort.top.ahead += 1
+            self.cohort.ahead += 1
 
     def uncount(self) -> None:
         """No longer ahead of the reader."""
         if self.cohort is not None and self.counted:
             self.counted = False
-            self.cohort.top.ahead -= 1
+            self.cohort.ahead -= 1
 
     def touched(self, obj: Entity) -> None:
         """The reader has come to this chunk: let the window slide."""

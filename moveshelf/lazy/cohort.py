@@ -86,7 +86,6 @@ class Cohort:
         "full",
         "ids",
         "parent",
-        "root",
         "select",
         "window",
     )
@@ -106,11 +105,10 @@ class Cohort:
         self.select = select
         #: a loop opens the full window; an index or a name a window of one
         self.full = full
-        self.root: Cohort = self if parent is None else parent.root
-        #: chunks that this traversal has sent and nobody has read; counted at the root
+        #: chunks that were sent for this level and that nobody has read
         self.ahead = 0
-        #: chunks that this level may be ahead of its reader: doubles as the reader proceeds
-        self.allow = 1
+        #: chunks that this level may be ahead of its reader: two until he comes to one of them
+        self.allow = 2
         #: whether a level below this one is being read: then this one stays just ahead of it
         self.below = False
         self.window = 1
@@ -119,13 +117,6 @@ class Cohort:
         self.expected: str | None = None
         self._hint = 0
         self._children: dict[Any, weakref.ref[Cohort]] | None = None
-        if parent is None:
-            self.root = None  # type: ignore[assignment]  # a reference to itself would be a cycle
-
-    @property
-    def top(self) -> Cohort:
-        """The cohort that the traversal began with."""
-        return self if self.parent is None else self.root
 
     def child(self, field: Field[Any], select: Selector | None, full: bool = True) -> Cohort:
         """The cohort of `field` below the members of this one: one and the same for all who ask."""
@@ -136,7 +127,6 @@ class Cohort:
         found = None if ref is None else ref()
         if found is None:
             found = Cohort(parent=self, field=field, select=select, full=full)
-            found.root = self.top
             self._children[key] = weakref.ref(found)
         return found
 
@@ -244,13 +234,21 @@ class Cohort:
         return min(self.window, most)
 
     def proceed(self) -> None:
-        """The reader has come to a chunk that was read ahead."""
-        self.allow = min(MOST_AHEAD, self.allow * 2)
+        """The reader has come to a chunk that was read ahead: it means to go on, so the whole window opens."""
+        self.allow = MOST_AHEAD
 
     def room(self) -> int:
-        """How many more chunks may be asked for ahead of the reader."""
-        level = 1 if self.below else self.allow
-        return min(level, MOST_AHEAD - self.top.ahead)
+        """How many more chunks may be asked for ahead of the reader.
+
+        A level that another one is read below stays one chunk ahead; the deepest has the rest of the window.
+        """
+        most = 1 if self.below else min(self.allow, MOST_AHEAD - self.depth)
+        return most - self.ahead
+
+    @property
+    def depth(self) -> int:
+        """How many levels of this traversal lie above."""
+        return 0 if self.parent is None else self.parent.depth + 1
 
 
 def _items(parent: Entity, field: Many[Any]) -> list[Any] | None:

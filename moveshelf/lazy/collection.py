@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -49,7 +50,8 @@ class Collection(Sequence[C], Generic[C]):
         self._owner = owner
         self._field = field
         self._items: Any = NOT_LOADED if items is None else items
-        self._names: dict[str, list[C]] | None = None
+        #: the index of names, and the count of our writes that it is of: a write may have renamed a member
+        self._names: tuple[int, dict[str, list[C]]] | None = None
         self._roots: list[Cohort | None] | None = None
 
     # filling -------------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class Collection(Sequence[C], Generic[C]):
         answers = field.lister(owner, field, error)
         with engine.lock:
             items = Selection(type(owner), (field,))._listed(engine, owner, field, answers, clock)
-            if not engine.overtaken(owner.id, clock):
+            if not engine.overtaken(owner.id, clock) and not engine.overtaken((owner.id, field.name), clock):
                 self._fill(items)
 
     def _own_owner(self, engine: Engine, field: Many[C]) -> Entity:
@@ -122,24 +124,45 @@ class Collection(Sequence[C], Generic[C]):
         self._names = None
         self._roots = None
 
+    def _unmark(self) -> None:
+        """What was read ahead is replaced unread: the reader's window need not wait for it."""
+        if self._items.__class__ is Milestone:
+            self._items.chunk.uncount()
+
     def _forget(self) -> None:
+        self._unmark()
         self._items, self._names, self._roots = NOT_LOADED, None, None
 
     def _bury(self) -> None:
+        self._unmark()
         self._items, self._names, self._roots = State.DELETED, None, None
 
     def _mark(self, chunk: Any) -> None:
         self._items = Milestone(self._items, chunk)
 
-    def _without(self, gone: Entity) -> None:
+    def _without(self, *gone: Entity) -> None:
+        """Our own write took members away. The engine's lock is held, here and below."""
         items = peek(self._items)
         if items.__class__ is list:
-            self._fill([one for one in items if one is not gone])
+            ids = {one.id for one in gone}
+            if any(one.id in ids for one in items):
+                self._unmark()
+                self._fill([one for one in items if one.id not in ids])
 
-    def _with(self, new: C) -> None:
+    def _with(self, new: C, order: Callable[[C], Any] | None = None) -> None:
+        """Our own write brought a member: put it where the service will list it, by `order` as far as that is known."""
         items = peek(self._items)
         if items.__class__ is list and new not in items:
-            self._fill([*items, new])
+            self._unmark()
+            self._fill(_placed(items, new, order))
+
+    def _moved(self, member: C, order: Callable[[C], Any]) -> None:
+        """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""
+        items = peek(self._items)
+        if items.__class__ is list and member in items:
+            others = [one for one in items if one is not member]
+            self._unmark()
+            self._fill(_placed(others, member, order) if _in_order(others, order) else items)
 
     # cohorts -------------------------------------------------------------------------------------------------
     def _cohort(self, select: Selector | None, full: bool) -> Cohort:
@@ -230,12 +253,14 @@ class Collection(Sequence[C], Generic[C]):
         return found[0]
 
     def _named(self) -> dict[str, list[C]]:
-        if self._names is None:
+        clock = 0 if self._engine is None else self._engine.clock
+        found = self._names
+        if found is None or found[0] != clock:
             names: dict[str, list[C]] = {}
             for one in self._members():
                 names.setdefault(self._name_of(one), []).append(one)
-            self._names = names
-        return self._names
+            found = self._names = (clock, names)
+        return found[1]
 
     def _name_of(self, one: C) -> str:
         return str(one.name)  # type: ignore[attr-defined]
@@ -382,6 +407,19 @@ class Collection(Sequence[C], Generic[C]):
         """The position of a member. Raises ValueError if it is none."""
         items = self._members()
         return items.index(value, start, len(items) if stop is None else stop)
+
+
+def _placed(items: list[C], new: C, order: Callable[[C], Any] | None) -> list[C]:
+    """The list with a member more: behind those that `order` puts before it; at the end, if the list has another order."""
+    if order is None or not _in_order(items, order):
+        return [*items, new]
+    at = bisect.bisect_right([order(one) for one in items], order(new))
+    return [*items[:at], new, *items[at:]]
+
+
+def _in_order(items: list[C], order: Callable[[C], Any]) -> bool:
+    keys = [order(one) for one in items]
+    return all(first <= second for first, second in zip(keys, keys[1:], strict=False))
 
 
 def _fits(one: Any, name: str, wanted: Any) -> bool:

@@ -132,12 +132,16 @@ class Reference(Field[T]):
     def __init__(self, wire: str, target: str, *, group: str | None = None, doc: str = "") -> None:
         super().__init__(wire, group=group, doc=doc)
         self._target = target
+        self._class: type[Entity] | None = None
 
     @property
     def target(self) -> type[Entity]:
-        from .entity import ENTITIES
+        """The class at the other end; found by its name when first asked for, since classes name each other."""
+        if self._class is None:
+            from .entity import ENTITIES
 
-        return ENTITIES[self._target]
+            self._class = ENTITIES[self._target]
+        return self._class
 
 
 class One(Reference[C]):

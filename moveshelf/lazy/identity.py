@@ -18,34 +18,34 @@ class IdentityMap:
     held around every change.
     """
 
-    __slots__ = ("_limit", "_refs")
+    __slots__ = ("_limit", "refs")
 
     def __init__(self) -> None:
-        self._refs: dict[str, weakref.ref[Entity]] = {}
+        self.refs: dict[str, weakref.ref[Entity]] = {}
         self._limit = 1024
 
     def get(self, identity: str) -> Entity | None:
         """The living object of that id, or None."""
-        ref = self._refs.get(identity)
+        ref = self.refs.get(identity)
         return None if ref is None else ref()
 
     def put(self, obj: Entity) -> None:
         """Make `obj` the one object of its id."""
-        refs = self._refs
+        refs = self.refs
         refs[obj.id] = weakref.ref(obj)
         if len(refs) > self._limit:
             self._sweep()
 
     def drop(self, identity: str) -> None:
         """Forget an id."""
-        self._refs.pop(identity, None)
+        self.refs.pop(identity, None)
 
     def _sweep(self) -> None:
-        self._refs = {identity: ref for identity, ref in self._refs.items() if ref() is not None}
-        self._limit = max(1024, 2 * len(self._refs))
+        self.refs = {identity: ref for identity, ref in self.refs.items() if ref() is not None}
+        self._limit = max(1024, 2 * len(self.refs))
 
     def __iter__(self) -> Iterator[Entity]:
-        for ref in list(self._refs.values()):
+        for ref in list(self.refs.values()):
             obj = ref()
             if obj is not None:
                 yield obj

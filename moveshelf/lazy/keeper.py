@@ -12,7 +12,7 @@ from ..errors import NotFoundError
 from .entity import Entity
 from .fields import Field, Many
 from .identity import IdentityMap
-from .state import DELETED, NOT_LOADED
+from .state import DELETED, NOT_LOADED, Milestone
 
 if TYPE_CHECKING:
     from ..wire import Wire
@@ -45,8 +45,8 @@ class Keeper:
         self.lock = threading.RLock()
         #: counts our writes; a read remembers the count at its start
         self.clock = 0
-        #: id -> the count when it was last written: an older read of it is thrown away
-        self.writes: dict[str, int] = {}
+        #: id, or (id, name of a collection) -> the count when it was last written: an older read is thrown away
+        self.writes: dict[str | tuple[str, str], int] = {}
         self.gone: set[str] = set()
         self.kept: deque[Entity] = deque(maxlen=KEPT)
         _ALIVE.add(self)
@@ -87,16 +87,28 @@ class Keeper:
         self.kept.append(obj)
 
     # our own writes ------------------------------------------------------------------------------------------
-    def wrote(self, *ids: str) -> None:
-        """These objects were written just now: reads that began before are not to be believed."""
+    def wrote(self, *ids: str | tuple[str, str]) -> None:
+        """These objects were written just now: reads that began before are not to be believed.
+
+        `(id, name)` stands for one collection of an object, whose other fields stay as they are.
+        """
         with self.lock:
             self.clock += 1
             for identity in ids:
                 self.writes[identity] = self.clock
 
-    def overtaken(self, identity: str, clock: int) -> bool:
+    def overtaken(self, identity: str | tuple[str, str], clock: int) -> bool:
         """Whether a write has come after a read that began at `clock`."""
         return identity in self.gone or self.writes.get(identity, -1) > clock
+
+    def put(self, obj: Entity, field: Field[Any], value: Any) -> None:
+        """Set one field to what our own write has made of it."""
+        with self.lock:
+            before = field.read(obj)
+            if before is not DELETED:
+                if before.__class__ is Milestone:
+                    before.chunk.uncount()
+                setattr(obj, field.slot, value)
 
     def drop(self, obj: Entity, field: Field[Any]) -> None:
         """Unload one field; its next reader asks the service."""
@@ -105,8 +117,8 @@ class Keeper:
                 collection = field.read(obj)
                 if collection.__class__ is not type(NOT_LOADED):
                     collection._forget()
-            elif field.read(obj) is not DELETED:
-                setattr(obj, field.slot, NOT_LOADED)
+            else:
+                self.put(obj, field, NOT_LOADED)
 
     def deleted(self, obj: Entity) -> None:
         """`obj` was deleted on the service: it refuses further use from now on."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .entity import Entity
 from .fields import BASIC, Field, Many, One, Reference, Scalar
-from .state import NOT_LOADED
+from .state import NOT_LOADED, State
 
 if TYPE_CHECKING:
     from .keeper import Keeper
@@ -68,8 +68,13 @@ class Selection:
             answer = data.get(link.wire)
             setattr(obj, link.slot, self._linked(engine, link, answer, clock))
         for many in self._lists:
+            if engine.writes and engine.overtaken((obj.id, many.name), clock):
+                continue  # a member came or went in between
             items = self._listed(engine, obj, many, many.members(data.get(many.wire)), clock)
-            many.collection(obj)._fill(items)
+            collection = many.read(obj)
+            if collection.__class__ is State:
+                collection = many.collection(obj)
+            collection._fill(items)
 
     def _put(self, obj: Entity, data: Mapping[str, Any]) -> None:
         for slot, wire, convert in self._scalars:
@@ -94,38 +99,35 @@ class Selection:
     ) -> list[Any]:
         """The hot path of a walk: one turn of this loop for every object that arrives."""
         below = self.nested[field]
-        cls = field.target
-        refs = engine.objects
-        back = None if field.back is None else cls.fields[field.back].slot
-        owner_id = owner.id
-        passes = []
+        cls = below.cls
+        objects = engine.objects
+        known, get = objects.refs, objects.get
+        fixed = [] if field.back is None else [(cls.fields[field.back].slot, owner.id)]
         for name in field.passes:
             value = type(owner).fields[name].read(owner)
             if isinstance(value, str):
-                passes.append((cls.fields[name].slot, value))
-        plain = not below._links and not below._lists
+                fixed.append((cls.fields[name].slot, value))
+        plain = not below._links and not below._lists and not engine.writes
         scalars = below._scalars
-        writes, gone = engine.writes, engine.gone
+        gone = engine.gone
         items = []
         for data in answers:
             identity = data["id"]
-            if gone and identity in gone:
-                continue
-            obj = refs.get(identity)
+            obj = get(identity) if identity in known else None
             if obj is None:
+                if identity in gone:
+                    continue
                 obj = cls(identity, engine)  # type: ignore[arg-type]  # every Keeper is an Engine
-                refs.put(obj)
+                objects.put(obj)
             elif obj.__class__ is not cls:
                 continue
-            if plain and not writes:
+            if plain:
                 for slot, wire, convert in scalars:
                     value = data.get(wire)
                     setattr(obj, slot, value if convert is None or value is None else convert(value))
             else:
                 below.absorb(engine, obj, data, clock)
-            if back is not None:
-                setattr(obj, back, owner_id)
-            for slot, value in passes:
+            for slot, value in fixed:
                 setattr(obj, slot, value)
             items.append(obj)
         return items

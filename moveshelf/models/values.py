@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -37,6 +37,22 @@ class OpenEnum(str, enum.Enum):
     def is_known(self) -> bool:
         """Whether this library knows the word."""
         return self._name_ in type(self).__members__
+
+
+class _Words(dict[str, Any]):
+    """A word's member by a look-up: a fifth of the time of calling the enum, which a walk does for every object."""
+
+    def __init__(self, kind: type[OpenEnum]) -> None:
+        super().__init__({one.value: one for one in kind})
+        self.kind = kind
+
+    def __missing__(self, word: Any) -> Any:
+        return self.kind(word) if isinstance(word, str) else word
+
+
+def word_of(kind: type[OpenEnum]) -> Callable[[Any], Any]:
+    """What turns the service's word into a member of `kind`."""
+    return _Words(kind).__getitem__
 
 
 class UploadStatus(OpenEnum):
@@ -73,6 +89,14 @@ class DataType(OpenEnum):
     CAMERA = "camera"
     EVENT = "event"
     RAW = "raw"
+
+
+class ReportType(str, enum.Enum):
+    """What a report can compare. Members equal their text."""
+
+    CONDITION_SUMMARIES = "currentSessionConditionSummaries"
+    CURRENT_VS_PREVIOUS = "currentVsPreviousSessionComparison"
+    CURRENT_COMPARISON = "currentSessionComparison"
 
 
 @attrs.frozen

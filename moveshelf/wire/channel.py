@@ -9,9 +9,10 @@ import asyncio
 import logging
 import platform
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib import metadata
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 from gql.transport.exceptions import TransportConnectionFailed
@@ -25,7 +26,7 @@ from moveshelf.wire.meter import Meter
 from moveshelf.wire.network import Blobs, Proxies, Resolver, tls_context
 from moveshelf.wire.retry import BARRED, REFUSED, UNSENT, Failure, RetryPolicy, speaks_of_size
 from moveshelf.wire.thread import IOThread, Pending
-from moveshelf.wire.transport import Document, Refused, Result, Transport, failure_of, refuse
+from moveshelf.wire.transport import CONNECT, Document, Refused, Result, Transport, failure_of, refuse
 
 logger = logging.getLogger("moveshelf")
 
@@ -96,8 +97,9 @@ class Channel:
         return aiohttp.TCPConnector(limit=0, keepalive_timeout=30, resolver=Resolver(self.home.loop))
 
     def _patience(self) -> aiohttp.ClientTimeout:
+        connect = min(self.timeout, CONNECT)
         return aiohttp.ClientTimeout(
-            total=None, connect=self.timeout, sock_connect=self.timeout, sock_read=self.timeout
+            total=None, connect=connect, sock_connect=connect, sock_read=self.timeout
         )
 
     async def blob_session(self) -> Blobs:
@@ -238,24 +240,17 @@ class Channel:
         return Failure(**values)
 
 
-class _Agent(NamedTuple):
-    text: str
-
-
-_agent: _Agent | None = None
 _abandoned: list[Channel] = []
 
 
+@cache
 def user_agent() -> str:
     """`moveshelf/0.1.0 Python/3.12.1`, so that the service's owners know who asks."""
-    global _agent
-    if _agent is None:
-        try:
-            version = metadata.version("moveshelf")
-        except metadata.PackageNotFoundError:  # run from a checkout
-            version = "0"
-        _agent = _Agent(f"moveshelf/{version} Python/{platform.python_version()}")
-    return _agent.text
+    try:
+        version = metadata.version("moveshelf")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        version = "0"
+    return f"moveshelf/{version} Python/{platform.python_version()}"
 
 
 def closed_error() -> DetachedError:

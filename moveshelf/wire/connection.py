@@ -169,9 +169,10 @@ class Wire:
 
     def close(self) -> None:
         """Drop connections and requests in flight; later ones raise DetachedError. Harmless twice."""
-        self._closed = True
-        self._finalizer.detach()
-        channels, self._channels[:] = self._channels[:], []
+        with thread.lock:
+            self._closed = True
+            self._finalizer.detach()
+            channels, self._channels[:] = self._channels[:], []
         for channel in channels:
             home = channel.home
             if not home.usable():
@@ -199,6 +200,8 @@ class Wire:
         from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
 
         with thread.lock:
+            if self._closed:  # by another thread, just now
+                raise DetachedError("the client is closed: connect again to ask for more")
             if not self._channels or self._channels[0].home is not io:
                 self._channels[:] = [
                     Channel(

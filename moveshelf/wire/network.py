@@ -177,7 +177,8 @@ class Blobs:
         url = (
             URL(url, encoded=True) if isinstance(url, str) else url
         )  # a signed URL must stay as it was signed
-        return self.session.request(method, url, **{**self._proxies.for_url(url), **options})
+        trust: dict[str, Any] = {"ssl": tls_context()} if url.scheme == "https" else {}
+        return self.session.request(method, url, **{**trust, **self._proxies.for_url(url), **options})
 
     def get(self, url: str | URL, **options: Any) -> _RequestContextManager:
         return self.request("GET", url, **options)

@@ -30,6 +30,8 @@ class Failure:
     location: str | None = None
     errors: list[dict[str, object]] = field(default_factory=list)
     data: dict[str, object] | None = None
+    slow: bool = False
+    """It took its time to fail: no reason to wait for it often."""
 
     @property
     def transient(self) -> bool:
@@ -74,7 +76,8 @@ class RetryPolicy:
 
     def pause(self, failure: Failure, attempt: int, *, mutation: bool) -> float | None:
         """Seconds to wait after attempt number `attempt` (from 1), or None: do not try again."""
-        limit = {UNSENT: self.unsent, SILENT: self.silent}.get(failure.kind, self.attempts)
+        kind = SILENT if failure.slow else failure.kind
+        limit = {UNSENT: self.unsent, SILENT: self.silent}.get(kind, self.attempts)
         if not failure.transient or attempt >= min(limit, self.attempts):
             return None
         if mutation and not (failure.untouched and failure.status != 408):

@@ -254,8 +254,11 @@ async def _settle(
         pending._finish(value, None)
 
 
-lock = threading.Lock()
-"""Guards the making of threads and channels and the counters. One for the process: a fork renews it here."""
+lock = threading.RLock()
+"""Guards the making of threads and channels, and the counters. One for the process, which a fork renews here.
+
+Reentrant, because the garbage collector may run anybody's `__del__` while it is held.
+"""
 _current: IOThread | None = None
 _ended = False
 _abandoned: list[IOThread] = []
@@ -293,7 +296,7 @@ def _in_child() -> None:
     ends.
     """
     global _current, lock
-    lock = threading.Lock()
+    lock = threading.RLock()
     io, _current = _current, None
     if io is None:
         return

@@ -18,6 +18,9 @@ from moveshelf.wire.retry import BARRED, LOST, REFUSED, SILENT, STRANGE, UNSENT,
 
 _ENOUGH = 1 << 20
 """Bytes of a refusal that are read: all of any GraphQL error, not all of somebody's web page."""
+CONNECT = 20.0
+"""Seconds for making a connection, where the timeout allows more: a service may think for long, a network "
+"does not."""
 _REQUEST_IDS = ("x-request-id", "x-cloud-trace-context", "x-amzn-trace-id", "x-correlation-id", "cf-ray")
 
 
@@ -83,8 +86,7 @@ class Transport(AIOHTTPTransport):
         if not isinstance(data, (dict, type(None))) or not ("data" in answer or answer.get("errors")):
             what = "sent JSON that is no GraphQL answer"
             raise Refused(_strange(response, body, STRANGE, what, request_id), len(body))
-        errors = answer.get("errors")
-        result = Result(data, errors if isinstance(errors, list) else None)
+        result = Result(data, complaints(answer) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
         result.request_id, result.size, result.status = request_id, len(body), response.status
         return result
 
@@ -116,10 +118,10 @@ async def refuse(response: aiohttp.ClientResponse) -> None:
         answer = decode(body)
         if isinstance(answer, dict):
             data = answer.get("data")
-            found = answer.get("errors")
-            errors = found if isinstance(found, list) else []
-            if not found and isinstance(answer.get("message") or answer.get("error"), str):
-                errors = [{"message": answer.get("message") or answer.get("error")}]
+            text = answer.get("message") or answer.get(
+                "error"
+            )  # what gateways say in place of a GraphQL error
+            errors = complaints(answer) or ([{"message": text}] if isinstance(text, str) else [])
     except ValueError:
         pass
     location = response.headers.get("Location") if response.status < 400 else None
@@ -134,6 +136,15 @@ async def refuse(response: aiohttp.ClientResponse) -> None:
         data=data if isinstance(data, dict) else None,
     )
     raise Refused(failure, size)
+
+
+def complaints(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The errors of an answer, each a dictionary, however the service writes them."""
+    errors = answer.get("errors")
+    if not errors:
+        return []
+    found = errors if isinstance(errors, list) else [errors]
+    return [one if isinstance(one, dict) else {"message": str(one)} for one in found]
 
 
 def _strange(
@@ -182,7 +193,7 @@ def failure_of(error: BaseException, host: str, timeout: float) -> Failure:
     if isinstance(error, aiohttp.ClientConnectorError):
         return Failure(UNSENT, f"no connection to {host}: {error.os_error}")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Failure(UNSENT, f"no connection to {host} within {timeout:g} s")
+        return Failure(UNSENT, f"no connection to {host} within {min(timeout, CONNECT):g} s", slow=True)
     if isinstance(error, asyncio.TimeoutError):
         return Failure(SILENT, f"{host} gave no sign of life for {timeout:g} s")
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from email.utils import formatdate
 
@@ -177,6 +178,30 @@ def test_a_host_that_nobody_knows(connect):
     wire = connect("https://nowhere.invalid/graphql")
     with pytest.raises(RequestError, match=r"nowhere\.invalid is not known here"):
         wire.execute(MUTATION)
+
+
+def test_a_refusal_whose_text_is_cut_off_keeps_its_status(connect):
+    def cut_refusal(connection, seen):
+        connection.sendall(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 900\r\n\r\n<html>upst")
+        return False
+
+    with FaultServer(default=cut_refusal) as server, pytest.raises(RequestError, match="504") as caught:
+        connect(server.url).execute(QUERY)
+    assert (caught.value.status, caught.value.body) == (504, "<html>upst")
+
+
+@pytest.mark.parametrize(
+    "errors", [["a text"], "a text", {"message": "a text"}, [7, None, {"message": "a text"}]]
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_errors_written_in_other_ways(connect, errors, status):
+    with FaultServer(default=reply(status, {"errors": errors})) as server:
+        wire = connect(server.url)
+        with pytest.raises(QueryError, match="a text") as caught:
+            wire.execute(QUERY)
+        assert all(isinstance(error, dict) for error in caught.value.errors)
+        with pytest.raises(QueryError) if status == 400 else contextlib.nullcontext():
+            assert wire.submit(QUERY, halve=True).result().errors
 
 
 def test_without_retry_there_is_none(connect):

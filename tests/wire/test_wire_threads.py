@@ -303,6 +303,25 @@ def test_asking_while_python_ends():
     assert (done.stdout, done.stderr) == ("{'ok': True}\nDetachedError\n", "")
 
 
+def test_a_name_server_that_never_answers_holds_neither_the_caller_nor_the_end():
+    done = run_script(
+        """
+        import socket, threading
+        socket.getaddrinfo = lambda *args, **options: threading.Event().wait()
+        from moveshelf.wire import RetryPolicy, Wire
+        wire = Wire("https://api.moveshelf.example/graphql", "k" * 64, timeout=0.1, retry=RetryPolicy(first=0))
+        try:
+            wire.execute("query Ask { ok }")
+        except Exception as error:
+            print(error)
+        """
+    )
+    assert done.stdout.startswith(
+        "'Ask' failed: no connection to api.moveshelf.example within 0.1 s (2 attempts)"
+    )
+    assert done.stderr == ""
+
+
 # -- interrupts
 
 

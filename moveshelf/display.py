@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 10
 #: Fields that are shown as what is read from them, and fields that are not shown.
 READ_AS = {"stored": "metadata"}
-HIDDEN = ("version", "original_name")
+HIDDEN = ("original_name",)
 
 
 def label(obj: Entity) -> str:

@@ -164,3 +164,15 @@ class ChecksumError(TransferError):
 
 class TargetExistsError(TransferError, FileExistsError):
     """A file of that name is there already and was to be left alone; nothing of it was touched."""
+
+
+class JobFailedError(MoveshelfError):
+    """A job of the service has failed. `result` is the service's text on why, or None."""
+
+    def __init__(self, message: str = "", *, result: str | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class JobTimeoutError(MoveshelfError, TimeoutError):
+    """A job had not ended when the patience of `job.wait(timeout=...)` did. It goes on; wait again."""

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import ValidationError
 
@@ -73,37 +73,91 @@ def is_empty(value: Any) -> bool:
         return True
     if isinstance(value, Mapping) and "value" in value:
         return is_empty(value["value"])
-    if isinstance(value, list):
-        return all(_is_context(one) and is_empty(one["value"]) for one in value)
+    if _is_sided(value):
+        return all(is_empty(one["value"]) for one in value)
     return False
 
 
-def stored(value: Any, before: Any = None) -> Any:
-    """A plain value in the shape in which the service stores it, like the value that stood there before.
+def _is_sided(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and bool(value) and all(_is_context(one) for one in value)
 
-    `{"left": x, "right": y}` becomes a list of contexts; a list of texts becomes a multiselect value; anything that
-    already has a stored shape stays as it is.
+
+def stored(value: Any, before: Any = None) -> Any:
+    """A plain value in the shape in which the service stores it, like the value that stood there `before`.
+
+    `{"left": x, "right": y}` becomes a list of contexts, a list of texts a multiselect value, a number or a date its
+    text; what has a stored shape already stays as it is. Raises ValidationError for what the service cannot store.
     """
-    if isinstance(value, Mapping) and value and set(value) <= {"left", "right"}:
-        return [{"context": side, "value": one} for side, one in value.items()]
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        extra = dict(before) if isinstance(before, Mapping) else {"multiselect": True}
-        return {**extra, "value": value}
-    if isinstance(before, Mapping) and "value" in before and not isinstance(value, (Mapping, list)):
-        return {**before, "value": value}
+    if isinstance(value, Mapping):
+        if "value" in value:
+            return {**value, "value": _text_or_list(value["value"])}
+        sides = {"left", "right"} | ({one["context"] for one in before} if _is_sided(before) else set())
+        if value and set(value) <= sides:
+            return [_side(side, one, before) for side, one in value.items()]
+        return _json(value)
+    if _is_sided(value):
+        return [{**one, "value": _text_or_list(one["value"])} for one in value]
+    found = _text_or_list(value)
+    if isinstance(before, Mapping) and "value" in before:
+        return {**before, "value": found}
+    if isinstance(found, list) and all(isinstance(one, str) for one in found):
+        return {"value": found, "multiselect": True}
+    return found
+
+
+def _side(side: str, value: Any, before: Any) -> dict[str, Any]:
+    known: dict[str, Any] = (
+        next((one for one in before if one["context"] == side), {}) if _is_sided(before) else {}
+    )
+    return {**known, "context": side, "value": _text_or_list(value)}
+
+
+def _text_or_list(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_text(one) for one in value]
+    return _text(value)
+
+
+def _text(value: Any) -> Any:
+    """Numbers and dates as the service keeps them: as text."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (int, float)):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValidationError(f"{value!r} is no value that metadata can hold")
+        return str(value)
+    if hasattr(value, "item") and not isinstance(value, Mapping):  # a number of numpy's or pandas'
+        return _text(value.item())
+    return _json(value)
+
+
+def _json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValidationError(
+            f"{str(value)[:60]!r} ({type(value).__name__}) is no value that metadata can hold"
+        ) from None
     return value
 
 
 def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
-    """`existing` with `new` put in: only where a field is empty, unless `overwrite`.
+    """`existing` with `new` put in: only where a field is empty, unless `overwrite`. A new dictionary.
 
-    Of a field with sides each side counts by itself. Neither argument is changed.
+    Of a field with sides each side counts by itself. A value of None says nothing and changes nothing. Neither
+    argument is changed. Raises ValidationError for a value that cannot be stored.
     """
     merged = dict(existing)
     for key, value in new.items():
+        if value is None:
+            continue
         before = existing.get(key)
         value = stored(value, before)
-        if isinstance(before, list) and isinstance(value, list) and before and all(map(_is_context, before)):
+        if _is_sided(before) and _is_sided(value):
             merged[key] = _merge_sides(before, value, overwrite)
         elif overwrite or is_empty(before):
             merged[key] = value
@@ -111,7 +165,7 @@ def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: boo
 
 
 def _merge_sides(before: list[Any], value: list[Any], overwrite: bool) -> list[Any]:
-    new = {one["context"]: one for one in value if _is_context(one)}
+    new = {one["context"]: one for one in value if one["value"] is not None}
     sides = []
     for one in before:
         other = new.pop(one["context"], None)

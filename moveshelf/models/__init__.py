@@ -12,7 +12,16 @@ from .project import Project
 from .report import Report
 from .session import Session
 from .subject import Subject
-from .values import Configuration, Dataset, DataType, JobStatus, Template, TemplateField, UploadStatus
+from .values import (
+    Configuration,
+    Dataset,
+    DataType,
+    JobStatus,
+    ReportType,
+    Template,
+    TemplateField,
+    UploadStatus,
+)
 
 __all__ = [
     "Account",
@@ -29,6 +38,7 @@ __all__ = [
     "OriginalFile",
     "Project",
     "Report",
+    "ReportType",
     "Session",
     "Subject",
     "Template",

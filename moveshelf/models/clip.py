@@ -13,13 +13,16 @@ from .base import Thing
 from .condition import Condition, folder
 from .datafile import OriginalFile
 from .moving import Downloads
-from .values import UploadStatus
+from .values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     import os
     from datetime import datetime
     from typing import BinaryIO
 
+    from typing_extensions import Self, Unpack
+
+    from .checks import ClipValues
     from .datafile import DataFile
     from .project import Project
     from .session import Session
@@ -61,7 +64,7 @@ class Clip(Downloads, Thing):
     upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus",
         group=BASIC,
-        convert=UploadStatus,
+        convert=word_of(UploadStatus),
         doc="How far the service is with the clip's own file.",
     )
     has_charts: Scalar[bool | None] = Scalar(
@@ -144,6 +147,37 @@ class Clip(Downloads, Thing):
                 value = peek(type(session).fields["path"].read(session))
                 session_path = value if isinstance(value, str) else None
         return folder(path, session_path)
+
+    def update(
+        self,
+        title: str | None = None,
+        condition: Condition | str | None = None,
+        **metadata: Unpack[ClipValues],
+    ) -> Self:
+        """Change what is given, and nothing else; returns the clip. One request.
+
+        `condition` moves the clip into another folder of its session. `metadata`: description, preview_image_uri,
+        allow_download, allow_unlisted_access, start_timecode (`("01:02:03:04", "FPS_25")`), custom_options (a dictionary or
+        JSON text). None says nothing; "" empties a text.
+
+        Raises ValidationError for arguments that cannot be right, before the request; NotFoundError where the clip is
+        gone.
+        """
+        from .session_writes import update_clip
+
+        update_clip(self, {"title": title, "condition": condition, **metadata})
+        return self
+
+    def delete(self, dry_run: bool = False) -> list[Any]:
+        """Delete the trial and its files. One request.
+
+        Returns what went, as far as it was loaded; those objects refuse use from now on, and collections drop them.
+        With `dry_run` nothing is deleted: the list of all that would go, loaded for that. Raises NotFoundError where it
+        is gone already, OutcomeUnknownError where no answer came.
+        """
+        from .deletes import delete
+
+        return delete(self, dry_run)
 
     @property
     def url(self) -> str:

@@ -12,8 +12,12 @@ from ..errors import NameNotFoundError, ValidationError
 from ..lazy.cohort import Cohort, Selector
 from ..lazy.collection import Collection
 from ..lazy.state import State, peek
+from .moving import Downloads
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .checks import ClipValues
     from .clip import Clip
     from .session import Session
 
@@ -87,7 +91,7 @@ class ConditionClips(Collection["Clip"]):
 
 
 @attrs.define(eq=True, frozen=True, repr=False, slots=True)
-class Condition:
+class Condition(Downloads):
     """A condition of a session ("Barefoot"). Made on access; two of the same session and name are equal.
 
     It has a `path` in place of an id.
@@ -106,6 +110,22 @@ class Condition:
     def clips(self) -> Collection[Clip]:
         """The trials of the condition, by creation. Fetches the session's clips, if they are not there."""
         return ConditionClips(self)
+
+    def create_clip(
+        self, title: str | None = None, exist_ok: bool = False, **metadata: Unpack[ClipValues]
+    ) -> Clip:
+        """Make a trial in this condition; see `Session.create_clip`."""
+        return self.session.create_clip(title, self, exist_ok, **metadata)
+
+    def delete_clips(self, dry_run: bool = False) -> list[Clip]:
+        """Delete the trials of the condition with their files, and with them the condition; those trials.
+
+        One request a trial, all at once; one failure does not stop the others. With `dry_run` nothing is deleted: the
+        trials that would go. Raises RequestError that names the trials that are left, OutcomeUnknownError.
+        """
+        from .deletes import delete_clips
+
+        return delete_clips(self, dry_run)
 
     def load(self, *paths: str) -> Condition:
         """Fetch what the paths name: "clips", "clips.files". Returns the condition."""
@@ -146,7 +166,7 @@ class Condition:
         return f"<Condition {self.name!r}{count}>"
 
 
-class Conditions(Sequence[Condition]):
+class Conditions(Downloads, Sequence[Condition]):
     """The conditions of a session, in the order of their first trials."""
 
     __slots__ = ("_session",)

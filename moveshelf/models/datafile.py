@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Scalar
 from .base import Thing
 from .moving import Bytes
-from .values import DataType, UploadStatus
+from .values import DataType, UploadStatus, word_of
 
 if TYPE_CHECKING:
     from .clip import Clip
@@ -27,17 +27,28 @@ class DataFile(Bytes, Thing):
 
     name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
     data_type: Scalar[DataType | None] = Scalar(
-        "dataType", group=BASIC, convert=DataType, doc="What kind of data it holds."
+        "dataType", group=BASIC, convert=word_of(DataType), doc="What kind of data it holds."
     )
     upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus",
         group=BASIC,
-        convert=UploadStatus,
+        convert=word_of(UploadStatus),
         doc="How far the service is with it; only complete ones have bytes.",
     )
     clip: Found[Clip] = Found(
         "Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip."
     )
+
+    def delete(self, dry_run: bool = False) -> list[Any]:
+        """Delete the file. One request.
+
+        Returns what went, which is this file; it refuses use from now on, and its clip's collection drops it. With
+        `dry_run` nothing is deleted. Raises NotFoundError where it is gone already, OutcomeUnknownError where no answer
+        came.
+        """
+        from .deletes import delete
+
+        return delete(self, dry_run)
 
 
 class OriginalFile(Bytes):

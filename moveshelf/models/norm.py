@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, Scalar
 from .base import Thing
-from .values import UploadStatus
+from .values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     from .clip import Clip
@@ -20,7 +20,10 @@ class Norm(Thing):
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The norm's name.")
     status: Scalar[str | None] = Scalar("status", group=BASIC, doc="The service's word on the norm's state.")
     upload_status: Scalar[UploadStatus | None] = Scalar(
-        "uploadStatus", group=BASIC, convert=UploadStatus, doc="How far the service is with its data."
+        "uploadStatus",
+        group=BASIC,
+        convert=word_of(UploadStatus),
+        doc="How far the service is with its data.",
     )
     path: Scalar[str | None] = Scalar("projectPath", group=BASIC, doc="The folder that it belongs to.")
     clips: Many[Clip] = Many("clips", "Clip", doc="The trials that it is made of.")

@@ -17,7 +17,7 @@ from .values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
     from ..transfer.result import Plan, TransferResult
@@ -81,6 +81,22 @@ class Project(Downloads, Thing):
         convert=Configuration.parse,
         doc="How the project is set up, parsed; None without one.",
     )
+
+    def create_subject(
+        self, name: str, metadata: Mapping[str, Any] | None = None, exist_ok: bool = False
+    ) -> Subject:
+        """Make a subject, and fill in its metadata if some is given; the new object, which `subjects` lists at once.
+
+        With `exist_ok` a subject of that name that is there already is returned (its empty fields filled in from
+        `metadata`). One request; one more to list the subjects if they are not loaded (that list is believed: where
+        others write too, `refresh()` the project before), two more for metadata.
+
+        Raises ValidationError for a name that is none or has a slash (before any request) and for metadata that the
+        service's validator refuses (no subject is left behind), ConflictError for a name that is taken.
+        """
+        from .subject_writes import create_subject
+
+        return create_subject(self, name, metadata, exist_ok)
 
     def find_subjects(
         self, where: filters.Where | None = None, sessions: filters.SessionsWhere | None = None

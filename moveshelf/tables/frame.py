@@ -40,7 +40,7 @@ def collection_frame(collection: Collection[Any]) -> pd.DataFrame:
             row[field.name] = field._value(one)
         for field in kind.fields.values():
             value = peek(field.read(one))
-            if field in listed or value is NOT_LOADED or field.name in ("name", "title", "version"):
+            if field in listed or value is NOT_LOADED or field.name in ("name", "title"):
                 continue
             if isinstance(field, Many):
                 if field.loaded(one):

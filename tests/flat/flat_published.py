@@ -9,14 +9,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import venv
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 NEWEST = "1.6.4"
 OLDER = ("1.5.2", "1.4.3", "1.1.0")
+ALL = tuple(
+    "1.0.0 1.1.0 1.2.0 1.3.0 1.4.0 1.4.1 1.4.2 1.4.3 1.5.0 1.5.1 1.5.2 1.6.0 1.6.1 1.6.2 1.6.3 1.6.4".split()
+)
 
 # 1.1.0 imports these and declares none of them; crcmod is built with setuptools
 _BESIDE = {"1.1.0": ["requests", "six", "crcmod", "mypy_extensions", "setuptools"]}
@@ -42,6 +48,40 @@ def python_of(version: str) -> str:
             if not _works(python):  # another process may have made it meanwhile
                 _make(home, python, version)
     return str(python)
+
+
+def source_of(version: str) -> str:
+    """The source of that version's `api.py`, out of its distribution; nothing is installed. Raises NotAvailable."""
+    home = folder() / "archives" / version
+    if not any(home.glob("*")):
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
+        try:
+            with tempfile.TemporaryDirectory() as fresh:
+                wanted = [f"moveshelf-api=={version}", "--dest", fresh]
+                subprocess.run([*command, *wanted], capture_output=True, text=True, check=True, timeout=300)
+                home.mkdir(parents=True, exist_ok=True)
+                for archive in Path(fresh).iterdir():
+                    (home / f".{archive.name}.{os.getpid()}").write_bytes(archive.read_bytes())
+                    os.replace(home / f".{archive.name}.{os.getpid()}", home / archive.name)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise NotAvailable(f"no archive of moveshelf-api {version}: {error}") from None
+    archive = next(path for path in home.iterdir() if not path.name.startswith("."))
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read("moveshelf_api/api.py").decode()
+    with tarfile.open(archive) as sources:
+        member = next(one for one in sources.getnames() if one.endswith("moveshelf_api/api.py"))
+        content = sources.extractfile(member)
+        assert content is not None
+        return content.read().decode()
 
 
 def _make(home: Path, python: Path, version: str) -> None:

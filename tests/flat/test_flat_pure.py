@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import moveshelf.api.overview
+import moveshelf.models.overview
 from moveshelf.api import (
     BearerTokenAuth,
     GraphQlException,
@@ -172,16 +172,16 @@ class TestPeriods:
             def now(cls, tz: Any = None) -> Frozen:
                 return cls.fromisoformat(today)
 
-        monkeypatch.setattr(moveshelf.api.overview, "datetime", Frozen)
-        assert moveshelf.api.overview.date_of_period(period) == first
+        monkeypatch.setattr(moveshelf.models.overview, "datetime", Frozen)
+        assert moveshelf.models.overview.date_of_period(period) == first
 
     @pytest.mark.parametrize("period", ["", "whenever", "last week", "Last_"])
     def test_unknown(self, period: str) -> None:
-        assert moveshelf.api.overview.date_of_period(period) is False
+        assert moveshelf.models.overview.date_of_period(period) is False
 
     @given(st.text(min_size=1, max_size=12))
     def test_any_text(self, text: str) -> None:
-        found = moveshelf.api.overview.date_of_period(text)
+        found = moveshelf.models.overview.date_of_period(text)
         assert found is False or found == text or text.lower().startswith("last_")
 
 
@@ -197,7 +197,7 @@ class TestOverview:
 
     def test_sorts_into_session_and_subject(self) -> None:
         url = "https://h/project/x/sessions?startDate=2020-01-02&endDate=2021-01-02&sex=M&kind=a&kind=b&kind=c&both=1"
-        assert moveshelf.api.overview.parse(url, self.TEMPLATE) == {
+        assert moveshelf.models.overview.parse(url, self.TEMPLATE) == {
             "start_date": "2020-01-02",
             "end_date": "2021-01-02",
             "session_metadata_filters": [
@@ -209,7 +209,7 @@ class TestOverview:
 
     def test_says_what_it_leaves_out(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING, logger="moveshelf-api"):
-            found = moveshelf.api.overview.parse("https://h/?shoe-size=3", self.TEMPLATE)
+            found = moveshelf.models.overview.parse("https://h/?shoe-size=3", self.TEMPLATE)
         assert found["session_metadata_filters"] == found["patient_metadata_filters"] == []
         assert "shoe-size" in caplog.text
 

@@ -6,6 +6,7 @@ Imports gql and aiohttp, so nothing imports it before the first request.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import platform
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import aiohttp
+from gql.transport.common.aiohttp_closed_event import create_aiohttp_closed_event
 from gql.transport.exceptions import TransportConnectionFailed
 from multidict import CIMultiDict
 from yarl import URL
@@ -129,10 +131,17 @@ class Channel:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1)
-        if self.transport is not None and self.transport.session is not None:
-            await self.transport.session.close()  # gql's own close waits for up to ten seconds
-        if self.blobs is not None:
-            await self.blobs.session.close()
+        sessions = [
+            self.transport.session if self.transport is not None else None,
+            self.blobs.session if self.blobs is not None else None,
+        ]
+        for session in sessions:
+            if session is not None:
+                gone = create_aiohttp_closed_event(session)
+                await session.close()
+                # TLS says goodbye; gql's own close waits ten seconds for the other side's
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(gone.wait(), 0.5)
         await asyncio.sleep(0)  # the loop closes the sockets in its next round
 
     def abandon(self) -> None:

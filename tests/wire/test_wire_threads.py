@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -326,12 +325,17 @@ def test_a_name_server_that_never_answers_holds_neither_the_caller_nor_the_end()
 
 
 INTERRUPTED = """
-    import signal, sys, threading
+    import os, signal, sys, threading, time
     from moveshelf.wire import Wire
     wire = Wire(sys.argv[1], "k" * 64)
+    main = threading.get_ident()
+    def waits():
+        return sys._current_frames()[main].f_code.co_name == "_wait"
     def watch():
-        if sys.stdin.readline():
-            signal.raise_signal(signal.SIGINT)
+        sys.stdin.readline()
+        while not (waits() and not time.sleep(0.05) and waits()):
+            time.sleep(0.01)
+        {aim}
     threading.Thread(target=watch, daemon=True).start()
     {setup}
     try:
@@ -341,7 +345,11 @@ INTERRUPTED = """
 """
 
 
-@pytest.mark.parametrize("aim", ["process", "other thread"])
+@pytest.mark.parametrize(
+    "aim",
+    ["os.kill(os.getpid(), signal.SIGINT)", "signal.raise_signal(signal.SIGINT)"],
+    ids=["process", "thread"],
+)
 @pytest.mark.parametrize(
     ("wait", "setup", "state"),
     [
@@ -366,7 +374,7 @@ INTERRUPTED = """
 def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
     hold = Hold()
     with FaultServer(default=hold) as server:
-        script = textwrap.dedent(INTERRUPTED.format(wait=wait, setup=setup, state=state))
+        script = textwrap.dedent(INTERRUPTED.format(aim=aim, wait=wait, setup=setup, state=state))
         process = subprocess.Popen(
             [sys.executable, "-W", "default::ResourceWarning", "-c", script, server.url],
             stdin=subprocess.PIPE,
@@ -376,11 +384,7 @@ def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
         )
         try:
             assert hold.arrived.wait(30)
-            if aim == "process":
-                process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=30)
-            else:
-                out, err = process.communicate("\n", timeout=30)
+            out, err = process.communicate("\n", timeout=30)
         finally:
             process.kill()
     assert (out.split(), err) == (["interrupted", *(["tidy"] if state else [])], "")

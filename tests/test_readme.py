@@ -111,6 +111,7 @@ def test_shell_lines_run(after_python: tuple[Path, dict[str, str], str], line: s
     folder, environment, _ = after_python
     if line.startswith("python tests/"):
         folder = ROOT
+        environment = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
         line = " ".join([line, _SMALL.get(Path(line.split()[1]).name, "")])
     done = subprocess.run(
         line, shell=True, cwd=folder, env=environment, capture_output=True, encoding="utf-8"

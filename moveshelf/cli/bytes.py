@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -155,3 +156,43 @@ def _row(one: Any) -> dict[str, Any]:
         for name, value in fields.items()
         if name not in ("work", "file")
     }
+
+
+@click.command()
+@click.argument("path", shell_complete=complete)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@dry_run
+@as_json
+@click.pass_context
+def rm(ctx: click.Context, path: str, yes: bool, dry_run: bool, json_: bool) -> int:
+    """Delete PATH and all below it: a subject, session, condition, trial or file. Shows what goes, and asks."""
+    thing = find(connect(ctx), path)
+    kind = kind_of(thing)
+    if kind in ("project", "collection"):
+        raise click.UsageError(
+            "PATH is a subject, session, condition, trial or file; nothing above is deleted here"
+        )
+    delete = thing.delete_clips if kind == "condition" else thing.delete
+    doomed = delete(dry_run=True)
+    rows = [{"type": noun_of(kind_of(one)), "id": one.id, "name": one.name} for one in doomed]
+    counts = Counter(row["type"] for row in rows)
+    what = ", ".join(text.plural(count, noun) for noun, count in counts.items()) or "nothing"
+    if dry_run:
+        if json_:
+            print_json(rows)
+        else:
+            click.echo(f"would delete {what}")
+            click.echo("\n".join(f"  {row['type']} {text.shown(row['name'])}" for row in rows))
+        return OK
+    if not doomed:
+        click.echo(f"nothing to delete in {path}", err=True)
+        return OK
+    if not yes and not click.confirm(f"Delete {what} at {path}, for good?", err=True):
+        click.echo("nothing was deleted", err=True)
+        return FAILED
+    delete()
+    if json_:
+        print_json(rows)
+    else:
+        click.echo(f"deleted {what}")
+    return OK

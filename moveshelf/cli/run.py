@@ -18,6 +18,7 @@ _COMMANDS = {
     "info": "read",
     "ls": "read",
     "projects": "read",
+    "rm": "bytes",
     "sandbox": "demo",
     "tree": "read",
     "upload": "bytes",

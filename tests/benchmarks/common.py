@@ -24,6 +24,11 @@ def ours() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
+def theirs() -> dict[str, str]:
+    """The environment in which `import moveshelf_api` finds what is installed, whatever the path says."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def published_python(version: str = VERSION) -> str:
     """An interpreter with the published client: the environment that the flat client's tests use too."""
     sys.path.insert(0, str(ROOT / "tests" / "flat"))

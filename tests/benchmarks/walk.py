@@ -23,7 +23,7 @@ import sys
 import time
 import zlib
 
-from common import Server, ours, peak, published_python, table
+from common import Server, ours, peak, published_python, table, theirs
 
 METHODS = ("raw", "load", "loop", "query", "examples")
 THEIRS = ("query", "examples")
@@ -128,7 +128,7 @@ def measure(
     server: Server, method: str, project: str, published: str | None, repeat: int
 ) -> dict[str, float]:
     """The walk that took the median time, with what the sandbox counted."""
-    python, environment = (published, None) if method in THEIRS else (sys.executable, ours())
+    python, environment = (published, theirs()) if method in THEIRS else (sys.executable, ours())
     runs = []
     for _ in range(repeat):
         server.ask(do="clear_requests")

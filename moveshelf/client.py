@@ -26,7 +26,7 @@ _PAGES = (
     (re.compile(rf"/project/{_ID}/session/{_ID}/?$"), "session"),
     (re.compile(rf"/project/{_ID}/subject/{_ID}/?$"), "subject"),
     (re.compile(rf"/project/{_ID}/sessions/?$"), "sessions"),
-    (re.compile(rf"/project/{_ID}(?:/[a-z]+)?/?$"), "project"),
+    (re.compile(rf"/project/{_ID}(?:/(?!(?:session|subject)/?$)[a-z]+)?/?$"), "project"),
     (re.compile(rf"/edit/{_ID}/?$"), "clip"),
 )
 
@@ -113,7 +113,7 @@ class Moveshelf:
             if page == "sessions" and parts.query:
                 from .models.overview import sessions_of
 
-                return sessions_of(self.project(ids[0]), parse_qsl(parts.query, keep_blank_values=True))
+                return sessions_of(self.project(ids[0]), parse_qsl(parts.query))
             return self.project(ids[0])
         raise ValidationError(
             f"{url!r} is no page of a project, subject, session or clip: its path is like /project/<id>/session/<id>, "

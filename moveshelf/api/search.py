@@ -7,8 +7,8 @@ import warnings
 from typing import Any
 
 from ..errors import ValidationError
+from ..models import overview
 from . import documents as ask
-from . import overview
 from .checks import (
     check_date,
     check_filter_list,

@@ -17,6 +17,7 @@ from .values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
     from datetime import datetime
     from typing import BinaryIO
 
@@ -42,8 +43,19 @@ def _session_of(clip: Clip) -> str | None:
     if len(parts) < 2:
         return None
     wanted = "/".join(parts[:2])
-    for session in clip.project.sessions._members():
+    project = clip.project
+    if (clip._cohort is not None and clip._cohort.full) or project.is_loaded("sessions"):
+        candidates: Sequence[Session] = project.sessions._named().get(parts[1], ())  # one listing serves a whole loop
+    else:
+        candidates = tuple(
+            session
+            for subject in project.subjects._named().get(parts[0], ())
+            for session in subject.sessions._named().get(parts[1], ())
+        )
+    for session in candidates:
         if session.path.strip("/") == wanted:
+            assert clip._engine is not None
+            clip._engine.keep(session)
             return session.id
     return None
 
@@ -85,7 +97,8 @@ class Clip(Downloads, Thing):
     session: Found[Session] = Found(
         "Session",
         _session_of,
-        doc="The session. No request when reached through it, else the project's sessions are listed; None without one.",
+        doc="The session. No request when reached through it; else it is looked for by the path, through the project's "
+        "subjects (in a loop over clips: among all its sessions). None without one.",
     )
     files: Many[DataFile] = Many(
         "additionalData", "DataFile", back="clip", doc="The files of the trial, as the service lists them."

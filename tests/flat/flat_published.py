@@ -20,23 +20,8 @@ from pathlib import Path
 
 NEWEST = "1.6.4"
 OLDER = ("1.5.2", "1.4.3", "1.1.0")
-ALL = (
-    "1.0.0",
-    "1.1.0",
-    "1.2.0",
-    "1.3.0",
-    "1.4.0",
-    "1.4.1",
-    "1.4.2",
-    "1.4.3",
-    "1.5.0",
-    "1.5.1",
-    "1.5.2",
-    "1.6.0",
-    "1.6.1",
-    "1.6.2",
-    "1.6.3",
-    "1.6.4",
+ALL = tuple(
+    f"1.{minor}.{patch}" for minor, patches in enumerate((1, 1, 1, 1, 4, 3, 5)) for patch in range(patches)
 )
 
 # 1.1.0 imports these and declares none of them; crcmod is built with setuptools

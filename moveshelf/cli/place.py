@@ -64,29 +64,31 @@ def find(client: Moveshelf, path: str) -> Any:
 
 
 def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names that go on from what is typed, for Tab. Asks the service, five seconds long at most; silent on errors."""
+    """The paths that go on from what is typed, for Tab. Asks the service, five seconds long at most; silent on errors.
+
+    What has more below ends with the sign that comes next.
+    """
     from click.shell_completion import CompletionItem
 
     try:
-        names = _next(ctx, incomplete)
+        paths = _further(ctx, incomplete)
     except Exception:  # a Tab that finds nothing says nothing
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [CompletionItem(path) for path in paths if path.startswith(incomplete)]
 
 
-def _next(ctx: click.Context, incomplete: str) -> list[str]:
+def _further(ctx: click.Context, typed: str) -> list[str]:
     from ..client import connect
 
-    if is_address(incomplete):
+    if is_address(typed):
         return []
-    options = {key: ctx.find_root().params.get(key) for key in ("key_file", "url", "region")}
-    with connect(options["key_file"], options["url"], region=options["region"], timeout=5) as client:
-        if ":" not in incomplete:
-            return [name + ":" for name in client.projects.names()]
-        known, slash, _ = incomplete.rpartition("/")
-        if not slash or ":" not in known:
-            known = incomplete.partition(":")[0]
-            return [f"{known}:{name}" for name in client.lookup(known).subjects.names()]  # type: ignore[union-attr]
-        place = find(client, known)
-        below = ("subjects", "sessions", "conditions", "clips", "files")[len(parse(known)) - 1]
-        return [f"{known}/{name}" for name in getattr(place, below).names()]
+    given = ctx.find_root().params
+    with connect(given.get("key_file"), given.get("url"), region=given.get("region"), timeout=5) as client:
+        project, colon, rest = typed.partition(":")
+        if not colon:
+            return [f"{name}:" for name in client.projects.names()]
+        above = rest.split("/")[:-1]
+        thing: Any = client.lookup(project, *above)
+        below = ("subjects", "sessions", "conditions", "clips", "files")[len(above)]
+        stem = "/".join([project + colon + above[0], *above[1:], ""]) if above else project + colon
+        return [f"{stem}{name}{'' if below == 'files' else '/'}" for name in getattr(thing, below).names()]

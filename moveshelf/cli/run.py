@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -110,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     _printable()
+    if "_MOVESHELF_COMPLETE" in os.environ:
+        from . import completion  # noqa: F401  it registers itself
     try:
         result: Any = command.main(arguments, prog_name="moveshelf", standalone_mode=False)
         return result if isinstance(result, int) else OK

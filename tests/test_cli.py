@@ -331,7 +331,7 @@ def test_download_and_again(there: Sandbox, shell: Any, tmp_path: Path) -> None:
 
 def test_a_failed_file_is_exit_code_1(mine: Sandbox, shell: Any, tmp_path: Path) -> None:
     name = mine.generate(subjects=1, sessions=1, clips=1, files=3, file_size=1000)
-    mine.fail("GET", status=400, times=1)
+    mine.fail("GET", status=404, times=2)  # the address is renewed once
     code, out, err = shell("download", name, str(tmp_path / "data"), "--jobs", "1")
     assert code == 1
     assert "1 failed" in out

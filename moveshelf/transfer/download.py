@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -31,8 +32,10 @@ Address = Callable[[bool], Awaitable[str]]
 
 BLOCK = 1 << 20
 """Bytes that go to the disk at once; a smaller file is in memory until it is whole."""
-READ_AHEAD = 1 << 18
+READ_AHEAD = 1 << 17
 """Bytes after which aiohttp stops reading from the socket (it takes twice as much)."""
+SLOW = 0.02
+"""Seconds that writing a block may hold up the other transfers."""
 WRONG = 3
 """How often bytes may arrive whole and wrong before that is an error."""
 
@@ -156,6 +159,7 @@ class _Run:
         self._expected = 0
         self._counted = 0
         self._writing: asyncio.Future[None] | None = None
+        self._slow = False
 
     def count(self, size: int) -> None:
         self._counted += size
@@ -220,7 +224,16 @@ class _Run:
             raise cut_short(host, partial.offset, size)
 
     async def _flush(self) -> None:
-        """Hand what has come to a worker thread; the next block is read meanwhile, and no more than that."""
+        """Put on the disk what has come.
+
+        A disk that takes it at once is written to from here: changing threads costs more than the writing. From the
+        first time that it does not, a worker thread writes while the next block is read, and no more than that.
+        """
+        if not self._slow:
+            begin = time.perf_counter()
+            self.partial.write(self.partial.handed_over())
+            self._slow = time.perf_counter() - begin > SLOW
+            return
         await self.settle()
         loop = asyncio.get_running_loop()
         self._writing = loop.run_in_executor(None, self.partial.write, self.partial.handed_over())

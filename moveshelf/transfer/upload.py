@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ BLOCK = 1 << 20
 """Bytes that are read at once; a smaller file goes out as one piece."""
 SLICE = 1 << 18
 """Bytes that the socket gets at once: more would be moved about in memory while it drains."""
+SLOW = 0.02
+"""Seconds that reading a block may hold up the other transfers."""
 WRONG = 3
 """How often the store may have got other bytes than were sent before that is an error."""
 
@@ -137,23 +140,34 @@ class _Sending:
             return crc_of(response.headers)
 
     async def _blocks(self, block: bytes) -> AsyncIterator[memoryview]:
-        """The body: while one block goes out, the next is read."""
+        """The body, a slice at a time.
+
+        A disk that has the next block at once is read from here: changing threads costs more than the reading. From
+        the first time that it has not, a worker thread reads the next block while this one goes out.
+        """
         left = self.source.size
-        assert self._reader is not None
+        reader = self._reader
+        assert reader is not None
         loop = asyncio.get_running_loop()
+        slow = False
         while True:
             left -= len(block)
-            if left:
-                self._reading = loop.run_in_executor(None, self._reader.block, BLOCK)
+            if left and slow:
+                self._reading = loop.run_in_executor(None, reader.block, BLOCK)
             view = memoryview(block)
             for start in range(0, len(view), SLICE):
                 piece = view[start : start + SLICE]
                 yield piece
                 self._count(len(piece))
-            if not left or self._reading is None:
+            if not left:
                 return
             try:
-                block = await self._reading
+                if self._reading is not None:
+                    block = await self._reading
+                else:
+                    begin = time.perf_counter()
+                    block = reader.block(BLOCK)
+                    slow = time.perf_counter() - begin > SLOW
             except ChangedError as error:
                 self._changed = error  # aiohttp makes a lost connection of it
                 raise

@@ -18,7 +18,7 @@ from ..wire import Answer, Pending, TooLargeError
 from .chunk import Chunk, errors_by_alias, gone, query_error
 from .cohort import Cohort, Gap
 from .entity import Entity
-from .fields import Many
+from .fields import Many, deleted
 from .keeper import Keeper
 from .selection import Selection, document, group, root_document
 from .state import Milestone, State
@@ -60,6 +60,8 @@ class Loader(Keeper):
         patience, attempts = PATIENCE, ATTEMPTS
         while attempts:
             with self.lock:
+                if self.gone and obj.id in self.gone:
+                    raise deleted(obj)  # meanwhile, perhaps
                 if not selection.missing(obj):
                     return
                 chunk = self.flights.get((obj.id, name))

@@ -11,6 +11,7 @@ from ..lazy.fields import BASIC, Many
 from ..lazy.state import NOT_LOADED, State, peek
 from ..wire import query_error
 from . import mutations, writes
+from .writes import attached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ _UP = (("Session", "subject"), ("Clip", "session"), ("DataFile", "clip"))
 
 def delete(obj: Any, dry_run: bool) -> list[Any]:
     """See Subject.delete: the object and all below it, as far as it is loaded, or (`dry_run`) all of it."""
-    engine: Engine = obj._require("delete()")
+    engine: Engine = attached(obj, "delete()")
     document, word, below, _ = _HOW[type(obj).__name__]
     if dry_run:
         if below:
@@ -63,7 +64,7 @@ def _touched(obj: Entity) -> list[tuple[Entity | None, tuple[str, ...]]]:
 def delete_clips(condition: Condition, dry_run: bool) -> list[Clip]:
     """See Condition.delete_clips."""
     session = condition.session
-    engine = session._require("delete_clips()")
+    engine = attached(session, "delete_clips()")
     clips = list(condition.clips._members())
     if dry_run or not clips:
         return clips
@@ -121,7 +122,8 @@ def bury(engine: Engine, roots: Sequence[Any]) -> list[Any]:
         for root in roots:
             gone.update((one.id, one) for one in _known(root))
         _add_below(engine, gone)
-        _add_by_path(engine, gone)
+        if _add_by_path(engine, gone):
+            _add_below(engine, gone)
         engine.wrote(*gone, *_listings(gone.values()))
         _drop_from_collections(engine, gone)
         _drop_reports(engine, gone.values())
@@ -151,11 +153,13 @@ def _add_below(engine: Engine, gone: dict[str, Any]) -> None:
                 gone[obj.id] = obj
 
 
-def _add_by_path(engine: Engine, gone: dict[str, Any]) -> None:
+def _add_by_path(engine: Engine, gone: dict[str, Any]) -> bool:
     """What was listed by its project, and so does not know its subject or session: judged by its path.
 
     Where two subjects or sessions share the folder, nobody knows whose it was: the project's lists are read anew.
+    Returns whether anything was added.
     """
+    before = len(gone)
     for root in [one for one in gone.values() if type(one).__name__ in ("Subject", "Session")]:
         project = writes.loaded(root, "project")
         folder = _folder(root)
@@ -173,6 +177,7 @@ def _add_by_path(engine: Engine, gone: dict[str, Any]) -> None:
             writes.reload(engine, (engine.peek(project), ("sessions", "clips")))
         elif not twins:
             gone.update((one.id, one) for one in below)
+    return len(gone) > before
 
 
 def _folder(obj: Any) -> str | None:

@@ -32,7 +32,7 @@ _CLIPS: weakref.WeakKeyDictionary[Job, tuple[str, ...]] = weakref.WeakKeyDiction
 
 def process(session: Session, trial_type: str | None, clips: Any) -> Job:
     """See Session.process_gait_tool."""
-    engine = session._require("process_gait_tool()")
+    engine = writes.attached(session, "process_gait_tool()")
     if trial_type is not None and (not isinstance(trial_type, str) or not trial_type.strip()):
         raise ValidationError(f"the trial type is text and not blank, or None; this is {trial_type!r}")
     chosen = chosen_clips(session, clips, "process")
@@ -130,7 +130,7 @@ def _tell(job: Job, progress: bool | Callable[[Job], object] | None, seconds: fl
 # reports ----------------------------------------------------------------------------------------------------------
 def generate_reports(session: Session, norm: Norm | str | None) -> Collection[Report]:
     """See Session.generate_reports."""
-    session._require("generate_reports()")
+    writes.attached(session, "generate_reports()")
     variables = {"session": session.id, "norm": norm_id(norm)}
     payload = writes.send(session, mutations.AUTOMATIC_REPORTS, variables, *_reports(session))
     writes.done(payload, "ok", f"make the reports of {label(session)}")
@@ -146,7 +146,7 @@ def generate_report(
     template: str | None,
 ) -> Collection[Report]:
     """See Session.generate_report."""
-    session._require("generate_report()")
+    writes.attached(session, "generate_report()")
     if not isinstance(kind, str) or kind not in {one.value for one in ReportType}:
         raise ValidationError(
             f"a report is one of {', '.join(one.value for one in ReportType)}; {kind!r} is none"

@@ -33,7 +33,7 @@ def _write(
 
     The service takes all of a session at once, so that what is not to change is sent along as it is stored.
     """
-    engine = session._require(what)
+    engine = writes.attached(session, what)
     clock = engine.clock
     node = writes.check(session, "sessionId", judged)
     writes.unchanged(session, node)
@@ -74,7 +74,7 @@ def _name(node: Mapping[str, Any]) -> str:
 
 def update_session(session: Session, values: Mapping[str, Any], overwrite: bool, validate: bool) -> None:
     """See Session.update_metadata."""
-    engine = session._require("update_metadata()")
+    engine = writes.attached(session, "update_metadata()")
     given = {key: value for key, value in checked_values(values).items() if value is not None}
     shaped = {key: stored(value) for key, value in given.items()}
     if not given:
@@ -106,7 +106,7 @@ def _wrote(engine: Engine, session: Session) -> None:
 
 def set_date(session: Session, when: date | str) -> None:
     """See Session.set_date."""
-    engine = session._require("set_date()")
+    engine = writes.attached(session, "set_date()")
     day = writes.day_text(when)
     if day is None:
         raise ValidationError("set_date needs a date: the service cannot take a session's date away")
@@ -126,7 +126,7 @@ def set_date(session: Session, when: date | str) -> None:
 
 def rename(session: Session, name: str) -> None:
     """See Session.rename."""
-    engine = session._require("rename()")
+    engine = writes.attached(session, "rename()")
     name = checked_name(name, "session")
     if name == session.name:
         return
@@ -183,7 +183,7 @@ def _same_project(obj: Any, project: Any) -> bool:
 # clips ------------------------------------------------------------------------------------------------------------
 def condition_of(session: Session, name: str) -> Condition:
     """See Session.condition."""
-    session._require("condition()")
+    writes.attached(session, "condition()")
     return Condition(session, checked_folder(name), True)
 
 
@@ -195,7 +195,7 @@ def create_clip(
     metadata: Mapping[str, Any],
 ) -> Clip:
     """See Session.create_clip."""
-    engine = session._require("create_clip()")
+    engine = writes.attached(session, "create_clip()")
     place = _folder_name(session, condition)
     if title is not None:
         title = checked_title(title)
@@ -248,7 +248,7 @@ def _loose(session: Session) -> Any:
 
 def update_clip(clip: Clip, changes: Mapping[str, Any]) -> None:
     """See Clip.update."""
-    engine = clip._require("update()")
+    engine = writes.attached(clip, "update()")
     options = options_text(changes.get("custom_options"))
     said = clip_values({k: v for k, v in changes.items() if k not in ("custom_options", "condition")})
     if changes.get("condition") is not None:

@@ -46,7 +46,7 @@ def create_subject(
     project: Project, name: str, metadata: Mapping[str, Any] | None, exist_ok: bool
 ) -> Subject:
     """See Project.create_subject."""
-    engine = project._require("create_subject()")
+    engine = writes.attached(project, "create_subject()")
     name = checked_name(name, "subject")
     values = None if metadata is None else checked_values(metadata)
     with writes.lock_of(project.id):
@@ -81,7 +81,7 @@ def create_subject(
 
 def create_session(subject: Subject, name: str, when: date | str | None, exist_ok: bool) -> Session:
     """See Subject.create_session."""
-    engine = subject._require("create_session()")
+    engine = writes.attached(subject, "create_session()")
     name = checked_name(name, "session")
     day = writes.day_text(when)
     if day is None and _DAY.fullmatch(name):
@@ -129,7 +129,7 @@ def update_subject(
     interventions: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """See Subject.update_metadata."""
-    engine = subject._require("update_metadata()")
+    engine = writes.attached(subject, "update_metadata()")
     given = checked_values(values)
     if "interventions" in given:
         if interventions is not None:

@@ -18,7 +18,7 @@ from ..errors import (
     ValidationError,
 )
 from ..lazy.entity import Entity
-from ..lazy.fields import Many, Scalar
+from ..lazy.fields import Many, Scalar, deleted
 from ..lazy.state import NOT_LOADED, State, peek
 from ..metadata import to_date
 from . import mutations
@@ -33,6 +33,14 @@ _LOCKS = [threading.RLock() for _ in range(64)]
 def lock_of(identity: str) -> threading.RLock:
     """The lock that writes of an object, or below it, hold."""
     return _LOCKS[hash(identity) % len(_LOCKS)]
+
+
+def attached(obj: Any, what: str) -> Engine:
+    """The engine of an object that can be written. Raises DetachedError for a copy, DeletedError for what was deleted."""
+    engine: Engine = obj._require(what)
+    if obj.is_deleted:
+        raise deleted(obj)
+    return engine
 
 
 @contextmanager

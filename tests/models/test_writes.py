@@ -14,6 +14,8 @@ import pytest
 import moveshelf
 from moveshelf import ConflictError, ValidationError
 
+from .racing import overtake
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -558,20 +560,6 @@ def test_update_a_clip(shared: Sandbox, ms: Moveshelf, session: Session) -> None
 
 
 # reads under way --------------------------------------------------------------------------------------------
-def held_back(sandbox: Sandbox, operation: str, read: Any, write: Any) -> Any:
-    """Run `write` while the answer to `read`, in a thread, is on its way; what `read` returns."""
-    found: list[Any] = []
-    sandbox.requests.clear()
-    sandbox.fail(operation, delay=0.4)
-    thread = threading.Thread(target=lambda: found.append(read()))
-    thread.start()
-    while not sandbox.requests.of(operation):
-        thread.join(0.005)
-    write()
-    thread.join()
-    return found[0]
-
-
 def test_a_read_under_way_never_puts_an_old_value_back(
     shared: Sandbox, ms: Moveshelf, project: Project
 ) -> None:
@@ -584,13 +572,19 @@ def test_a_read_under_way_never_puts_an_old_value_back(
         ms._engine.drop(session, type(session).fields["stored"])
         ms._engine.drop(clip, type(clip).fields["description"])
         of_subject, of_session = {"subject-notes": text}, {"session-clinician": text}
-        writes = {
-            "SubjectStored": (lambda: subject.metadata, partial(subject.update_metadata, of_subject, True)),
-            "SessionStored": (lambda: session.metadata, partial(session.update_metadata, of_session, True)),
-            "ClipDescription": (lambda: clip.description, partial(clip.update, **new)),
-        }
-        seen = [held_back(shared, name, read, write) for name, (read, write) in writes.items()]
-        assert seen == [of_subject, of_session, text]
+        assert overtake(
+            shared,
+            partial(subject.update_metadata, of_subject, True),
+            SubjectStored=lambda: subject.metadata,
+        ) == [of_subject]
+        assert overtake(
+            shared,
+            partial(session.update_metadata, of_session, True),
+            SessionStored=lambda: session.metadata,
+        ) == [of_session]
+        assert overtake(shared, partial(clip.update, **new), ClipDescription=lambda: clip.description) == [
+            text
+        ]
 
 
 def test_a_listing_under_way_never_hides_what_was_made(
@@ -607,20 +601,26 @@ def test_a_listing_under_way_never_hides_what_was_made(
         )
         ms._engine.wrote((project.id, "subjects"))
 
-    names = held_back(shared, "ProjectSubjects", lambda: project.subjects.names(), lambda: another(1))
-    assert names == ["A", "B1"]
+    assert overtake(shared, lambda: another(1), ProjectSubjects=project.subjects.names) == [["A", "B1"]]
     ms._engine.drop(session, type(session).fields["clips"])
-    clips = held_back(
-        shared, "SessionClips", lambda: session.clips.names(), lambda: session.rename("renamed")
-    )
-    assert clips == []
     made = session.create_clip("t", "Barefoot")
     ms._engine.drop(session, type(session).fields["clips"])
-    paths = held_back(
-        shared, "SessionClips", lambda: [one.path for one in session.clips], lambda: session.rename("again")
+    paths = overtake(
+        shared, lambda: session.rename("renamed"), SessionClips=lambda: [one.path for one in session.clips]
     )
-    assert paths == ["/A/again/Barefoot/"]
-    assert made.path == "/A/again/Barefoot/"
+    assert paths == [["/A/renamed/Barefoot/"]]
+    assert made.path == "/A/renamed/Barefoot/"
+
+
+def test_a_listing_of_a_whole_project_under_way(shared: Sandbox, ms: Moveshelf, project: Project) -> None:
+    session = project.create_subject("A").create_session("s")
+    first = session.create_clip("first", "Barefoot")
+    titles = overtake(
+        shared, lambda: session.create_clip("second", "Barefoot"), ProjectField=lambda: project.clips.names()
+    )
+    assert titles == [["first", "second"]]
+    ms._engine.drop(project, type(project).fields["clips"])
+    assert overtake(shared, first.delete, ProjectField=lambda: project.clips.names()) == [["second"]]
 
 
 def test_an_unknown_outcome_is_read_anew(shared: Sandbox, ms: Moveshelf, project: Project) -> None:

@@ -1,0 +1,42 @@
+"""A read whose answer is made before a write and arrives after it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moveshelf.sandbox import Sandbox
+
+
+def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], Any]) -> list[Any]:
+    """Start the `reads` (by the name of their request), let the service answer them, and `write` before the answers come.
+
+    What the reads return or raise, in order.
+    """
+    found: dict[str, Any] = {}
+
+    def run(name: str, read: Callable[[], Any]) -> None:
+        try:
+            found[name] = read()
+        except Exception as error:
+            found[name] = error
+
+    sandbox.requests.clear()
+    sandbox.latency(0, per_object=0.25)
+    threads = [threading.Thread(target=run, args=pair) for pair in reads.items()]
+    try:
+        for thread in threads:
+            thread.start()
+        for name in reads:
+            while not any(request.objects for request in sandbox.requests.of(name)):
+                threads[0].join(0.002)
+    finally:
+        sandbox.latency(0)
+    write()
+    late = [name for name in reads if name not in found]
+    for thread in threads:
+        thread.join()
+    assert late == list(reads), "the answers came before the write: nothing was tried"
+    return [found[name] for name in reads]

@@ -100,6 +100,8 @@ def stored(value: Any, before: Any = None) -> Any:
     found = _text_or_list(value)
     if isinstance(before, Mapping) and "value" in before:
         return {**before, "value": found}
+    if isinstance(before, list) and (before or not found) and isinstance(found, list):
+        return found  # whoever stored it stored a bare list
     if isinstance(found, list) and all(isinstance(one, str) for one in found):
         return {"value": found, "multiselect": True}
     return found

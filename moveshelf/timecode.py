@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ValidationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _TEXT = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;])(\d{2,3})", re.ASCII)
 
@@ -57,37 +58,50 @@ def parts(text: Any) -> tuple[int, int, int, str, str] | None:
     return int(found[1]), int(found[2]), int(found[3]), found[4], found[5]
 
 
-@attrs.frozen
-class Timecode:
-    """A point in time of a recording: `Timecode.parse("01:02:03:04", "FPS_25")`.
-
-    `drop_frame` is the `;` before the frames, `digits` how many digits those are written with. Equal in every part.
-    """
-
+class _Parts(NamedTuple):
+    # a tuple and not an attrs class: the flat client imports this module at its start, which should cost little
     hours: int
     minutes: int
     seconds: int
     frames: int
     framerate: TimecodeFramerate
-    drop_frame: bool = False
-    digits: int = 2
+    drop_frame: bool
+    digits: int
 
-    def __attrs_post_init__(self) -> None:
-        for name, most in (("hours", 99), ("minutes", 59), ("seconds", 59)):
-            value = getattr(self, name)
+
+class Timecode(_Parts):
+    """A point in time of a recording: `Timecode.parse("01:02:03:04", "FPS_25")`.
+
+    `drop_frame` is the `;` before the frames, `digits` how many digits those are written with. Equal in every part.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        hours: int,
+        minutes: int,
+        seconds: int,
+        frames: int,
+        framerate: TimecodeFramerate,
+        drop_frame: bool = False,
+        digits: int = 2,
+    ) -> Self:
+        for name, value, most in (("hours", hours, 99), ("minutes", minutes, 59), ("seconds", seconds, 59)):
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
                 raise ValidationError(f"{name} of a timecode are 0 to {most}, not {value!r}")
-        if not isinstance(self.framerate, TimecodeFramerate):
-            raise ValidationError(f"the frame rate is a TimecodeFramerate, not {self.framerate!r}")
-        last = self.framerate.frames - 1
-        if not isinstance(self.frames, int) or not 0 <= self.frames <= last:
+        if not isinstance(framerate, TimecodeFramerate):
+            raise ValidationError(f"the frame rate is a TimecodeFramerate, not {framerate!r}")
+        last = framerate.frames - 1
+        if not isinstance(frames, int) or not 0 <= frames <= last:
             raise ValidationError(
-                f"frames of a timecode at {self.framerate.value} a second are 0 to {last}, not {self.frames!r}"
+                f"frames of a timecode at {framerate.value} a second are 0 to {last}, not {frames!r}"
             )
-        if self.digits not in (2, 3) or self.frames >= 10**self.digits:
+        if digits not in (2, 3) or frames >= 10**digits:
             raise ValidationError(
-                f"frames are written with two or three digits; {self.frames} not with {self.digits!r}"
+                f"frames are written with two or three digits; {frames} not with {digits!r}"
             )
+        return super().__new__(cls, hours, minutes, seconds, frames, framerate, drop_frame, digits)
 
     @classmethod
     def parse(cls, text: str, framerate: Any) -> Timecode:
@@ -112,7 +126,7 @@ class Timecode:
         if isinstance(value, Mapping) and set(value) == {"timecode", "framerate"}:
             return cls.parse(value["timecode"], value["framerate"])
         if isinstance(value, (tuple, list)) and len(value) == 2:
-            return cls.parse(*value)
+            return cls.parse(value[0], value[1])
         raise ValidationError(
             f"a start timecode is a Timecode, a pair like ('01:02:03:04', 'FPS_25') or a dictionary of 'timecode' "
             f"and 'framerate', not {value!r}"

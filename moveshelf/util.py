@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from typing import Any
 
 from .api import Metadata
@@ -13,8 +12,6 @@ from .errors import ValidationError
 
 # the default of an argument that scripts may fill; never changed
 _NO_CONDITIONS: list[dict[str, Any]] = []
-# four digits at most: longer ones are dates and camera counters
-_LAST_NUMBER = re.compile(r"(?<!\d)(\d{1,4})\s*$", re.ASCII)
 
 
 def getPatientMetadata(api: Any, mySubjectId: str) -> Any:
@@ -92,7 +89,9 @@ def addOrGetTrial(
     """
     clips = condition["clips"]
     if trialName is None:
-        trialName = f"Trial-{_next_number([clip.get('title') or '' for clip in clips])}"
+        from .models.titles import next_title  # the objects cost more to import than a script may need
+
+        trialName = next_title([clip.get("title") or "" for clip in clips])
     for clip in clips:
         if clip.get("title") == trialName:
             found: str = clip["id"]
@@ -102,24 +101,3 @@ def addOrGetTrial(
     metadata["projectPath"] = session["projectPath"] + condition["path"]
     made: str = api.createClip(session["project"]["name"], metadata)
     return made
-
-
-def _next_number(titles: list[str]) -> int:
-    """One more than the highest number in use, and never a title that exists."""
-    numbers = [number for number in map(_number, titles) if number is not None]
-    number = max(numbers) + 1 if numbers else len(titles) + 1
-    while f"Trial-{number}" in titles:
-        number += 1
-    return number
-
-
-def _number(title: str) -> int | None:
-    """The number in a title: what stands behind the first dash, else the one it ends in."""
-    parts = title.split("-")
-    if len(parts) > 1:
-        try:
-            return int(parts[1])
-        except ValueError:
-            pass
-    found = _LAST_NUMBER.search(title)
-    return int(found[1]) if found else None

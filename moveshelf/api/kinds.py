@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-import re
 from typing import Any, TypedDict
 
 from ..errors import ValidationError
-
-
-class TimecodeFramerate(enum.Enum):
-    """Frames per second of a timecode. The name (`FPS_29_97`) is what travels, the value is the number's
-    text."""
-
-    FPS_24 = "24"
-    FPS_25 = "25"
-    FPS_29_97 = "29.97"
-    FPS_30 = "30"
-    FPS_50 = "50"
-    FPS_59_94 = "59.94"
-    FPS_60 = "60"
-    FPS_1000 = "1000"
+from ..timecode import TimecodeFramerate as TimecodeFramerate  # scripts know it from here
+from ..timecode import parts
 
 
 class Timecode(TypedDict):
@@ -50,9 +36,6 @@ class TimecodeError(ValidationError, AssertionError):
     """A timecode that is none. Scripts catch it as the AssertionError that it used to be."""
 
 
-_TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})[:;](\d{2,3})", re.ASCII)
-
-
 def framerate_name(timecode: Any) -> str:
     """The wire's name of a timecode's frame rate, once all of it has been checked.
 
@@ -72,8 +55,7 @@ def framerate_name(timecode: Any) -> str:
 
 
 def _check_text(text: Any) -> None:
-    found = _TIMECODE.fullmatch(text) if isinstance(text, str) else None
-    if found is None or int(found[2]) > 59 or int(found[3]) > 59:
+    if parts(text) is None:
         raise TimecodeError(f"timecode {text!r} is not HH:MM:SS:FF (or ;FF), with two or three frame digits")
 
 

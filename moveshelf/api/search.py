@@ -4,10 +4,9 @@ address."""
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ValidationError
-from ..models import overview
 from . import documents as ask
 from .checks import (
     check_date,
@@ -16,6 +15,9 @@ from .checks import (
     check_subject_filter,
 )
 from .reads import Json, Reads
+
+if TYPE_CHECKING:
+    from ..models import overview
 
 
 class Search(Reads):
@@ -161,7 +163,9 @@ class Search(Reads):
 
     def _convert_date_period_to_date(self, period: str) -> str | bool:
         """The first day of a period like Last_week (YYYY-MM-DD); a date as it is; else False."""
-        return overview.date_of_period(period)
+        from ..models.overview import date_of_period  # the objects cost more to import than a script may need
+
+        return date_of_period(period)
 
     def _parse_session_overview_url(self, session_overview_url: str, project_id: str) -> overview.Overview:
         """The dates and filters in the address of a project's session page.
@@ -169,10 +173,12 @@ class Search(Reads):
         One request, for the template. Raises ValidationError where there is none: without it nobody knows
         which filters are the subjects'.
         """
+        from ..models.overview import parse
+
         template = self.getProjectTemplate(project_id)
         if not template:
             raise ValidationError(
                 f"project {project_id!r} has no template, so the filters in the address mean nothing; "
                 "pass start_date, end_date, session_metadata_filters and patient_metadata_filters instead"
             )
-        return overview.parse(session_overview_url, template, self._convert_date_period_to_date)
+        return parse(session_overview_url, template, self._convert_date_period_to_date)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import display
@@ -419,7 +420,7 @@ def _placed(items: list[C], new: C, order: Callable[[C], Any] | None) -> list[C]
 
 def _in_order(items: list[C], order: Callable[[C], Any]) -> bool:
     keys = [order(one) for one in items]
-    return all(first <= second for first, second in zip(keys, keys[1:], strict=False))
+    return all(first <= second for first, second in pairwise(keys))
 
 
 def _fits(one: Any, name: str, wanted: Any) -> bool:

@@ -74,7 +74,10 @@ class Filter:
     """What `include` and `data_types` say. Patterns look at the name and at the path below `to`, whatever the case."""
 
     def __init__(self, include: str | Iterable[str] | None, data_types: str | Iterable[str] | None) -> None:
-        patterns = [include] if isinstance(include, str) else list(include or ())
+        try:
+            patterns = [include] if isinstance(include, str) else list(include or ())
+        except TypeError:
+            patterns = [include]  # type: ignore[list-item]
         if not all(isinstance(one, str) for one in patterns):
             raise ValidationError(f"include is a pattern such as '*.c3d', or several, not {include!r}")
         self.patterns = [pattern.lower() for pattern in patterns]

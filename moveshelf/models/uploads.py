@@ -58,13 +58,14 @@ def upload_file(
 ) -> DataFile:
     """Upload one file to a clip; `Clip.upload` leads here."""
     engine = clip._require("upload()")
+    checked_existing(existing)
     source, name = source_of(file, name)
     kind = checked_type(data_type_, name)
     size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
     wanted = Wanted(name, source, clip.id, name, kind, size)
     journal = Journal(engine.wire.url)
     there = listed_now(engine, [clip.id])
-    steps = plan_steps([wanted], there, journal, checked_existing(existing))
+    steps = plan_steps([wanted], there, journal, existing)
     result = send(engine, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
     result.raise_for_errors()
     found = result[0].file

@@ -87,7 +87,7 @@ def _start(name: str, python: str, folder: Path, path: Path, modules: tuple[str,
     )
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline() or "{}").get("ready", "")
-    if (str(ROOT) in ready) != (name == "ours"):
+    if Path(ready).is_relative_to(ROOT / "moveshelf_api") != (name == "ours"):
         raise RuntimeError(f"{name} runs {ready}")
     return Side(name, sandbox, process)
 

@@ -32,6 +32,7 @@ def test_all_are_here() -> None:
     assert len(OURS) > 30
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # theirs
 @pytest.mark.parametrize("version", flat_published.ALL)
 def test_published(schema: GraphQLSchema, version: str) -> None:
     """The schema has everything that a published version asks for."""

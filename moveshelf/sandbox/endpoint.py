@@ -145,11 +145,10 @@ class Endpoint:
                 request, record, web.Response(body=dumps(errors), content_type="application/json")
             )
         assert document is not None
+        assert operation is not None
         service.fault = fault
         try:
-            status, answer, objects = service.execute(
-                record.query or "", document, operation, record.variables
-            )
+            status, answer, objects = service.execute(document, operation, record.variables)
         finally:
             service.fault = None
         record.objects = objects

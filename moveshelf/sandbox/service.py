@@ -10,13 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import OperationDefinitionNode
+from graphql.language import OperationType
 
 from . import gait
 from .blobs import Blobs
-from .execute import Context, Plan, Refused, coerce
+from .execute import Context, Refused, attach, execute
 from .faults import Fault, Faults
-from .folding import Fold
 from .jobs import Jobs
 from .log import Requests
 from .mutations import MUTATIONS
@@ -24,8 +24,6 @@ from .resolvers import FIELDS, LEAVES
 from .rows import COMPLETE, FAILED, PROCESSING, Configuration, Project, Row
 from .schema import Document, Documents, load_schema
 from .store import Store
-
-_FIELDS = {**FIELDS, "Mutation": MUTATIONS}
 
 
 class Service:
@@ -44,6 +42,7 @@ class Service:
         self.faults = Faults()
         self.requests = Requests()
         self.schema = load_schema()
+        attach(self.schema, LEAVES, {**FIELDS, "Mutation": MUTATIONS})
         self.documents = Documents(self.schema)
         self.latency = 0.0
         self.per_object = 0.0
@@ -117,47 +116,18 @@ class Service:
 
     # --- execution
 
-    def plan(self, document: Document, operation: Any) -> Plan:
-        name = operation.name.value if operation.name else ""
-        plan = document.plans.get(name)
-        if plan is None:
-            plan = Plan(self.schema, LEAVES, _FIELDS, document, operation)
-            document.plans[name] = plan
-        return plan
-
     def execute(
-        self, text: str, document: Document, operation: Any, raw: dict[str, Any]
+        self, document: Document, operation: OperationDefinitionNode, raw: dict[str, Any]
     ) -> tuple[int, dict[str, Any], int]:
         """Carry out one operation; returns HTTP status, answer and the number of objects in it."""
-        ids: list[str] | None = None
-        if document.fold is not None:
-            ids = _ids(document.fold, raw)
-            if ids is None:  # the long form says best what is wrong with its variables
-                document = self.documents.plain(text)
-                operation = document.operation(operation.name.value if operation.name else None)
-        variables = coerce(self.schema, operation, raw)
-        if isinstance(variables, list):
-            return 400, {"errors": [error.formatted for error in variables]}, 0
-        context = Context(self, variables, raw)
-        plan = self.plan(document, operation)
-        try:
-            with self.store.write() if plan.mutates else nullcontext():
-                if document.fold is not None and ids is not None:
-                    data = plan.run_folded(context, document.fold, ids)
-                else:
-                    data = plan.run(context)
-        except GraphQLError as error:  # directives with impossible arguments
-            return 400, {"errors": [error.formatted]}, 0
-        answer: dict[str, Any] = {"data": data}
-        if context.errors:
-            answer["errors"] = context.errors
-        return 200, answer, context.objects
-
-
-def _ids(folded: Fold, raw: dict[str, Any]) -> list[str] | None:
-    """The ids that a folded document asks for; None if one of them is no ID!."""
-    found = [raw.get(folded.variable + number) for number in folded.numbers]
-    return found if all(type(id) is str for id in found) else None  # type: ignore[return-value]
+        context = Context(self)
+        name = operation.name.value if operation.name else None
+        mutates = operation.operation is OperationType.MUTATION
+        with self.store.write() if mutates else nullcontext():
+            data, errors = execute(self.schema, document.node, name, raw, context)
+        if data is None:
+            return 400, {"errors": errors}, 0
+        return 200, {"data": data, **({"errors": errors} if errors else {})}, context.objects
 
 
 def make_content(row: Any) -> bytes:

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, parse
+
+from moveshelf.sandbox.execute import Context, Refused, attach, execute
+from moveshelf.sandbox.mutations import MUTATIONS
+from moveshelf.sandbox.resolvers import FIELDS, LEAVES
+from moveshelf.sandbox.schema import Documents, load_schema
+
+BODY = "{... on Patient{id sessions{id projectPath}}}"
+
+
+def document(numbers: list[int], body: str = BODY, more: str = "") -> str:
+    declared = ", ".join(f"$i{n}: ID!" for n in numbers)
+    aliases = " ".join(f"n{n}: node(id: $i{n}) {body}" for n in numbers)
+    return f"query Q({declared}) {{ {aliases} {more}}}"
+
+
+def test_many_objects_in_one_question(wire: Any) -> None:
+    wire.sandbox.generate(6, 2, 0, 0)
+    project = wire.project("lab/generated-1")
+    listed = wire.node(project, "Project", "patientsList{id sessions{id projectPath}}")["patientsList"]
+    ids = [subject["id"] for subject in listed] + ["unknown", project]
+    numbers = [5, 3, 8, 0, 1, 11, 2, 4]
+    variables = {f"i{n}": id for n, id in zip(numbers, ids, strict=True)}
+    found = wire(document(numbers, more="viewer{projects{name}}"), **variables)
+    assert list(found) == [f"n{n}" for n in numbers] + ["viewer"]
+    assert [found[f"n{n}"] for n in numbers] == [*listed, None, {}]
+    # six subjects, their twelve sessions, the project by its id, the two projects of the viewer
+    assert wire.sandbox.requests[-1].objects == 21
+
+
+@pytest.mark.parametrize("wrong", [None, {"a": 1}, True])
+def test_a_wrong_id_among_many_is_a_bad_request(wire: Any, wrong: Any) -> None:
+    text = document(list(range(5)))
+    answer = wire.post(text, {"i0": "a", "i1": "b", "i2": wrong, "i3": "c", "i4": "d"})
+    assert answer.status == 400
+    assert "$i2" in answer.json["errors"][0]["message"]
+    assert "data" not in answer.json
+    assert wire.post(text, {"i0": 1, "i1": "b", "i2": 2, "i3": "c", "i4": "d"}).status == 200
+
+
+def test_an_error_in_one_of_many(wire: Any) -> None:
+    body = "{... on Project{recentSessions(limit: $l){id}}}"
+    text = document([0, 1, 2], body).replace("query Q(", "query Q($l: Int, ")
+    id = wire.project()
+    answer = wire.post(text, {"i0": "x", "i1": id, "i2": "y", "l": -1}).json
+    assert answer["data"] == {"n0": None, "n1": {"recentSessions": None}, "n2": None}
+    (error,) = answer["errors"]
+    column = text.index("recentSessions", text.index("n1: node")) + 1
+    assert error == {
+        "message": "`limit` must not be negative.",
+        "locations": [{"line": 1, "column": column}],
+        "path": ["n1", "recentSessions"],
+    }
+
+
+def test_mutations_are_carried_out_in_their_order(wire: Any) -> None:
+    create = 'createPatient(projectId: "lab/practice", name: "%s"){patient{name project{patientsList{name}}}}'
+    names = {"b": "B", "c": "C/", "a": "A"}
+    text = "mutation {" + " ".join(f"{key}: {create % name}" for key, name in names.items()) + "}"
+    answer = wire.post(text).json
+    assert answer["data"] == {
+        "b": {"patient": {"name": "B", "project": {"patientsList": [{"name": "B"}]}}},
+        "c": None,
+        "a": {"patient": {"name": "A", "project": {"patientsList": [{"name": "A"}, {"name": "B"}]}}},
+    }
+    assert [error["path"] for error in answer["errors"]] == [["c"]]
+
+
+def test_a_question_nested_without_end_is_a_bad_request(wire: Any) -> None:
+    text = "{viewer{projects{" + "patientsList{project{" * 2000 + "id" + "}}" * 2000 + "}}}"
+    answer = wire.post(text)
+    assert answer.status == 400
+    assert "deep" in answer.json["errors"][0]["message"]
+
+
+def test_a_document_is_read_once_and_the_oldest_is_forgotten() -> None:
+    documents = Documents(load_schema(), keep=2)
+    first, second = documents.get("{viewer{projects{id}}}"), documents.get("{viewer{projects{name}}}")
+    assert documents.get("{viewer{projects{id}}}") is first
+    documents.get("{__typename}")
+    assert documents.get("{viewer{projects{id}}}") is first
+    assert documents.get("{viewer{projects{name}}}") is not second
+
+
+def test_every_table_names_fields_of_the_schema() -> None:
+    schema = load_schema()
+    for table in (LEAVES, FIELDS, {"Mutation": MUTATIONS}):
+        for type_name, resolvers in table.items():
+            declared = schema.type_map[type_name]
+            assert isinstance(declared, GraphQLObjectType)
+            assert set(resolvers) <= set(declared.fields)
+
+
+def run(resolver: Any) -> Any:
+    schema = load_schema()
+    attach(schema, {}, {"Query": {"viewer": resolver}})
+    context: Any = Context(None)  # type: ignore[arg-type]
+    return execute(schema, parse("{viewer{projects{id}}}"), None, {}, context), context.objects
+
+
+def test_what_a_resolver_refuses_is_an_error_of_its_field() -> None:
+    def refuse(*_: Any) -> Any:
+        raise Refused("Not today.")
+
+    errors = [{"message": "Not today.", "locations": [{"line": 1, "column": 2}], "path": ["viewer"]}]
+    assert run(refuse) == (({"viewer": None}, errors), 0)
+
+
+def test_a_mistake_in_a_resolver_is_no_answer() -> None:
+    def mistake(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(mistake)
+
+
+def test_objects_are_counted_where_nodes_are_answered() -> None:
+    projects = [{"id": "a"}, {"id": "b"}]
+    assert run(lambda *_: {"projects": projects}) == (({"viewer": {"projects": projects}}, []), 2)
+    assert run(lambda *_: {"projects": None}) == (({"viewer": {"projects": None}}, []), 0)

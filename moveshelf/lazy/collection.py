@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import display
@@ -14,6 +12,7 @@ from ..wire import TooLargeError
 from .cohort import At, Cohort, Named, Selector
 from .entity import ENTITIES, Entity
 from .fields import Many
+from .members import Members
 from .state import NOT_LOADED, Milestone, State, peek
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Entity)
 
 
-class Collection(Sequence[C], Generic[C]):
+class Collection(Members[C], Sequence[C], Generic[C]):
     """The objects below another one, in the service's order.
 
     Nothing is fetched until it is used: `len`, iteration, `[0]`, `["name"]`, `in` and truth fetch the listing (one
@@ -35,7 +34,7 @@ class Collection(Sequence[C], Generic[C]):
     the members that come next; an index or a name fetches for that member alone.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_field", "_items", "_names", "_owner", "_roots", "_type")
+    __slots__ = ("__weakref__", "_engine", "_field", "_owner", "_type")
 
     def __init__(
         self,
@@ -119,51 +118,6 @@ class Collection(Sequence[C], Generic[C]):
         if self._engine is None or self._owner is None:
             return None
         return self._engine.peek(self._owner)
-
-    def _fill(self, items: list[C]) -> None:
-        self._items = items
-        self._names = None
-        self._roots = None
-
-    def _unmark(self) -> None:
-        """What was read ahead is replaced unread: the reader's window need not wait for it."""
-        if self._items.__class__ is Milestone:
-            self._items.chunk.uncount()
-
-    def _forget(self) -> None:
-        self._unmark()
-        self._items, self._names, self._roots = NOT_LOADED, None, None
-
-    def _bury(self) -> None:
-        self._unmark()
-        self._items, self._names, self._roots = State.DELETED, None, None
-
-    def _mark(self, chunk: Any) -> None:
-        self._items = Milestone(self._items, chunk)
-
-    def _without(self, *gone: Entity) -> None:
-        """Our own write took members away. The engine's lock is held, here and below."""
-        items = peek(self._items)
-        if items.__class__ is list:
-            ids = {one.id for one in gone}
-            if any(one.id in ids for one in items):
-                self._unmark()
-                self._fill([one for one in items if one.id not in ids])
-
-    def _with(self, new: C, order: Callable[[C], Any] | None = None) -> None:
-        """Our own write brought a member: put it where the service will list it, by `order` as far as that is known."""
-        items = peek(self._items)
-        if items.__class__ is list and new not in items:
-            self._unmark()
-            self._fill(_placed(items, new, order))
-
-    def _moved(self, member: C, order: Callable[[C], Any]) -> None:
-        """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""
-        items = peek(self._items)
-        if items.__class__ is list and member in items:
-            others = [one for one in items if one is not member]
-            self._unmark()
-            self._fill(_placed(others, member, order) if _in_order(others, order) else items)
 
     # cohorts -------------------------------------------------------------------------------------------------
     def _cohort(self, select: Selector | None, full: bool) -> Cohort:
@@ -408,19 +362,6 @@ class Collection(Sequence[C], Generic[C]):
         """The position of a member. Raises ValueError if it is none."""
         items = self._members()
         return items.index(value, start, len(items) if stop is None else stop)
-
-
-def _placed(items: list[C], new: C, order: Callable[[C], Any] | None) -> list[C]:
-    """The list with a member more: behind those that `order` puts before it; at the end, if the list has another order."""
-    if order is None or not _in_order(items, order):
-        return [*items, new]
-    at = bisect.bisect_right([order(one) for one in items], order(new))
-    return [*items[:at], new, *items[at:]]
-
-
-def _in_order(items: list[C], order: Callable[[C], Any]) -> bool:
-    keys = [order(one) for one in items]
-    return all(first <= second for first, second in pairwise(keys))
 
 
 def _fits(one: Any, name: str, wanted: Any) -> bool:

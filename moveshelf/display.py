@@ -182,7 +182,11 @@ def _columns(one: Any) -> Iterable[tuple[str, Any]]:
 
 
 def tree(obj: Any, depth: int = 6, indent: str = "") -> str:
-    """What is loaded below an object, as an indented text."""
+    """What is loaded of an object or a collection and below it, as an indented text."""
+    if not hasattr(obj, "_peek_name"):
+        items = peek(getattr(obj, "_items", None))
+        below = [tree(one, depth - 1, indent + "  ") for one in (items if items.__class__ is list else ())]
+        return "\n".join([indent + repr(obj), *(below if depth > 0 else ())])
     lines = [indent + _line(obj)]
     if depth > 0:
         for _, value in _loaded(obj):

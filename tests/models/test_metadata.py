@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moveshelf.errors import ValidationError
-from moveshelf.metadata import is_empty, merge, parse_record, plain, record_of, stored, to_date, to_datetime, values
+from moveshelf.metadata import (
+    is_empty,
+    merge,
+    parse_record,
+    plain,
+    record_of,
+    stored,
+    to_date,
+    to_datetime,
+    values,
+)
 from moveshelf.timecode import Timecode, TimecodeFramerate, parts
 
 texts = st.text(max_size=4)
@@ -24,7 +34,9 @@ sided = st.lists(
     max_size=3,
     unique_by=lambda one: one["context"],
 )
-valued = st.fixed_dictionaries({"value": texts | lists}, optional={"multiselect": st.just(True), "unit": texts})
+valued = st.fixed_dictionaries(
+    {"value": texts | lists}, optional={"multiselect": st.just(True), "unit": texts}
+)
 on_the_wire = texts | valued | sided | lists
 records = st.dictionaries(st.sampled_from("abcde"), on_the_wire, max_size=5)
 as_people_say = st.one_of(
@@ -63,7 +75,9 @@ def test_merging(existing: dict[str, Any], new: dict[str, Any], overwrite: bool)
 
 
 @given(records, wishes, st.booleans())
-def test_merging_twice_is_merging_once(existing: dict[str, Any], new: dict[str, Any], overwrite: bool) -> None:
+def test_merging_twice_is_merging_once(
+    existing: dict[str, Any], new: dict[str, Any], overwrite: bool
+) -> None:
     once = merge(existing, new, overwrite=overwrite)
     assert merge(once, new, overwrite=overwrite) == once
 
@@ -80,10 +94,18 @@ def test_a_record_survives_its_plain_form(record: dict[str, Any]) -> None:
 
 
 def test_sides_count_by_themselves() -> None:
-    before = {"x": [{"context": "left", "value": "1", "unit": "mm"}, {"context": "right", "value": "", "unit": "mm"}]}
+    before = {
+        "x": [
+            {"context": "left", "value": "1", "unit": "mm"},
+            {"context": "right", "value": "", "unit": "mm"},
+        ]
+    }
     filled = merge(before, {"x": {"left": "9", "right": 2}})
     assert filled == {
-        "x": [{"context": "left", "value": "1", "unit": "mm"}, {"context": "right", "value": "2", "unit": "mm"}]
+        "x": [
+            {"context": "left", "value": "1", "unit": "mm"},
+            {"context": "right", "value": "2", "unit": "mm"},
+        ]
     }
     assert values(filled) == {"x": {"left": "1", "right": "2"}}
     assert values(merge(before, {"x": {"right": "2"}}, overwrite=True)) == {"x": {"left": "1", "right": "2"}}
@@ -119,7 +141,9 @@ def test_numbers_of_numpy() -> None:
         stored(numpy.nan)
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), float("inf"), {1, 2}, [object()], {"left": object()}, b"x"])
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), float("inf"), {1, 2}, [object()], {"left": object()}, b"x"]
+)
 def test_what_cannot_be_stored(value: Any) -> None:
     with pytest.raises(ValidationError):
         stored(value)

@@ -85,7 +85,7 @@ def entity_repr(obj: Entity) -> str:
     parts = [f"<{kind}", repr(name) if name is not None else "(not loaded)", f"id={obj.id!r}"]
     for field, value in _loaded(obj):
         if _is_collection(value) and value._is_loaded():
-            count = len(peek(value._items))
+            count = len(value._shown())
             parts.append(f"{field}={count}")
     return " ".join(parts) + ">"
 
@@ -102,7 +102,7 @@ def entity_html(obj: Entity) -> str:
             missing.append(READ_AS.get(name, name))
             continue
         shown, value = _shown(obj, name, value)
-        text = f"{len(peek(value._items))} loaded" if _is_collection(value) else _short(value)
+        text = f"{len(value._shown())} loaded" if _is_collection(value) else _short(value)
         rows.append(f"<tr><th>{escape(shown)}</th><td>{escape(text)}</td></tr>")
     title = escape(f"{type(obj).__name__} {obj._peek_name() or ''}".strip())
     note = (
@@ -120,7 +120,7 @@ def _is_collection(value: Any) -> bool:
 def collection_repr(collection: Collection[Any]) -> str:
     """Kind, count and the first names; what is not loaded says so."""
     kind = collection._kind()
-    items = peek(collection._items)
+    items = collection._shown()
     if items.__class__ is not list:
         state = (
             "deleted" if items is DELETED else "not loaded; len(), a loop, an index or load() fetches them"
@@ -139,7 +139,7 @@ def _name(one: Any) -> str:
 
 def collection_html(collection: Collection[Any]) -> str:
     """A table of the first members with what is loaded of each, and how to load the rest."""
-    items = peek(collection._items)
+    items = collection._shown()
     kind = escape(collection._kind())
     if items.__class__ is not list:
         return f"<p>{kind}: not loaded. <code>len()</code>, a loop, an index or <code>.load()</code> fetches them.</p>"
@@ -176,7 +176,7 @@ def _columns(one: Any) -> Iterable[tuple[str, Any]]:
             continue
         if _is_collection(value):
             if value._is_loaded():
-                yield name, len(peek(value._items))
+                yield name, len(value._shown())
         elif field.__class__.__name__ == "Scalar":
             yield _shown(one, name, value)
 
@@ -191,7 +191,7 @@ def tree(obj: Any, depth: int = 6, indent: str = "") -> str:
     if depth > 0:
         for _, value in _loaded(obj):
             if _is_collection(value) and value._is_loaded():
-                lines += [tree(one, depth - 1, indent + "  ") for one in peek(value._items)]
+                lines += [tree(one, depth - 1, indent + "  ") for one in value._shown()]
     return "\n".join(lines)
 
 

@@ -333,7 +333,7 @@ class Collection(Members[C], Sequence[C], Generic[C]):
         return display.collection_html(self)
 
     def _ipython_key_completions_(self) -> list[str]:
-        items = peek(self._items)
+        items = self._shown()
         if items.__class__ is not list:
             return []
         return [name for name in (one._peek_name() for one in items) if name]

@@ -23,6 +23,10 @@ class Members(Generic[C]):
     _names: tuple[int, dict[str, list[C]]] | None
     _roots: list[Cohort | None] | None
 
+    def _shown(self) -> Any:
+        """What can be shown without a request: the members as far as they are loaded, else a State."""
+        return peek(self._items)
+
     def _fill(self, items: list[C]) -> None:
         self._items = items
         self._names = None

@@ -11,7 +11,7 @@ from ..display import conditions_html, label, near_misses
 from ..errors import NameNotFoundError, ValidationError
 from ..lazy.cohort import Cohort, Selector
 from ..lazy.collection import Collection
-from ..lazy.state import State, peek
+from ..lazy.state import NOT_LOADED, State, peek
 from .moving import Downloads
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class InCondition:
 class ConditionClips(Collection["Clip"]):
     """The clips of one condition: a view of its session's clips, always as fresh as they are."""
 
-    __slots__ = ("_condition", "_looped", "_of")
+    __slots__ = ("_condition", "_of")
 
     def __init__(self, condition: Condition) -> None:
         session = condition.session
@@ -60,6 +60,14 @@ class ConditionClips(Collection["Clip"]):
 
     def _is_loaded(self) -> bool:
         return self._condition.session.clips._is_loaded()
+
+    def _shown(self) -> Any:
+        session = self._condition.session
+        whole = session.clips._shown()
+        path = peek(type(session).fields["path"].read(session))
+        if whole.__class__ is not list or path.__class__ is State:
+            return NOT_LOADED if whole.__class__ is list else whole
+        return [clip for clip in whole if clip._peek_folder(path) == self._condition.name]
 
     def _members(self) -> list[Clip]:
         whole = self._condition.session.clips._members()

@@ -178,3 +178,13 @@ def test_attributes_cannot_be_assigned(demo: Sandbox) -> None:
             subject.name = "other"  # type: ignore[misc]
         with pytest.raises(AttributeError):
             subject.nonsense = 1  # type: ignore[attr-defined]
+
+
+def test_a_conditions_clips_show_what_is_loaded(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        session = ms.projects["lab/demo"].subjects[0].sessions[0]
+        condition = session.conditions["Barefoot"]
+        with ms.no_fetch():
+            assert repr(condition.clips) == "<3 clips: 'Trial-1', 'Trial-2', 'Trial-3'>"
+            assert "Trial-2" in condition.clips._repr_html_()
+            assert condition.clips._ipython_key_completions_() == ["Trial-1", "Trial-2", "Trial-3"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import label
 from ..errors import NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
 from ..lazy.entity import Entity
-from ..lazy.fields import BASIC, Many
+from ..lazy.fields import BASIC, Many, One
 from ..lazy.state import NOT_LOADED, State, peek
 from ..wire import query_error
 from . import mutations, writes
@@ -121,15 +121,33 @@ def bury(engine: Engine, roots: Sequence[Any]) -> list[Any]:
         gone: dict[str, Any] = {}
         for root in roots:
             gone.update((one.id, one) for one in _known(root))
-        _add_below(engine, gone)
-        if _add_by_path(engine, gone):
-            _add_below(engine, gone)
+        living = _by_kind(engine) if any(map(_may_have_more_below, gone.values())) else {}
+        _add_below(living, gone)
+        if _add_by_path(engine, living, gone):
+            _add_below(living, gone)
         engine.wrote(*gone, *_listings(gone.values()))
-        _drop_from_collections(engine, gone)
+        _drop_from_collections(engine, living, gone)
         _drop_reports(engine, gone.values())
         for one in gone.values():
             engine.deleted(one)
         return list(gone.values())
+
+
+def _may_have_more_below(obj: Any) -> bool:
+    """Whether objects below this one may live that its collections do not hold: what is rarely so need not be sought."""
+    kind = type(obj).__name__
+    if kind != "Clip":
+        return kind in ("Subject", "Session")
+    files = writes.listing(obj, "files")
+    return files is not None and not files._is_loaded()  # it was read anew since
+
+
+def _by_kind(engine: Engine) -> dict[str, list[Any]]:
+    """All living objects by the name of their class: looked through once, there may be many."""
+    living: dict[str, list[Any]] = {}
+    for obj in engine.objects:
+        living.setdefault(obj.__class__.__name__, []).append(obj)
+    return living
 
 
 def _known(obj: Any) -> Iterable[Any]:
@@ -143,39 +161,42 @@ def _known(obj: Any) -> Iterable[Any]:
                 yield from _known(one)
 
 
-def _add_below(engine: Engine, gone: dict[str, Any]) -> None:
+def _add_below(living: dict[str, list[Any]], gone: dict[str, Any]) -> None:
     """What was reached another way than through its owner's collection."""
     for kind, up in _UP:
-        if not any(type(one).__name__ != "DataFile" for one in gone.values()):
-            return
-        for obj in engine.objects:
-            if type(obj).__name__ == kind and obj.id not in gone and writes.loaded(obj, up) in gone:
+        for obj in living.get(kind, ()):
+            if obj.id not in gone and peek(type(obj).fields[up].read(obj)) in gone:
                 gone[obj.id] = obj
 
 
-def _add_by_path(engine: Engine, gone: dict[str, Any]) -> bool:
+def _add_by_path(engine: Engine, living: dict[str, list[Any]], gone: dict[str, Any]) -> bool:
     """What was listed by its project, and so does not know its subject or session: judged by its path.
 
     Where two subjects or sessions share the folder, nobody knows whose it was: the project's lists are read anew.
     Returns whether anything was added.
     """
+    orphans = [
+        obj
+        for kind, up in _UP[:2]
+        for obj in living.get(kind, ())
+        if obj.id not in gone and type(obj).fields[up].read(obj) is NOT_LOADED
+    ]
     before = len(gone)
-    for root in [one for one in gone.values() if type(one).__name__ in ("Subject", "Session")]:
-        project = writes.loaded(root, "project")
-        folder = _folder(root)
+    for root in (
+        [one for one in gone.values() if type(one).__name__ in ("Subject", "Session")] if orphans else ()
+    ):
+        project, folder = writes.loaded(root, "project"), _folder(root)
         if folder is None or not isinstance(project, str):
             continue
-        of_project = [one for one in engine.objects if one.id not in gone and _in_project(one, project)]
-        below = [
-            one
-            for one in of_project
-            for up in [{"Session": "subject", "Clip": "session"}.get(type(one).__name__)]
-            if up and writes.loaded(one, up) is NOT_LOADED and _within(one, folder)
-        ]
-        twins = any(type(one) is type(root) and _folder(one) == folder for one in of_project)
-        if twins and below:
+        below = [one for one in orphans if _within(one, folder) and _in_project(one, project)]
+        if not below:
+            continue
+        twins = (
+            one for one in living[type(root).__name__] if one.id not in gone and _in_project(one, project)
+        )
+        if any(_folder(one) == folder for one in twins):
             writes.reload(engine, (engine.peek(project), ("sessions", "clips")))
-        elif not twins:
+        else:
             gone.update((one.id, one) for one in below)
     return len(gone) > before
 
@@ -191,7 +212,7 @@ def _within(obj: Any, folder: str) -> bool:
 
 
 def _in_project(obj: Any, project: str) -> bool:
-    return "project" in type(obj).fields and writes.loaded(obj, "project") == project
+    return bool(writes.loaded(obj, "project") == project)
 
 
 def _listings(gone: Iterable[Any]) -> Iterable[tuple[str, str]]:
@@ -202,14 +223,25 @@ def _listings(gone: Iterable[Any]) -> Iterable[tuple[str, str]]:
                 yield identity, collection
 
 
-def _drop_from_collections(engine: Engine, gone: dict[str, Any]) -> None:
+def _drop_from_collections(engine: Engine, living: dict[str, list[Any]], gone: dict[str, Any]) -> None:
+    """Who holds an object in a collection is known to it; norms, which hold clips of others, are looked through."""
+    holders: dict[str, Any] = {one.id: one for one in living.get("Norm", ())}
+    for obj in gone.values():
+        for field in type(obj).fields.values():
+            if isinstance(field, One):
+                holder = writes.owner(obj, field.name)
+                if holder is not None and holder.id not in holders:
+                    holders[holder.id] = holder
+                    norms = writes.listing(holder, "norms") if "norms" in type(holder).fields else None
+                    if norms is not None and norms._is_loaded():
+                        holders.update((one.id, one) for one in peek(norms._items))
     kinds = {type(one) for one in gone.values()}
-    for other in engine.objects:
-        if other.id in gone:
+    for holder in holders.values():
+        if holder.id in gone:
             continue
-        for field in type(other).fields.values():
+        for field in type(holder).fields.values():
             if isinstance(field, Many) and field.target in kinds:
-                collection = field.read(other)
+                collection = field.read(holder)
                 if collection.__class__ is not State:
                     collection._without(*gone.values())
 

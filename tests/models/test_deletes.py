@@ -9,12 +9,12 @@ import pytest
 
 import moveshelf
 from moveshelf import DeletedError
+from moveshelf.sandbox import Sandbox
 
 from .racing import overtake
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
-    from moveshelf.sandbox import Sandbox
 
 _numbers = count(1)
 
@@ -252,6 +252,26 @@ def test_a_read_under_way_brings_nothing_back(shared: Sandbox, ms: Moveshelf, pr
     assert sessions == 1
     assert clip.is_deleted
     assert len(subject.sessions) == 1
+
+
+def test_a_norm_drops_its_clip() -> None:
+    with Sandbox(demo=True) as own, own.connect() as ms:
+        project = ms.projects["lab/demo"]
+        norm = project.norms["Own laboratory"]
+        clips = list(norm.clips)
+        session = project.subjects["P-003"].sessions["2023-02-11"]
+        clip = session.clips[0]
+        assert clip is clips[0]
+        clip.delete()
+        assert list(norm.clips) == clips[1:]
+
+
+def test_files_that_their_clip_has_forgotten(ms: Moveshelf, project: Project) -> None:
+    clip = project.subjects[0].sessions[0].clips[0]
+    file = clip.files[0]
+    clip.refresh()
+    clip.delete()
+    assert file.is_deleted
 
 
 def test_a_copy_cannot_write(project: Project) -> None:

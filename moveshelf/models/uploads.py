@@ -177,6 +177,7 @@ def _step(one: Wanted, same: Sequence[There], journal: Journal, existing: str) -
 
     arrived = [file for file in same if file.status in ARRIVED]
     pending = [file.id for file in same if file.status not in ARRIVED]
+    journal.settle(one.clip, one.name, pending)
     mine = journal.mine(one.clip, one.name, pending)
     if arrived and existing == "skip":
         reason = _there(arrived[0])

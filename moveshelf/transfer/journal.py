@@ -52,7 +52,8 @@ class Journal:
     """
 
     def __init__(self, url: str, folder: Path | None = None, readonly: bool = False) -> None:
-        host = urlsplit(url).netloc
+        parts = urlsplit(url)
+        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
         self.folder = (folder or state_folder()) / "uploads" / safe_name(host)
         # wanted: asked for, with the ids of that name that were there before; made: answered with an id
         self._wanted: dict[Key, list[frozenset[str]]] = {}
@@ -76,6 +77,11 @@ class Journal:
             if len(strange) == 1:
                 found |= strange
         return found
+
+    def settle(self, owner: str, name: str, pending: Iterable[str]) -> None:
+        """Of the files of that name only these are unfinished now: what else was begun is over."""
+        ids = set(pending)
+        self.over([one for one, key in self._made.items() if key == (owner, name) and one not in ids])
 
     def want(self, entries: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         """About to ask the service for files: `(owner, name, ids of that name there are)`."""

@@ -17,11 +17,13 @@ from .blob import Broken, gave_up, head, in_thread
 from .journal import Journal
 from .result import Entry, Step
 from .run import Lane
-from .source import Source
+from .source import ChangedError, Source
 from .upload import StaleUrlError, put
 
 ROUNDS = 3
 """How often a file is made anew when its URL has expired or the service says that it failed."""
+TRIES = 5
+"""How often a file is asked for whose making may have been carried out, or not."""
 LARGE = 8 << 20
 """Bytes from which a file is made on the service only when its turn to be sent has come: its URL would get old."""
 READERS = 4
@@ -177,12 +179,14 @@ class Sender:
                     await lane.slots.acquire()
                     held = True
                 await put(lane.blobs, made.upload_url, source, retry=self.retry, gauge=lane.gauge)
-            except StaleUrlError as stale:
-                error = stale
             except (MoveshelfError, OSError) as failed:
                 if item.made is None:
                     raise
-                raise self._left(item, failed) from None
+                if not isinstance(failed, ChangedError) and await self._arrived(made.id, source, lane):
+                    return COMPLETE  # the answer was lost on the way, not the bytes
+                if not isinstance(failed, StaleUrlError):
+                    raise self._left(item, failed) from None
+                error = failed
             else:
                 error = None
             finally:
@@ -204,13 +208,25 @@ class Sender:
         assert error is not None
         raise self._left(item, error)
 
+    async def _arrived(self, identity: str, source: Source, lane: Lane) -> bool:
+        """Whether the store has the bytes although nobody told us."""
+        try:
+            if await self._status(identity) not in (COMPLETE, PROCESSING):
+                return False
+            if await self._settled(identity) != COMPLETE:
+                return False
+            found = await head(lane.blobs, await self._address(identity))
+        except (MoveshelfError, Broken):
+            return False
+        return found.crc32c == source.crc32c
+
     async def _made(self, item: Item) -> Made:
-        for attempt in range(ROUNDS):
+        for attempt in range(TRIES):
             try:
                 return await self._make(item)
             except OutcomeUnknownError:
                 # made perhaps, and we do not know its id: it would take no bytes, and goes when the next is right
-                if attempt + 1 == ROUNDS or not await self._ghosts(item):
+                if attempt + 1 == TRIES or not await self._ghosts(item):
                     raise
         raise AssertionError
 
@@ -279,6 +295,7 @@ class Sender:
                     f"{entry.reason}; file {identity} of that name could not be removed: {error}".lstrip("; ")
                 )
         await in_thread(self.journal.over, done)
+        await in_thread(self.journal.forget, item.owner, item.name)
 
     def _left(self, item: Item, error: MoveshelfError | OSError) -> MoveshelfError:
         """The error with what is on the service now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
 # one write at a time of one object: a read and the write that builds on it belong together
 _LOCKS = [threading.RLock() for _ in range(64)]
+
+
+def _renew() -> None:
+    """A forked child has the locks of threads that it has not."""
+    _LOCKS[:] = [threading.RLock() for _ in _LOCKS]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def lock_of(identity: str) -> threading.RLock:

@@ -98,4 +98,5 @@ class Documents:
     """The newest documents by their text, the oldest forgotten: reading a hundred aliases takes some 35 ms."""
 
     def __init__(self, schema: GraphQLSchema, keep: int = 500) -> None:
+        self.schema = schema
         self.get = lru_cache(keep)(partial(Document, schema))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from contextlib import nullcontext
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,7 @@ class Service:
         self.jobs = Jobs(self)
         self.faults = Faults()
         self.requests = Requests()
-        self.schema = load_schema()
-        attach(self.schema, LEAVES, {**FIELDS, "Mutation": MUTATIONS})
-        self.documents = Documents(self.schema)
+        self.documents = _documents()
         self.latency = 0.0
         self.per_object = 0.0
         self.settle_after = 0
@@ -124,10 +123,18 @@ class Service:
         name = operation.name.value if operation.name else None
         mutates = operation.operation is OperationType.MUTATION
         with self.store.write() if mutates else nullcontext():
-            data, errors = execute(self.schema, document.node, name, raw, context)
+            data, errors = execute(self.documents.schema, document.node, name, raw, context)
         if data is None:
             return 400, {"errors": errors}, 0
         return 200, {"data": data, **({"errors": errors} if errors else {})}, context.objects
+
+
+@cache
+def _documents() -> Documents:
+    """Schema and documents, which know of no service (a resolver is told): all the sandboxes of a process share them."""
+    schema = load_schema()
+    attach(schema, LEAVES, {**FIELDS, "Mutation": MUTATIONS})
+    return Documents(schema)
 
 
 def make_content(row: Any) -> bytes:

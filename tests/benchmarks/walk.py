@@ -198,11 +198,10 @@ def main() -> None:
     files = results[methods[0]]["files"]
     print(f"{sizes} ({files:,} files), {options.latency:g} s a request, {options.per_object:g} s an object")
     print(report(results))
-    loop_time, others = results.get("loop"), {name: results.get(name) for name in ("examples", "query")}
-    if loop_time:
-        for name, one in others.items():
-            if one:
-                print(f"the loop: {one['seconds'] / loop_time['seconds']:.2f} times as fast as {name}")
+    for ours_, theirs_ in ((one, other) for one in ("load", "loop") for other in THEIRS):
+        if ours_ in results and theirs_ in results:
+            faster = results[theirs_]["seconds"] / results[ours_]["seconds"]
+            print(f"{ours_}: {faster:,.1f} times as fast as {theirs_}")
 
 
 if __name__ == "__main__":

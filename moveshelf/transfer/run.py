@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ValidationError
+from ..errors import MoveshelfError, ValidationError
 from .result import Entry, Plan, Step, TransferResult
 
 if TYPE_CHECKING:
@@ -122,8 +122,10 @@ async def _all(
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            entry.status, entry.error = "failed", error.with_traceback(None)
-            error.__cause__ = error.__context__ = None  # frames of a finished run, and what they hold
+            entry.status, entry.error = "failed", error
+            if isinstance(error, MoveshelfError):
+                # said all there is to say: the frames of a finished run, and what they hold, can go
+                error.__traceback__ = error.__cause__ = error.__context__ = None
         finally:
             entry.seconds = time.perf_counter() - start
             gauge.files += 1

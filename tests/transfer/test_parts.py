@@ -208,6 +208,7 @@ def test_results_tell_what_matters_first() -> None:
     assert "it broke" in result._repr_html_()
     with pytest.raises(TransferError, match="it broke"):
         result.raise_for_errors()
+    pytest.importorskip("pandas")
     frame = result.to_frame()
     assert list(frame.columns) == ["path", "bytes", "seconds", "status", "error", "reason"]
     assert frame.loc[30, "error"] == "it broke"
@@ -225,6 +226,7 @@ def test_a_plan_is_a_table() -> None:
     assert plan.bytes == 1000
     assert repr(plan).splitlines()[0] == "Plan: upload: 1 upload, 1 skip, 1.0 kB"
     assert "a&lt;b" in plan._repr_html_()
+    pytest.importorskip("pandas")
     assert list(plan.to_frame()["action"]) == ["upload", "skip"]
 
 
@@ -334,8 +336,7 @@ def test_any_part_as_if_it_were_a_file(wire: Wire, store: Store) -> None:
 
 
 def test_a_zip_is_read_without_its_bulk(wire: Wire, store: Store) -> None:
-    import numpy as np
-
+    np = pytest.importorskip("numpy")
     archive = io.BytesIO()
     np.savez(archive, small=np.arange(10), large=np.zeros(2_000_000))
     store.objects["x"] = archive.getvalue()

@@ -150,6 +150,34 @@ def test_folders_per_trial_and_include(practice: Project, tmp_path: Path) -> Non
     assert practice.subjects["P1"].sessions["visit"].date is None
 
 
+def test_a_session_s_import_file(practice: Project, tmp_path: Path) -> None:
+    make_tree(tmp_path / "in", trials=1)
+    (tmp_path / "in" / "moveshelf_config_import.json").write_text("{}")
+    session = tmp_path / "in" / "P-001" / "2024-03-05"
+    content = {"sessionMetadata": {"session-height": "180"}, "session_date": "2024-03-06"}
+    (session / "moveshelf_config_import.json").write_text(json.dumps(content))
+    plan = practice.upload_tree(tmp_path / "in", dry_run=True)
+    assert plan[0].action == "import"
+    result = done(practice.upload_tree(tmp_path / "in"))
+    assert (result[0].path, result[0].status) == ("P-001/2024-03-05/moveshelf_config_import.json", "done")
+    assert (result[-1].path, result[-1].status) == ("moveshelf_config_import.json", "skipped")
+    made = practice.subjects["P-001"].sessions[0]
+    assert str(made.date) == "2024-03-06"
+    assert made.metadata["session-height"] == "180"
+    # what is filled in already stays
+    content = {
+        "sessionMetadata": {"session-height": "190", "session-weight": "80", "session_date": "2024-03-07"}
+    }
+    (session / "moveshelf_config_import.json").write_text(json.dumps(content))
+    done(practice.upload_tree(tmp_path / "in"))
+    made.refresh()
+    assert (made.metadata["session-height"], made.metadata["session-weight"]) == ("180", "80")
+    assert str(made.date) == "2024-03-06"
+    (session / "moveshelf_config_import.json").write_text("[]")
+    with pytest.raises(ValidationError, match="moveshelf_config_import"):
+        practice.upload_tree(tmp_path / "in")
+
+
 def test_replace_different(practice: Project, sandbox: Sandbox, tmp_path: Path) -> None:
     content = make_tree(tmp_path / "in", trials=1)
     done(practice.upload_tree(tmp_path / "in"))
@@ -239,7 +267,9 @@ def test_faults_of_every_kind_up(practice: Project, sandbox: Sandbox, tmp_path: 
             assert str(entry.error)
     assert len(result.done) > len(content) * 0.9, [str(entry.error) for entry in result.failed]
     wrong = {path: len(found) for path, found in now.items() if found != [content[path]]}
-    assert wrong == {}, [(entry.path, entry.status, str(entry.error)) for entry in result if entry.path in wrong]
+    assert wrong == {}, [
+        (entry.path, entry.status, str(entry.error)) for entry in result if entry.path in wrong
+    ]
     done(practice.upload_tree(tmp_path / "in"))
     assert stored_complete(practice) == {path: [data] for path, data in content.items()}
 
@@ -557,6 +587,44 @@ def test_reading(sandbox: Sandbox, tmp_path: Path) -> None:
         clip.upload(tmp_path / "b.json").json()
 
 
+MEMORY = """
+import sys, moveshelf
+from pathlib import Path
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) // 1024
+
+ms = moveshelf.connect(sys.argv[1], sys.argv[2])
+clip = ms.clip(sys.argv[3])
+# everything is imported and warm
+clip.upload(Path(sys.argv[4]) / "small.bin").download(Path(sys.argv[4]) / "out")
+before = peak()
+file = clip.upload(Path(sys.argv[4]) / "large.bin")
+up = peak()
+file.download(Path(sys.argv[4]) / "out")
+with file.open() as stream:
+    while stream.read(1 << 20):
+        pass
+print(up - before, peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak of the memory")
+def test_memory_does_not_grow_with_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    clip = a_clip(sandbox)
+    (tmp_path / "small.bin").write_bytes(b"1")
+    with open(tmp_path / "large.bin", "wb") as stream:
+        for number in range(160):
+            stream.write(bytes([number]) * (1 << 20))
+    process = start(sandbox, MEMORY, clip.id, str(tmp_path), stdout=subprocess.PIPE)
+    said, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    up, whole = map(int, said.split())
+    assert up <= 64
+    assert whole <= 64
+
+
 # deaths
 
 
@@ -572,11 +640,12 @@ ms.projects[sys.argv[4]].download(sys.argv[3]).raise_for_errors()
 """
 
 
-def start(sandbox: Sandbox, code: str, *arguments: str) -> subprocess.Popen[str]:
+def start(sandbox: Sandbox, code: str, *arguments: str, stdout: Any = None) -> subprocess.Popen[str]:
     root = str(Path(moveshelf.__file__).parents[1])
     return subprocess.Popen(
         [sys.executable, "-c", code, str(sandbox.key_file), sandbox.api_url, *arguments],
         env={**os.environ, "PYTHONPATH": root},
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )

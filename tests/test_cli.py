@@ -237,6 +237,11 @@ def test_help_is_quick_because_it_imports_little() -> None:
         assert word in done.stdout
 
 
+def test_nothing_said_is_a_question(shell: Any) -> None:
+    assert shell() == shell("--help")
+    assert shell()[0] == 0
+
+
 def test_a_reader_who_has_seen_enough(there: Sandbox) -> None:
     command = f'"{sys.executable}" -m moveshelf tree lab/demo --depth 5 | head -n 1'
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

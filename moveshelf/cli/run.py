@@ -62,6 +62,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=_Commands,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="PATH is org/project:subject/session/condition/trial/file, as many of its parts as you mean, or the "
     "address of a page of the web site. Exit codes: 0 done, 1 something failed, 2 usage, 3 not found, 4 key or "
@@ -80,6 +81,8 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.pass_context
 def command(ctx: click.Context, key_file: str | None, url: str | None, region: str | None) -> None:
     """Moveshelf's motion-capture projects from the shell. New here? `moveshelf demo` needs no account."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
     ctx.obj = {"api_key_file": key_file, "api_url": url, "region": region}
 
 
@@ -116,9 +119,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result: Any = command.main(arguments, prog_name="moveshelf", standalone_mode=False)
         return result if isinstance(result, int) else OK
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return USAGE
     except click.ClickException as error:
         error.show()
         return USAGE

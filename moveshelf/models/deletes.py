@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import label
 from ..errors import NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
 from ..lazy.entity import Entity
-from ..lazy.fields import BASIC, Many, One
+from ..lazy.fields import BASIC, Many
 from ..lazy.state import NOT_LOADED, State, peek
 from ..wire import query_error
 from . import mutations, writes
@@ -57,7 +57,13 @@ def delete(obj: Any, dry_run: bool) -> list[Any]:
 def _touched(obj: Entity) -> list[tuple[Entity | None, tuple[str, ...]]]:
     """What may have changed where nobody knows whether the object is gone."""
     own = tuple(field.name for field in type(obj).groups[BASIC])
-    above = [(writes.owner(obj, name), (collection,)) for name, collection in _HOW[type(obj).__name__][3]]
+    engine = obj._engine
+    assert engine is not None
+    above = [
+        (holder, (collection,))
+        for name, collection in _HOW[type(obj).__name__][3]
+        for holder in writes.holders(engine, [obj], name)
+    ]
     return [(obj, own), *above]
 
 
@@ -226,21 +232,18 @@ def _listings(gone: Iterable[Any]) -> Iterable[tuple[str, str]]:
 def _drop_from_collections(engine: Engine, living: dict[str, list[Any]], gone: dict[str, Any]) -> None:
     """Who holds an object in a collection is known to it; norms, which hold clips of others, are looked through."""
     holders: dict[str, Any] = {one.id: one for one in living.get("Norm", ())}
-    for obj in gone.values():
-        for field in type(obj).fields.values():
-            if isinstance(field, One):
-                holder = writes.owner(obj, field.name)
-                if holder is not None and holder.id not in holders:
-                    holders[holder.id] = holder
-                    norms = writes.listing(holder, "norms") if "norms" in type(holder).fields else None
-                    if norms is not None and norms._is_loaded():
-                        holders.update((one.id, one) for one in peek(norms._items))
+    for holder in writes.holders(engine, gone.values(), "project", "subject", "session", "clip"):
+        holders[holder.id] = holder
+        norms = writes.listing(holder, "norms") if "norms" in type(holder).fields else None
+        if norms is not None and norms._is_loaded():
+            holders.update((one.id, one) for one in peek(norms._items))
     kinds = {type(one) for one in gone.values()}
     for holder in holders.values():
         if holder.id in gone:
             continue
         for field in type(holder).fields.values():
             if isinstance(field, Many) and field.target in kinds:
+                engine.wrote((holder.id, field.name))
                 collection = field.read(holder)
                 if collection.__class__ is not State:
                     collection._without(*gone.values())
@@ -248,8 +251,5 @@ def _drop_from_collections(engine: Engine, living: dict[str, list[Any]], gone: d
 
 def _drop_reports(engine: Engine, gone: Iterable[Any]) -> None:
     """A subject lists the reports of its sessions too: which of them went, the service knows."""
-    for obj in gone:
-        if type(obj).__name__ == "Session":
-            subject = writes.owner(obj, "subject")
-            if subject is not None:
-                writes.reload(engine, (subject, ("reports",)))
+    sessions = [one for one in gone if type(one).__name__ == "Session"]
+    writes.reload(engine, *((one, ("reports",)) for one in writes.holders(engine, sessions, "subject")))

@@ -182,7 +182,9 @@ def norm_id(norm: Any) -> str | None:
 
 
 def _reports(session: Session) -> list[tuple[Any, tuple[str, ...]]]:
-    return [(session, ("reports",)), (writes.owner(session, "subject"), ("reports",))]
+    engine = writes.attached(session, "reports")
+    above = writes.holders(engine, [session], "subject")
+    return [(one, ("reports",)) for one in (session, *above)]
 
 
 def _made(session: Session) -> Collection[Report]:

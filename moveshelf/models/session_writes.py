@@ -115,13 +115,11 @@ def set_date(session: Session, when: date | str) -> None:
         with engine.lock:
             _wrote(engine, session)
             engine.put(session, Session.fields["date"], date.fromisoformat(day))
-            for name in ("subject", "project"):
-                holder = writes.owner(session, name)
-                if holder is not None:
-                    engine.wrote((holder.id, "sessions"))
-                    members = writes.listing(holder, "sessions")
-                    if members is not None:
-                        members._moved(session, writes.order_of_sessions)
+            for holder in writes.holders(engine, [session], "subject", "project"):
+                engine.wrote((holder.id, "sessions"))
+                members = writes.listing(holder, "sessions")
+                if members is not None:
+                    members._moved(session, writes.order_of_sessions)
 
 
 def rename(session: Session, name: str) -> None:
@@ -149,13 +147,9 @@ def _move(engine: Engine, session: Session, name: str) -> None:
     first = old.strip("/").split("/")[0]
     new = f"/{first}/{name}/"
     engine.put(session, Session.fields["path"], new)
-    engine.wrote((session.id, "clips"), (session.id, "norms"))
+    above = writes.holders(engine, [session], "project", "subject")
+    engine.wrote(*((one.id, name) for one in (session, *above) for name in ("clips", "norms", "sessions")))
     project = writes.loaded(session, "project")
-    if isinstance(project, str):
-        engine.wrote((project, "clips"), (project, "sessions"), (project, "norms"))
-    subject = writes.loaded(session, "subject")
-    if isinstance(subject, str):
-        engine.wrote((subject, "sessions"))
     before = "/" + old.strip("/")
     for obj in engine.objects:
         if type(obj).__name__ not in ("Clip", "Norm"):
@@ -274,7 +268,7 @@ def update_clip(clip: Clip, changes: Mapping[str, Any]) -> None:
                 for name in own:
                     engine.drop(clip, type(clip).fields[name])
             if "projectPath" in said:  # views of conditions are made of the session's list
-                for name in ("session", "project"):
-                    members = writes.listing(writes.owner(clip, name), "clips")
+                for holder in writes.holders(engine, [clip], "session", "project"):
+                    members = writes.listing(holder, "clips")
                     if members is not None and members._is_loaded():
                         members._fill(list(members._members()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ..errors import (
     ValidationError,
 )
 from ..lazy.entity import Entity
-from ..lazy.fields import Many, Scalar, deleted
+from ..lazy.fields import Many, One, Scalar, deleted
 from ..lazy.state import NOT_LOADED, State, peek
 from ..metadata import to_date
 from . import mutations
@@ -85,11 +85,29 @@ def loaded(obj: Entity, name: str) -> Any:
     return NOT_LOADED if value.__class__ is State else value
 
 
-def owner(obj: Entity, name: str) -> Entity | None:
-    """The living object that a One field leads to, as far as it is known; never a request."""
-    identity = loaded(obj, name)
-    engine = obj._engine
-    return engine.peek(identity) if isinstance(identity, str) and engine is not None else None
+def holders(engine: Engine, objects: Iterable[Any], *links: str) -> list[Any]:
+    """The living objects that those One fields of `objects` lead to, or may lead to where they are not loaded.
+
+    After a `refresh()` an object does not know whose it is: then everybody of that class counts. Never a request.
+    """
+    found: dict[str, Any] = {}
+    unknown: set[type[Entity]] = set()
+    for obj in objects:
+        for name in links:
+            field = type(obj).fields.get(name)
+            if not isinstance(field, One):
+                continue
+            identity = loaded(obj, name)
+            if identity is NOT_LOADED:
+                unknown.add(field.target)
+            elif isinstance(identity, str) and identity not in found:
+                holder = engine.peek(identity)
+                if holder is not None:
+                    found[identity] = holder
+    if unknown:
+        kinds = tuple(unknown)
+        found.update((one.id, one) for one in engine.objects if isinstance(one, kinds))
+    return list(found.values())
 
 
 def listing(obj: Entity | None, name: str) -> Any:

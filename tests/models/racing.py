@@ -24,7 +24,7 @@ def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], A
             found[name] = error
 
     sandbox.requests.clear()
-    sandbox.latency(0, per_object=0.25)
+    sandbox.latency(0, per_object=0.6)
     threads = [threading.Thread(target=run, args=pair) for pair in reads.items()]
     try:
         for thread in threads:

@@ -384,7 +384,8 @@ def test_rm_asks(mine: Sandbox, shell: Any, tree: Path, monkeypatch: pytest.Monk
     assert shell("rm", path)[0] == 130
     assert shell("ls", path)[0] == 0
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    assert shell("rm", path)[:2] == (0, "deleted 1 session, 2 trials, 2 files\n")
+    code, out, _ = shell("rm", path)
+    assert (code, out.strip()) == (0, "deleted 1 session, 2 trials, 2 files")
     assert shell("ls", path)[0] == 3
 
 

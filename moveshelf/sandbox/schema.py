@@ -70,9 +70,10 @@ class Document:
         self.operations: dict[str, OperationDefinitionNode] = {}
         try:
             self.node = parse(text)
-        except GraphQLError as error:
+        except (GraphQLError, RecursionError) as error:  # the latter before graphql-core 3.3.2
+            deep = GraphQLError("The document is nested too deep.")
             self.node = DocumentNode(definitions=())
-            self.errors = [error]
+            self.errors = [error if isinstance(error, GraphQLError) else deep]
             return
         self.errors = list(validate(schema, self.node))
         for definition in self.node.definitions:

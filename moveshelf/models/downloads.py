@@ -208,15 +208,21 @@ def gather(root: Any) -> Iterator[Found]:
 
 
 def _project(project: Project) -> Iterator[Found]:
-    project.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        # the listing of all clips shows those that are in no session; it travels beside the rest
+        listing = pool.submit(lambda: list(project.clips))
+        project.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
+        every = listing.result()
     held: set[str] = set()
     for subject in project.subjects:
         for session in subject.sessions:
             held.update(clip.id for clip in session.clips)
             yield from _session(session, (_part(subject), _part(session)))
-    # clips that are in no session: their folders are only names
-    loose = [clip for clip in project.clips if clip.id not in held]
+    loose = [clip for clip in every if clip.id not in held]
     Collection(project._engine, Clip, items=loose).load("files", "original_name")
+    # their folders are only names
     for clip in loose:
         names = [name for name in (clip.path or "").split("/") if name]
         yield from _clip(clip, (*((("folder", name), name) for name in names), _clip_part(clip)))

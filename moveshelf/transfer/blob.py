@@ -62,12 +62,14 @@ class Stored(NamedTuple):
 class Gauge:
     """What a run has moved so far. Written on the I/O thread, read by who shows it."""
 
-    __slots__ = ("bytes", "expected", "files")
+    __slots__ = ("bytes", "expected", "files", "slow")
 
     def __init__(self, expected: int = 0) -> None:
         self.bytes = 0
         self.expected = expected
         self.files = 0
+        self.slow = False
+        """Whether the disk has been seen to hold up the other transfers."""
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

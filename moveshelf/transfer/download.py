@@ -113,7 +113,7 @@ async def _fetch(
                     await run.attempt(url)
                 if arrived is not None:
                     arrived()
-                crc = await in_thread(partial.finish, partial.handed_over(), overwrite)
+                crc = await run.finish(overwrite)
                 return Fetched(partial.offset, crc, min(resumed, partial.offset))
             except ChecksumError:
                 wrong += 1
@@ -159,7 +159,6 @@ class _Run:
         self._expected = 0
         self._counted = 0
         self._writing: asyncio.Future[None] | None = None
-        self._slow = False
 
     def count(self, size: int) -> None:
         self._counted += size
@@ -229,14 +228,23 @@ class _Run:
         A disk that takes it at once is written to from here: changing threads costs more than the writing. From the
         first time that it does not, a worker thread writes while the next block is read, and no more than that.
         """
-        if not self._slow:
+        if not self.gauge.slow:
             begin = time.perf_counter()
             self.partial.write(self.partial.handed_over())
-            self._slow = time.perf_counter() - begin > SLOW
+            self.gauge.slow = time.perf_counter() - begin > SLOW
             return
         await self.settle()
         loop = asyncio.get_running_loop()
         self._writing = loop.run_in_executor(None, self.partial.write, self.partial.handed_over())
+
+    async def finish(self, overwrite: bool) -> str:
+        """Verify and put in place: from here, or from a worker thread, as `_flush` does."""
+        if self.gauge.slow:
+            return await in_thread(self.partial.finish, self.partial.handed_over(), overwrite)
+        begin = time.perf_counter()
+        crc = self.partial.finish(self.partial.handed_over(), overwrite)
+        self.gauge.slow = time.perf_counter() - begin > SLOW
+        return crc
 
     async def settle(self) -> None:
         """Wait for the writing in progress."""

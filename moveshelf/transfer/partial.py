@@ -38,6 +38,7 @@ class Partial:
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._descriptor: int | None = None
+        self._noted = False  # there is a sidecar
         self._shared = False  # another process downloads the same file here: ours has a name of its own
 
     @property
@@ -81,6 +82,7 @@ class Partial:
             self.discard()
             return
         self.known = known
+        self._noted = True
         self._descriptor = descriptor
 
     def begin(self, known: Stored) -> None:
@@ -126,8 +128,9 @@ class Partial:
         except OSError as error:
             raise TransferError(f"{self.target} cannot be put in place: {error.strerror or error}.") from None
         self._close()
-        with suppress(OSError):
-            self._sidecar.unlink()
+        if self._noted:
+            with suppress(OSError):
+                self._sidecar.unlink()
         return crc
 
     def _verified(self, what: str) -> str:
@@ -163,6 +166,7 @@ class Partial:
             # the sidecar first: bytes without it are never continued
             with suppress(OSError):
                 self._sidecar.unlink()
+            self._noted = False
             if os.name == "nt":
                 self._close()
             with suppress(OSError):
@@ -174,8 +178,11 @@ class Partial:
         return self.path.with_name(self.path.name + ".json")
 
     def _open(self) -> int:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = self._claim(create=True)
+        try:
+            descriptor = self._claim(create=True)
+        except FileNotFoundError:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = self._claim(create=True)
         if descriptor is None:
             self._shared = True
             self.path = self.path.with_name(f"{self.path.stem}-{secrets.token_hex(4)}.part")
@@ -186,6 +193,7 @@ class Partial:
         if self.known.etag and not self._shared and not self.complete:
             text = json.dumps({"key": self.key, **self.known._asdict()})
             self._sidecar.write_text(text, encoding="utf-8")
+            self._noted = True
         self._descriptor = descriptor
         return descriptor
 

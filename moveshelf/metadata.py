@@ -190,10 +190,12 @@ def to_datetime(text: Any) -> datetime | str | None:
     if not isinstance(text, str):
         return None
     try:
-        # what Python 3.10 does not read: a Z, and fractions of other than three or six digits
-        when = datetime.fromisoformat(
-            _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", re.sub(r"[Zz]$", "+00:00", text))
-        )
+        when = datetime.fromisoformat(text)
     except ValueError:
-        return text
+        try:
+            # what Python 3.10 does not read: a Z, and fractions of other than three or six digits
+            zoned = re.sub(r"[Zz]$", "+00:00", text)
+            when = datetime.fromisoformat(_FRACTION.sub(lambda found: f".{found[1]:0<6.6}", zoned))
+        except ValueError:
+            return text
     return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)

@@ -375,3 +375,6 @@ def _revive(name: str, items: Iterable[Any] | None) -> Collection[Any]:
 
         importlib.import_module("moveshelf.models")
     return Collection(None, ENTITIES[name], items=None if items is None else list(items))
+
+
+Many.made_of = Collection

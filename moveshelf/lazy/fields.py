@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import DeletedError, DetachedError
 from .state import DELETED, NOT_LOADED, Milestone, State, peek
@@ -193,6 +193,9 @@ class Many(Reference[C]):
     question may not be the whole list.
     """
 
+    #: Collection, which sets itself here: the two rooms name each other
+    made_of: ClassVar[type[Collection[Any]]]
+
     def __init__(
         self,
         wire: str,
@@ -251,12 +254,10 @@ class Many(Reference[C]):
 
     def collection(self, obj: Entity) -> Collection[C]:
         """The one Collection of this field on `obj`, made when there is none; never a request."""
-        from .collection import Collection
-
         engine = obj._engine
         with nullcontext() if engine is None else engine.lock:
             found: Collection[Any] | State = self.read(obj)
             if isinstance(found, State):
-                found = Collection(engine, self.target, owner=obj.id, field=self)
+                found = self.made_of(engine, self.target, owner=obj.id, field=self)
                 setattr(obj, self.slot, found)
             return found

@@ -45,7 +45,8 @@ def _session_of(clip: Clip) -> str | None:
     wanted = "/".join(parts[:2])
     project = clip.project
     if (clip._cohort is not None and clip._cohort.full) or project.is_loaded("sessions"):
-        candidates: Sequence[Session] = project.sessions._named().get(parts[1], ())  # one listing serves a whole loop
+        # one listing serves a whole loop
+        candidates: Sequence[Session] = project.sessions._named().get(parts[1], ())
     else:
         candidates = tuple(
             session

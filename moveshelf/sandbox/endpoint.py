@@ -147,7 +147,8 @@ class Endpoint:
             )
         assert document is not None
         assert operation is not None
-        async with self.turn:  # one after the other, and what is due meanwhile between: no answer waits for a burst
+        # one after the other, and what is due meanwhile between: no answer waits for a burst
+        async with self.turn:
             await sleep(0)
             service.fault = fault
             try:

@@ -135,13 +135,15 @@ class Channel:
             self.transport.session if self.transport is not None else None,
             self.blobs.session if self.blobs is not None else None,
         ]
-        for session in sessions:
+        farewells = []
+        for session in sessions:  # all of them before the first wait, in which the program may end
             if session is not None:
-                gone = create_aiohttp_closed_event(session)
+                farewells.append(create_aiohttp_closed_event(session))
                 await session.close()
-                # TLS says goodbye; gql's own close waits ten seconds for the other side's
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(gone.wait(), 0.5)
+        for gone in farewells:
+            # TLS says goodbye; gql's own close waits ten seconds for the other side's
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(gone.wait(), 0.5)
         await asyncio.sleep(0)  # the loop closes the sockets in its next round
 
     def abandon(self) -> None:
@@ -181,8 +183,8 @@ class Channel:
         self.leaving = True
         if not self.tasks and not self.closed:
             task = self.home.loop.create_task(self.close())
-            self.home.tasks.add(task)
-            task.add_done_callback(self.home.tasks.discard)
+            self.home.farewells.add(task)
+            task.add_done_callback(self.home.farewells.discard)
 
     async def ask(self, job: Job) -> Answer:
         attempt = 1

@@ -181,6 +181,8 @@ class IOThread:
         self.tasks: set[asyncio.Task[None]] = set()
         self.closers: set[Callable[[], Awaitable[None]]] = set()
         """What closes open sessions; called at the end of the process."""
+        self.farewells: set[asyncio.Task[None]] = set()
+        """Clients that are being closed because nobody has them any more; the end of the program lets them finish."""
         self.orphan: weakref.WeakSet[Any] = weakref.WeakSet()
         """Whatever has to be told (`abandon()`) that a fork has left it without its loop."""
         self.thread = threading.Thread(target=self._run, name="moveshelf-io", daemon=True)
@@ -232,6 +234,8 @@ class IOThread:
                 await asyncio.wait(tasks, timeout=FAREWELL / 4)
             for close in list(self.closers):
                 await close()
+            if self.farewells:
+                await asyncio.wait(list(self.farewells), timeout=FAREWELL / 4)
             await asyncio.sleep(0)  # the transports' own farewells
         finally:
             self.loop.stop()

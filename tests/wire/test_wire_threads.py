@@ -10,6 +10,8 @@ import sys
 import textwrap
 import threading
 import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from faultserver import FaultServer, Hold, ok, reply
@@ -17,6 +19,9 @@ from faultserver import FaultServer, Hold, ok, reply
 from moveshelf.errors import DetachedError, RequestError
 from moveshelf.wire import Pending, Wire
 from moveshelf.wire import thread as wire_thread
+
+if TYPE_CHECKING:
+    from moveshelf.sandbox import Sandbox
 
 QUERY = "query Ask { ok }"
 
@@ -494,3 +499,26 @@ def test_pools_of_forked_processes():
             server.url,
         )
     assert (done.stdout, done.stderr) == ("12\n{'ok': True}\n", "")
+
+
+FORGOTTEN = """
+import sys, tempfile, moveshelf
+def client():
+    ms = moveshelf.connect(api_key=sys.argv[2], api_url=sys.argv[1])
+    ms.projects["lab/demo"].download(tempfile.mkdtemp(dir=sys.argv[3]), include="event.json", progress=False)
+    return ms
+first, second = client(), client()
+del first
+"""
+
+
+def test_a_program_may_end_while_a_forgotten_client_is_being_closed(demo: Sandbox, tmp_path: Path) -> None:
+    """The store's session is closed with the service's: nothing complains when Python ends."""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-c", FORGOTTEN, demo.api_url, demo.api_key, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "Unclosed" not in done.stderr

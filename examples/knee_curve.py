@@ -23,13 +23,13 @@ def curve(clip: moveshelf.Clip) -> dict[float, float]:
 def main(name: str = "P-001", project: str = "lab/demo") -> None:
     with moveshelf.connect() as ms:
         subject = ms.projects[project].subjects[name]
-        print(f"{'session':22} {'min':>6} {'max':>6} {'at':>5}")
+        print(f"{'session, degrees':22} {'min':>6} {'max':>6} {'at':>5}")
         for session in subject.sessions:
             trials = [curve(clip) for clip in session.conditions["Barefoot"].clips]
             common = [percent for percent in trials[0] if all(percent in trial for trial in trials)]
             mean = {percent: fmean(trial[percent] for trial in trials) for percent in common}
             peak = max(mean, key=mean.__getitem__)
-            print(f"{session.name:22} {min(mean.values()):5.1f}° {mean[peak]:5.1f}° {peak:4.0f}%")
+            print(f"{session.name:22} {min(mean.values()):6.1f} {mean[peak]:6.1f} {peak:4.0f}%")
 
 
 if __name__ == "__main__":

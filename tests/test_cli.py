@@ -156,12 +156,22 @@ def test_info(there: Sandbox, shell: Any) -> None:
 # --- how it ends
 
 
+def test_a_name_that_several_share(there: Sandbox, shell: Any) -> None:
+    with there.connect() as ms:
+        subject = ms.projects["lab/practice"].create_subject("Twins")
+        session = subject.create_session("2024-01-02")
+        ids = [session.create_clip("Same", condition=condition).id for condition in ("One", "Other")]
+        code, out, err = shell("ls", "lab/practice:Twins/2024-01-02//Same")
+        subject.delete()
+    assert (code, out) == (3, "")
+    assert all(one in err for one in ids)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["ls", "lab/demo:P-01"], 3, "no subject 'P-01' in lab/demo; did you mean"),
         (["ls", "nowhere"], 3, "no project 'nowhere'"),
-        (["ls", f"{SESSION}//Trial-1"], 3, "2 clips"),
         (["ls", "lab/demo:a/b/c/d/e/f"], 2, "is no path"),
         (["ls", "https://example.org/else"], 2, "is no page of"),
         (["lss"], 2, "did you mean 'ls'?"),

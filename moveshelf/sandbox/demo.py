@@ -40,8 +40,9 @@ def build(service: Service) -> None:
                 conditions = {"Barefoot": "Free", "Braced": "Free" if number % 3 else "Slow"}
                 if number % 4 == 0:
                     conditions["Running"] = "VeryFast"
-                for condition, speed in conditions.items():
-                    rows += _trials(service, session, condition, speed, gap=number == 5 and index == 0)
+                for place, (condition, speed) in enumerate(conditions.items()):
+                    gap = number == 5 and index == 0
+                    rows += _trials(service, session, condition, speed, before=place * TRIALS, gap=gap)
                 day += timedelta(days=dice.randrange(150, 240))
                 last = session if number == 1 else last
         store.add(*rows, ordered=False)
@@ -124,7 +125,10 @@ def _session(service: Service, project: Any, subject: Any, number: int, index: i
     )
 
 
-def _trials(service: Service, session: Any, condition: str, speed: str, *, gap: bool) -> list[Row]:
+def _trials(
+    service: Service, session: Any, condition: str, speed: str, *, before: int, gap: bool
+) -> list[Row]:
+    """Three trials of a condition, numbered on through the session: a title leads to one of them."""
     store, made = service.store, []
     subject, name = session.names
     for trial in range(1, TRIALS + 1):
@@ -132,7 +136,7 @@ def _trials(service: Service, session: Any, condition: str, speed: str, *, gap: 
             Clip,
             project=session.project,
             session=session.id,
-            title=f"Trial-{trial}",
+            title=f"Trial-{before + trial}",
             description=f"{condition}, {subject}" if trial == 1 else None,
             created=f"{session.date[:10]}T{9 + len(condition) % 4:02d}:{10 + 5 * trial:02d}:00+00:00",
             path=f"{session.path}{condition}/",

@@ -420,3 +420,14 @@ def test_sparse_parents_fill_their_childrens_chunks(shared: Sandbox) -> None:
         shared.requests.clear()
         assert list(walk(ms.projects[project])) == wanted(shape)
         assert asked(shared) <= 1.2 * least(shape) + 3, (operations(shared), least(shape))
+
+
+def test_the_line_that_names_what_is_on_the_path(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"]
+        for subject in project.subjects:
+            for session in subject.sessions:
+                for clip in session.conditions["Barefoot"].clips:
+                    assert "angles.json" in clip.files
+        angles = project.subjects[0].sessions[-1].clips["Trial-1"].files["angles.json"].json()
+        assert list(angles) == ["data"]

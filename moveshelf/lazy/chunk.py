@@ -28,7 +28,6 @@ class Chunk:
         "group",
         "ids",
         "kind",
-        "patient",
     )
 
     def __init__(
@@ -40,7 +39,6 @@ class Chunk:
         self.ids = ids
         self.cohort = cohort
         self.counted = False
-        self.patient = False
         self.clock = engine.clock
         self.done = threading.Event()
         self.error: BaseException | None = None

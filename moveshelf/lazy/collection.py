@@ -127,6 +127,10 @@ class Collection(Members[C], Sequence[C], Generic[C]):
             owner = self._owner_now()
             if owner is not None and owner._cohort is not None:
                 return owner._cohort.child(field, select, full)
+        return self._begin(full)
+
+    def _begin(self, full: bool) -> Cohort:
+        """The cohort that begins with these members: one for loops, one for those picked out."""
         if self._roots is None:
             self._roots = [None, None]
         found = self._roots[full]

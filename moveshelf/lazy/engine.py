@@ -14,7 +14,7 @@ from .entity import BY_WIRE, Entity
 from .fields import BASIC, Field, Many, One
 from .loader import Loader
 from .preload import preload
-from .selection import Selection, document, group
+from .selection import Selection, document
 
 E = TypeVar("E", bound=Entity)
 
@@ -133,6 +133,3 @@ def require(engine: Engine | None, what: str) -> Engine:
     if engine is None:
         raise DetachedError(f"{what} needs a connection, and this is a copy without one")
     return engine
-
-
-__all__ = ["Engine", "group", "require"]

@@ -200,7 +200,6 @@ class Loader(Keeper):
         name: str,
         ids: list[str],
         cohort: Cohort | None,
-        patient: bool = False,
     ) -> Chunk:
         """Put a request on its way. The lock is held; the answer is put away by the I/O thread."""
         chunk = Chunk(self, kind, name, ids, cohort)
@@ -208,9 +207,9 @@ class Loader(Keeper):
         lister = next(
             (f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None
         )
-        chunk.patient = patient or (len(ids) == 1 and lister is None)
+        patient = len(ids) == 1 and lister is None  # nothing smaller can be asked
         try:
-            pending = self.ask(kind, selection, ids, halve=not chunk.patient)
+            pending = self.ask(kind, selection, ids, halve=not patient)
             for identity in ids:
                 self.flights[identity, name] = chunk
             pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))

@@ -39,7 +39,6 @@ class InCondition:
     """Selects the clips of one condition, without a request."""
 
     name: str
-    session_paths: bool = True
 
     def pick(self, items: Sequence[Any]) -> Sequence[Any]:
         """The clips of the condition among one session's."""
@@ -84,12 +83,7 @@ class ConditionClips(Collection["Clip"]):
             only = InCondition(self._condition.name) if self._condition._by_name else None
             assert self._field is not None
             return owner._cohort.child(self._field, only, full)
-        if self._roots is None:
-            self._roots = [None, None]
-        found = self._roots[full]
-        if found is None:
-            found = self._roots[full] = Cohort([one.id for one in self._members()], full=full)
-        return found
+        return self._begin(full)
 
     def _where(self) -> str:
         return f"condition {self._condition.name!r}"

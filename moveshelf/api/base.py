@@ -112,20 +112,20 @@ class Flat:
         """
         if self._http is not None:
             return self._through_http(query, kwargs)
-        try:
-            return self._connection().wire.execute(query, kwargs)
-        except ValidationError as error:
-            raise InputTypeError(error.message, error.errors) from None
-        except MoveshelfError as error:
-            raise dressed(error) from None
+        return _exchange(self._connection(), query, kwargs, keep=False)[0]
 
     def _ask(self, question: Question, **variables: Any) -> Any:
         """Send a question of ours, have the objects take the answer in, and return its `data`."""
         link = self._link if self._http is not None else self._connection()
-        clock = 0 if link is None else link.engine.clock
-        data = self._dispatch_graphql(question.text, **variables)
-        if link is not None:
-            link.ledger.answered(question, data, clock)
+        if link is None:
+            return self._dispatch_graphql(question.text, **variables)
+        clock = link.engine.clock
+        body = b""
+        if self._http is None and getattr(self._dispatch_graphql, "__func__", None) is Flat._dispatch_graphql:
+            data, body = _exchange(link, question.text, variables, keep=link.ledger.notes)
+        else:
+            data = self._dispatch_graphql(question.text, **variables)
+        link.ledger.answered(question, data, clock, body)
         return data
 
     # what writes do to the objects --------------------------------------------------------------------------
@@ -176,6 +176,17 @@ class Flat:
         if "errors" in answer:
             raise GraphQlException(answer["errors"])
         return answer["data"]
+
+
+def _exchange(link: _Link, query: str, variables: dict[str, Any], *, keep: bool) -> tuple[Any, bytes]:
+    """An answer's `data`, and its body if `keep`."""
+    try:
+        answer = link.wire.exchange(query, variables, keep=keep)
+    except ValidationError as error:
+        raise InputTypeError(error.message, error.errors) from None
+    except MoveshelfError as error:
+        raise dressed(error) from None
+    return answer.data if answer.data is not None else {}, answer.body
 
 
 def refusal(what: str, response: Any) -> RequestError:

@@ -6,7 +6,6 @@ does.
 
 from __future__ import annotations
 
-import marshal
 import re
 import threading
 from collections import deque
@@ -15,6 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..wire.codec import decode, encode
 from .documents import Question
 
 if TYPE_CHECKING:
@@ -71,14 +71,20 @@ class Ledger:
             self._size = 0
             self.kept.clear()
 
-    def answered(self, question: Question, data: Any, clock: int) -> None:
-        """An answer came; `clock` is the engine's when the question was sent."""
+    @property
+    def notes(self) -> bool:
+        """Whether answers are written down: nobody has asked for the objects yet."""
+        return not self._looked
+
+    def answered(self, question: Question, data: Any, clock: int, body: bytes = b"") -> None:
+        """An answer came; `clock` is the engine's when the question was sent, `body` the answer as it came,
+        where it is known."""
         if self._looked:
             self._read(question, data, clock)
             return
-        with suppress(ValueError):  # an overridden _dispatch_graphql answered with something else than JSON
-            # a copy: what the script gets, it may change
-            self._note(_Entry(question, marshal.dumps(data), clock, "", ()))
+        # not `data` itself: what the script gets, it may change
+        with suppress(TypeError, ValueError, RecursionError):  # an overridden method may answer anything
+            self._note(_Entry(question, body or encode({"data": data}), clock, "", ()))
 
     def changed(self, identity: str, names: tuple[str, ...]) -> None:
         """Something of the object was written, or may have been; see `changed`."""
@@ -114,7 +120,7 @@ class Ledger:
         if entry.question is None:
             self._write(entry.kind, *entry.arguments)
         else:
-            self._read(entry.question, marshal.loads(entry.body), entry.clock)
+            self._read(entry.question, decode(entry.body).get("data"), entry.clock)
 
     def _write(self, kind: str, *arguments: Any) -> None:
         if kind == "gone":

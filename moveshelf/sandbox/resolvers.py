@@ -206,8 +206,8 @@ def _recent_sessions(context: Context, project: Any, arguments: dict[str, Any]) 
 
 
 def _session_norms(context: Context, session: Any, arguments: dict[str, Any]) -> Any:
-    project = context.service.store.rows[session.project]
-    return [norm for norm in project.norms if norm.path and (norm.path + "/").startswith(session.path)]
+    norms = context.service.store.rows[session.project].norms
+    return norms and [norm for norm in norms if norm.path and (norm.path + "/").startswith(session.path)]
 
 
 def _comments(context: Context, clip: Any, arguments: dict[str, Any]) -> Any:

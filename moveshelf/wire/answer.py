@@ -14,6 +14,8 @@ class Answer(NamedTuple):
     size: int
     """Bytes of its body, unpacked."""
     status: int
+    body: bytes
+    """As it came, where it was asked for; else empty."""
 
 
 class Job(NamedTuple):
@@ -24,3 +26,5 @@ class Job(NamedTuple):
     mutation: bool
     retry: bool
     halve: bool
+    keep: bool
+    """The answer's body is wanted, too."""

@@ -229,7 +229,8 @@ class Channel:
                 )
             if job.halve and errors and result.data is None and speaks_of_size(errors):
                 return Failure(REFUSED, status=result.status, request_id=result.request_id, errors=errors)
-            return Answer(result.data, errors, result.request_id, result.size, result.status)
+            body = result.body if job.keep else b""
+            return Answer(result.data, errors, result.request_id, result.size, result.status, body)
         seconds = perf_counter() - start
         self.meter.exchange(len(job.body) if failure.kind not in (UNSENT, BARRED) else 0, size, seconds)
         logger.debug("%s: %s, %.0f ms", job.operation, failure.status or failure.kind, seconds * 1000)

@@ -80,13 +80,14 @@ class Wire:
         operation: str | None = None,
         retry: bool = True,
         halve: bool = False,
+        keep: bool = False,
     ) -> Pending[Answer]:
         """Send a document; returns at once, from any thread.
 
         The Pending's result is an Answer, whose `errors` are not raised. It raises RequestError (or what
         derives from it) when no answer came or the status is not a success. `halve`: the caller can ask a
-        smaller question and wants TooLargeError at once where that may help. `operation` names the
-        operation of a document that has several, and in messages.
+        smaller question and wants TooLargeError at once where that may help. `keep`: the answer comes with
+        its `body`. `operation` names the operation of a document that has several, and in messages.
 
         Raises BudgetError before anything is sent, ValidationError for variables that JSON has no form for,
         DetachedError after `close()`.
@@ -105,7 +106,7 @@ class Wire:
             channel = self._open()
             self._meter.charge(name)
             pending: Pending[Answer] = Pending(channel.home)
-            job = Job(body, name, described.mutation, retry, halve)
+            job = Job(body, name, described.mutation, retry, halve, keep)
             channel.home.loop.call_soon_threadsafe(channel.start, pending, channel.ask, (job,))
             return pending
         raise problem
@@ -119,12 +120,24 @@ class Wire:
         where the key is refused, OutcomeUnknownError where a mutation may or may not have been carried out,
         and RequestError for other failures.
         """
-        answer = self.submit(query, variables, operation=operation).result()
+        data = self.exchange(query, variables, operation=operation).data
+        return data if data is not None else {}
+
+    def exchange(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation: str | None = None,
+        keep: bool = False,
+    ) -> Answer:
+        """Like `execute`, and returns the whole answer; with its `body` if `keep`."""
+        answer = self.submit(query, variables, operation=operation, keep=keep).result()
         if answer.errors:
             raise query_error(
                 answer.errors, answer.data, operation or describe(query, operation).name, answer.request_id
             )
-        return answer.data if answer.data is not None else {}
+        return answer
 
     # -- counting
 

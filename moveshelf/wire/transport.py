@@ -43,11 +43,12 @@ class Document(GraphQLRequest):
 class Result(ExecutionResult):
     """gql's result with what belongs to this one response."""
 
-    __slots__ = ("request_id", "size", "status")
+    __slots__ = ("body", "request_id", "size", "status")
 
     request_id: str | None
     size: int
     status: int
+    body: bytes
 
 
 class Refused(TransportError):
@@ -87,7 +88,12 @@ class Transport(AIOHTTPTransport):
             what = "sent JSON that is no GraphQL answer"
             raise Refused(_strange(response, body, STRANGE, what, request_id), len(body))
         result = Result(data, complaints(answer) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
-        result.request_id, result.size, result.status = request_id, len(body), response.status
+        result.request_id, result.size, result.status, result.body = (
+            request_id,
+            len(body),
+            response.status,
+            body,
+        )
         return result
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
+import graphql
 import pytest
 from graphql import GraphQLObjectType, parse
 
+from moveshelf.sandbox import Sandbox
+from moveshelf.sandbox import execute as execution
 from moveshelf.sandbox.execute import Context, Refused, attach, execute
 from moveshelf.sandbox.mutations import MUTATIONS
 from moveshelf.sandbox.resolvers import FIELDS, LEAVES
@@ -123,3 +128,68 @@ def test_objects_are_counted_where_nodes_are_answered() -> None:
     projects = [{"id": "a"}, {"id": "b"}]
     assert run(lambda *_: {"projects": projects}) == (({"viewer": {"projects": projects}}, []), 2)
     assert run(lambda *_: {"projects": None}) == (({"viewer": {"projects": None}}, []), 0)
+
+
+WHOLE = """{ viewer { projects { __typename id title: name description canEdit norms { id clips { title } }
+  template { data } datasets { name downloadUri } configuration
+  subjects: patientsList { ...subject externalId sessions { id date metadata norms { id }
+    clips { id title hasVideo customOptions uploadStatus project { name }
+      additionalData { id dataType uploadStatus originalDataDownloadUri } } } } } } }
+fragment subject on Patient { id name updated metadata reports { id title } }"""
+
+
+def both(schema: Any, text: str, service: Any, count: list[int] | None = None) -> tuple[Any, Any]:
+    """What the short way answers, and graphql-core by itself."""
+    answers = []
+    for options in (execution._EXECUTOR, {}):
+        context = Context(service)
+        if count is not None:
+            count.append(0)
+        result = graphql.execute_sync(schema, parse(text), context_value=context, **options)
+        answers.append((json.dumps(result.formatted), context.objects))
+    return answers[0], answers[1]
+
+
+def test_the_short_way_answers_what_graphql_core_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    base: Any = graphql.Executor
+    plain = base.execute_field
+    whole: list[int] = []
+
+    def counting(self: Any, *arguments: Any) -> Any:
+        whole[-1] += 1
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(base, "execute_field", counting)
+    monkeypatch.setattr(time, "time", lambda: 1.8e9)  # signed addresses hold the time
+    with Sandbox(demo=True) as sandbox:
+        sandbox.generate(3, 2, 2, 2)
+        short, long = sandbox._call(
+            lambda service: both(service.documents.schema, WHOLE, service, whole)  # in the server's thread
+        )
+    assert short == long
+    assert len(short[0]) > 20_000
+    assert short[1] > 50
+    assert '"errors"' not in short[0]
+    # what is left to graphql-core are objects, and lists that hold some
+    assert 0 < whole[0] < whole[1] / 3
+
+
+def test_what_the_short_way_cannot_answer_becomes_graphql_cores_error() -> None:
+    def mistaken(row: Any) -> Any:
+        raise Refused(f"Not {row['id']}.")
+
+    schema = load_schema()
+    projects = [{"id": "a", "name": 7, "canEdit": "yes", "norms": ()}, {"id": None}]
+    attach(
+        schema,
+        {"Project": {"description": mistaken}},
+        {"Query": {"viewer": lambda *_: {"projects": projects}}},
+    )
+    for text, complaint in (
+        ("{viewer{projects{id name canEdit norms{id}}}}", "Cannot return null"),
+        ("{viewer{projects{description}}}", "Not a."),
+        ("{viewer{projects{canEdit}}}", "cannot represent"),
+    ):
+        short, long = both(schema, text, None)
+        assert short == long
+        assert complaint in short[0]

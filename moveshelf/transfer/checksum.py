@@ -8,6 +8,7 @@ google-crc32c's C code does the work; where only its pure Python form could be i
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -53,9 +54,18 @@ def _crcmod() -> Extend:
 
 def crc32c_value(data: Buffer, crc: int = 0) -> int:
     """The CRC-32C of `data` as an integer; `crc` is that of the bytes before it."""
-    if not isinstance(data, bytes):  # google's C code takes bytes alone
-        data = memoryview(data).tobytes()
-    return extender()(crc, data)
+    return extender()(crc, readable(data))
+
+
+def readable(data: Buffer) -> Any:
+    """The same bytes as google's C code takes them: bytes, or an array of ctypes over memory that can be written to,
+    which is no copy."""
+    if isinstance(data, bytes):
+        return data
+    view = memoryview(data)
+    if view.readonly or not view.contiguous:
+        return view.tobytes()
+    return (ctypes.c_ubyte * view.nbytes).from_buffer(view)
 
 
 class Crc32c:
@@ -71,8 +81,8 @@ class Crc32c:
 
     def update(self, data: Buffer) -> None:
         """Add the next bytes."""
-        chunk = data if isinstance(data, bytes) else memoryview(data).tobytes()
-        if chunk:
+        chunk = readable(data)
+        if len(chunk):
             self.value = self._extend(self.value, chunk)
 
     def digest(self) -> bytes:

@@ -23,6 +23,7 @@ from .blob import (
     stored,
 )
 from .partial import InMemory, Partial
+from .straight import Straight, possible
 
 if TYPE_CHECKING:
     from ..wire.network import Blobs
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 Address = Callable[[bool], Awaitable[str]]
 """`await address(False)` is a signed URL, `await address(True)` a new one: the last was refused."""
 
-BLOCK = 1 << 20
-"""Bytes that go to the disk at once; a smaller file is in memory until it is whole."""
 READ_AHEAD = 1 << 17
 """Bytes after which aiohttp stops reading from the socket (it takes twice as much)."""
+LARGE = 1 << 26
+"""Bytes from which on a body is worth a connection of its own."""
 SLOW = 0.02
 """Seconds that writing a block may hold up the other transfers."""
 WRONG = 3
@@ -208,37 +209,57 @@ class _Run:
                     await self.restart()
                 partial.begin(known)
             self.expect(partial.known.size)
-            await self._read(response, host)
+            missing = (partial.known.size or 0) - partial.offset
+            if partial.straight and missing >= LARGE and possible(response, missing):
+                await self._read_straight(response)
+            else:
+                await self._read(response)
+            await self.settle()
+            if partial.known.size is not None and partial.offset < partial.known.size:
+                raise cut_short(host, partial.offset, partial.known.size)
 
-    async def _read(self, response: Any, host: str) -> None:
+    async def _read(self, response: Any) -> None:
         partial = self.partial
-        size = partial.known.size
         while chunk := await response.content.readany():
-            partial.take(chunk)
+            rest = partial.take(chunk)
             self.count(len(chunk))
-            if partial.waiting >= BLOCK and not partial.complete:
-                await self._flush()
-        await self.settle()
-        if size is not None and partial.offset < size:
-            raise cut_short(host, partial.offset, size)
+            while rest:
+                await self._write()
+                rest = partial.take_rest(rest)
 
-    async def _flush(self) -> None:
+    async def _read_straight(self, response: Any) -> None:
+        partial = self.partial
+        with Straight(response, self.blobs.session.timeout.sock_read, self.count) as stream:
+            while not partial.complete:
+                room = partial.room()
+                if not room:
+                    await self._write()
+                    continue
+                try:
+                    await stream.fill(room)
+                finally:
+                    partial.took(room[: stream.filled])
+                if stream.filled < len(room):
+                    break
+
+    async def _write(self) -> None:
         """Put on the disk what has come.
 
         A disk that takes it at once is written to from here: changing threads costs more than the writing. From the
         first time that it does not, a worker thread writes while the next block is read, and no more than that.
         """
-        if not self.gauge.slow:
-            begin = time.perf_counter()
-            self.partial.write(self.partial.handed_over())
-            self.gauge.slow = time.perf_counter() - begin > SLOW
-            return
         await self.settle()
-        loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(None, self.partial.write, self.partial.handed_over())
+        block = self.partial.handed_over()
+        if self.gauge.slow:
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(None, self.partial.write, block)
+            return
+        begin = time.perf_counter()
+        self.partial.write(block)
+        self.gauge.slow = time.perf_counter() - begin > SLOW
 
     async def finish(self, overwrite: bool) -> str:
-        """Verify and put in place: from here, or from a worker thread, as `_flush` does."""
+        """Verify and put in place: from here, or from a worker thread, as `_write` does."""
         if self.gauge.slow:
             return await in_thread(self.partial.finish, self.partial.handed_over(), overwrite)
         begin = time.perf_counter()

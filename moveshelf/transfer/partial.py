@@ -22,10 +22,22 @@ from .locks import try_lock
 from .names import PART_PREFIX, safe_name
 
 UNKNOWN = Stored(None, None, None)
+BLOCK = 1 << 20
+"""Bytes that go to the disk at once. A smaller file is in memory until it is whole."""
+PIECE = 1 << 17
+"""Bytes of one call to the system. For larger ones Linux looks for larger pages, which a virtual machine may have to
+get from its host first: five times as slow."""
 
 
 class Partial:
-    """The bytes of one download so far. `offset` counts those taken, on disk or not yet."""
+    """The bytes of one download so far. `offset` counts those taken, on disk or not yet.
+
+    They are gathered in a block of memory while another is written, the same two by turns: to keep them as they came
+    would take new memory all the time, which costs more than the writing.
+    """
+
+    straight = True
+    """Whether bytes may be put into `room()`."""
 
     def __init__(self, target: Path, key: str) -> None:
         self.target = target
@@ -35,21 +47,19 @@ class Partial:
         self.known = UNKNOWN
         self.offset = 0
         self._crc = Crc32c()
-        self._waiting: list[bytes] = []
-        self._waiting_size = 0
+        self._block: bytearray | None = None
+        self._spare: bytearray | None = None
+        self._begin = 0  # where in the file the block begins
+        self._filled = 0  # bytes in it
+        self._torn = False  # a write failed: what comes after it has no place
         self._descriptor: int | None = None
         self._noted = False  # there is a sidecar
         self._shared = False  # another process downloads the same file here: ours has a name of its own
 
     @property
-    def waiting(self) -> int:
-        """Bytes taken that are not on the disk yet."""
-        return self._waiting_size
-
-    @property
     def unfinished(self) -> bool:
         """Whether there is something to keep or to tidy."""
-        return self._descriptor is not None or self._waiting_size > 0
+        return self._descriptor is not None or self._filled > 0
 
     @property
     def complete(self) -> bool:
@@ -84,40 +94,69 @@ class Partial:
         self.known = known
         self._noted = True
         self._descriptor = descriptor
+        self._begin = self.offset
 
     def begin(self, known: Stored) -> None:
         """A first answer of the store has come: what it tells holds for the bytes to come. No disk here."""
         self.known = known
 
-    def take(self, chunk: bytes) -> None:
-        """The next bytes; kept in memory until `flush`. No disk here."""
-        self._waiting.append(chunk)
-        self._waiting_size += len(chunk)
-        self.offset += len(chunk)
+    def take(self, chunk: bytes) -> memoryview:
+        """The next bytes. Those that have no room left are returned: for `take_rest`, after `write`. No disk here."""
+        self._crc.update(chunk)
+        return self.take_rest(memoryview(chunk))
 
-    def handed_over(self) -> list[bytes]:
-        """What waits, for `write` on another thread, while more is taken."""
-        parts, self._waiting, self._waiting_size = self._waiting, [], 0
-        return parts
+    def take_rest(self, rest: memoryview) -> memoryview:
+        """What was left of a chunk."""
+        room = self._room()
+        part = rest[: len(room)]
+        room[: len(part)] = part
+        self._filled += len(part)
+        self.offset += len(part)
+        return rest[len(part) :]
 
-    def write(self, parts: list[bytes]) -> None:
+    def room(self) -> memoryview:
+        """Where the next bytes can be put, to be told of with `took`; never more than are missing."""
+        room = self._room()
+        return room if self.known.size is None else room[: self.known.size - self.offset]
+
+    def took(self, part: memoryview) -> None:
+        """The beginning of `room()` has been filled."""
+        self._crc.update(part)
+        self._filled += len(part)
+        self.offset += len(part)
+
+    def _room(self) -> memoryview:
+        if self._block is None:
+            self._block = bytearray(min(self.known.size or BLOCK, BLOCK))
+        # blocks end at multiples of their size, also after a beginning from an earlier run
+        end = min(len(self._block), BLOCK - self._begin % BLOCK)
+        return memoryview(self._block)[self._filled : end]
+
+    def handed_over(self) -> memoryview:
+        """What waits, for `write` on another thread, while more is taken. The one before must have been written."""
+        block = memoryview(self._block or b"")[: self._filled]
+        self._block, self._spare = self._spare, self._block
+        self._begin += self._filled
+        self._filled = 0
+        return block
+
+    def write(self, block: memoryview) -> None:
         """Put bytes on the disk, after those before."""
         descriptor = self._descriptor
         if descriptor is None:
             descriptor = self._open()
-        for part in parts:
-            self._crc.update(part)
-            rest = memoryview(part)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+        self._torn = True  # unless all of it gets there
+        while block:
+            block = block[os.write(descriptor, block[:PIECE]) :]
+        self._torn = False
 
-    def finish(self, parts: list[bytes], overwrite: bool) -> str:
+    def finish(self, block: memoryview, overwrite: bool) -> str:
         """Write the rest, verify, and put the file in its place. The CRC-32C comes back, as base64.
 
         Raises ChecksumError, and then nothing is in place; TargetExistsError where something has come to be
         there.
         """
-        self.write(parts)
+        self.write(block)
         crc = self._verified(str(self.target))
         if not overwrite and os.path.lexists(self.target):
             raise TargetExistsError(f"{self.target} has come to exist meanwhile; it was left as it is.")
@@ -148,18 +187,19 @@ class Partial:
 
     def leave(self) -> None:
         """End without finishing: keep what can be continued, remove what cannot."""
-        parts = self.handed_over()
         if self.known.etag and not self._shared:
             with suppress(OSError):
-                self.write(parts)
+                if not self._torn:
+                    self.write(self.handed_over())
             self._close()
         else:
             self.discard()
 
     def discard(self) -> None:
         """Forget all bytes so far, here and on the disk."""
-        self.handed_over()
-        self.offset = 0
+        self.offset = self._begin = self._filled = 0
+        self._block = self._spare = None
+        self._torn = False
         self._crc = Crc32c()
         self.known = UNKNOWN
         if self._descriptor is not None:
@@ -189,7 +229,10 @@ class Partial:
             descriptor = self._claim(create=True)
             if descriptor is None:
                 raise TransferError(f"{self.path} cannot be locked.")
-        os.ftruncate(descriptor, 0)
+        if os.fstat(
+            descriptor
+        ).st_size:  # ext4 writes a file that was truncated to the disk before it closes it
+            os.ftruncate(descriptor, 0)
         if self.known.etag and not self._shared and not self.complete:
             text = json.dumps({"key": self.key, **self.known._asdict()})
             self._sidecar.write_text(text, encoding="utf-8")
@@ -221,6 +264,7 @@ class Partial:
             os.close(descriptor)
 
     def _close(self) -> None:
+        self._block = self._spare = None
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -228,6 +272,8 @@ class Partial:
 
 class InMemory(Partial):
     """The same for bytes that are wanted in memory, not in a file: `data` holds them in the end."""
+
+    straight = False
 
     def __init__(self, name: str) -> None:
         super().__init__(Path(safe_name(name)), "")
@@ -239,13 +285,13 @@ class InMemory(Partial):
         """Nothing is left of earlier runs."""
         return False
 
-    def write(self, parts: list[bytes]) -> None:
-        for part in parts:
-            self._crc.update(part)
-            self._parts.append(part)
+    def take(self, chunk: bytes) -> memoryview:
+        self.offset += len(chunk)
+        self._crc.update(chunk)
+        self._parts.append(chunk)
+        return memoryview(b"")
 
-    def finish(self, parts: list[bytes], overwrite: bool) -> str:
-        self.write(parts)
+    def finish(self, block: memoryview, overwrite: bool) -> str:
         crc = self._verified(self.name)
         self.data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts = []

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import shutil
+import ssl
+import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -111,20 +115,43 @@ class Store:
         return response
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of localhost's, and its key."""
+    tool = shutil.which("openssl")
+    if tool is None:
+        pytest.skip("no openssl here to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    line = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    line += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    if subprocess.run([tool, *line], capture_output=True).returncode:
+        pytest.skip("this openssl makes no certificate")
+    return cert, key
+
+
 @pytest.fixture
-def store() -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """With the parameter "tls": over https."""
     store = Store()
     loop = asyncio.new_event_loop()
+    context = None
+    if getattr(request, "param", None) == "tls":
+        cert, key = request.getfixturevalue("certificate")
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
 
     async def start() -> web.AppRunner:
         app = web.Application(client_max_size=1 << 40)
         app.router.add_route("*", "/{name:.*}", store.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "localhost" if context else "127.0.0.1", 0, ssl_context=context)
         await site.start()
         assert site._server is not None
-        store.base = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        store.base = f"https://localhost:{port}" if context else f"http://127.0.0.1:{port}"
         return runner
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -146,9 +173,15 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
+def timeout() -> float:
+    """Of the wire."""
+    return 120.0
+
+
+@pytest.fixture
+def wire(timeout: float) -> Iterator[Wire]:
     """A wire to nowhere: its blob session is what counts here."""
-    wire = Wire("http://127.0.0.1:9/graphql", "0" * 64)
+    wire = Wire("http://127.0.0.1:9/graphql", "0" * 64, timeout=timeout)
     yield wire
     wire.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -14,10 +15,18 @@ from little_store import QUICK, Store, crc
 
 from moveshelf.errors import ChecksumError, TargetExistsError, TransferError
 from moveshelf.transfer import download
-from moveshelf.transfer.download import BLOCK, Fetched, fetch
+from moveshelf.transfer.download import Fetched, fetch
+from moveshelf.transfer.partial import BLOCK
 
 Run = Callable[..., Any]
 BIG = os.urandom(3 * BLOCK + 12345)
+
+
+@pytest.fixture(autouse=True, params=["in pieces", "straight"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every one of these both ways: as aiohttp hands the pieces on, and straight from the socket."""
+    monkeypatch.setattr(download, "LARGE", 1 if request.param == "straight" else 1 << 60)
+    return str(request.param)
 
 
 class Addresses:
@@ -247,8 +256,6 @@ def test_redirects_end(run: Run, store: Store, tmp_path: Path) -> None:
 
 def test_two_at_once_to_one_target(run: Run, store: Store, tmp_path: Path) -> None:
     """Each writes a file of its own; the last one is in place, whole."""
-    import asyncio
-
     store.objects["x"] = BIG
     both = asyncio.Event()
 
@@ -270,8 +277,6 @@ def test_two_at_once_to_one_target(run: Run, store: Store, tmp_path: Path) -> No
 
 
 def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) -> None:
-    import asyncio
-
     store.objects["x"] = BIG
 
     async def hold(request: web.Request) -> web.StreamResponse | None:
@@ -306,3 +311,66 @@ def test_the_gauge_counts_each_byte_once(run: Run, store: Store, tmp_path: Path)
     gauge = download.Gauge()
     get(run, store, tmp_path / "x", gauge=gauge)
     assert gauge.bytes == gauge.expected == len(BIG)
+
+
+def trickle(parts: list[bytes], pause: float, size: int = len(BIG)) -> Callable[[web.Request], Any]:
+    """Sends one part after the other, and then no more."""
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": '"e"', "Content-Length": str(size)})
+        await response.prepare(request)
+        for part in parts:
+            await response.write(part)
+            await asyncio.sleep(pause)
+        await asyncio.sleep(30 if sum(map(len, parts)) < size else 0)
+        return response
+
+    return send
+
+
+@pytest.mark.parametrize("timeout", [0.4])
+def test_a_store_that_falls_silent(run: Run, store: Store, tmp_path: Path) -> None:
+    store.each = trickle([BIG[:BLOCK], BIG[BLOCK : BLOCK + 1000]], 0)
+    with pytest.raises(TransferError, match=r"no sign of life for 0\.4 s .* bytes are kept"):
+        get(run, store, tmp_path / "x")
+    # it went on from where it was, until nothing came any more
+    assert [asked for _, _, asked in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
+    (part,) = tmp_path.glob("*.part")
+    assert part.read_bytes()[: BLOCK + 1000] == BIG[: BLOCK + 1000]
+
+
+@pytest.mark.parametrize("timeout", [0.6])
+def test_a_slow_store_is_not_silent(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG[:1000]
+    store.each = trickle([BIG[at : at + 100] for at in range(0, 1000, 100)], 0.1, 1000)
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG[:1000]
+    assert len(store.log) == 1
+
+
+@pytest.mark.parametrize("store", ["tls"], indirect=True)
+def test_over_tls(run: Run, store: Store, tmp_path: Path) -> None:
+    store.objects["x"] = BIG
+    store.faults = [None, ("cut", BLOCK + 77), None, ("cut", 5), None]
+    for name in "abc":
+        get(run, store, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == BIG
+    assert len(store.log) == 5
+
+
+def test_only_large_bodies_cost_a_connection(
+    run: Run, store: Store, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers = set()
+
+    async def note(request: web.Request) -> None:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+
+    store.each = note
+    monkeypatch.setattr(download, "LARGE", 2 * BLOCK if way == "straight" else 1 << 60)
+    for size in (1000, len(BIG), 1000, len(BIG), 1000):
+        store.objects["x"] = BIG[:size]
+        get(run, store, tmp_path / "x", overwrite=True)
+        assert (tmp_path / "x").read_bytes() == BIG[:size]
+    assert len(peers) == (3 if way == "straight" else 1)

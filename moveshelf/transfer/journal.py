@@ -8,22 +8,27 @@ file. It holds ids and file names; no key, no URL.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
 import secrets
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from .locks import try_lock
 from .names import safe_name
 
 logger = logging.getLogger("moveshelf")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Key = tuple[str, str]
 """The clip's id (or another owner's), and the file's name."""
@@ -44,8 +49,19 @@ def state_folder() -> Path:
     return base / "moveshelf"
 
 
+def _alone(method: Callable[Concatenate[Journal, P], T]) -> Callable[Concatenate[Journal, P], T]:
+    """One thread at a time."""
+
+    @functools.wraps(method)
+    def locked(self: Journal, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
 class Journal:
-    """The uploads of one run, and what dead runs have left open. Its methods wait for the disk.
+    """The uploads of one run, and what dead runs have left open. Any thread; its methods wait for the disk.
 
     Where the folder cannot be written, it works without: what is left on the service then is left to the reader of
     the errors.
@@ -61,8 +77,10 @@ class Journal:
         self._descriptor: int | None = None
         self._path: Path | None = None
         self._usable = not readonly
+        self._lock = threading.RLock()
         self._inherit()
 
+    @_alone
     def mine(self, owner: str, name: str, pending: Iterable[str]) -> set[str]:
         """Those of the ids of `Pending` files with that name that are ours and dead.
 
@@ -78,11 +96,15 @@ class Journal:
                 found |= strange
         return found
 
+    @_alone
     def settle(self, owner: str, name: str, pending: Iterable[str]) -> None:
         """Of the files of that name only these are unfinished now: what else was begun is over."""
         ids = set(pending)
         self.over([one for one, key in self._made.items() if key == (owner, name) and one not in ids])
+        if not ids:  # whatever was asked for did not come, or is complete
+            self.forget(owner, name)
 
+    @_alone
     def want(self, entries: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         """About to ask the service for files: `(owner, name, ids of that name there are)`."""
         records = []
@@ -93,6 +115,7 @@ class Journal:
             )
         self._write(records)
 
+    @_alone
     def made(self, entries: Iterable[tuple[str, str, str | None]]) -> None:
         """The service has answered: `(owner, name, id)`; without an id: it has refused for certain."""
         records = []
@@ -107,16 +130,19 @@ class Journal:
             records.append({"op": "made", "owner": owner, "name": name, "id": identity})
         self._write(records)
 
+    @_alone
     def over(self, ids: Iterable[str]) -> None:
         """Those are verified, or deleted: nobody need care for them any more."""
         records = [{"op": "over", "id": identity} for identity in ids if self._made.pop(identity, None)]
         self._write(records, sync=False)  # lost, it costs one look at a file that is complete
 
+    @_alone
     def forget(self, owner: str, name: str) -> None:
         """Whatever was asked for under that name has been seen to."""
         if self._wanted.pop((owner, name), None):
             self._write([{"op": "forget", "owner": owner, "name": name}], sync=False)
 
+    @_alone
     def close(self) -> None:
         """Leave a file only where something is open."""
         descriptor, self._descriptor = self._descriptor, None

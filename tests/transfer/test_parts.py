@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,38 @@ def test_without_a_place_to_write_it_does_without(tmp_path: Path) -> None:
     journal.made([("clip", "a", "id-a")])
     assert journal.mine("clip", "a", ["id-a"]) == {"id-a"}
     journal.close()
+
+
+def test_threads_share_one_file(tmp_path: Path) -> None:
+    for attempt in range(20):
+        journal = Journal(URL, tmp_path)
+        start = threading.Barrier(4)
+
+        def begin(number: int, journal: Any = journal, start: Any = start, attempt: int = attempt) -> None:
+            start.wait()
+            journal.want([("clip", f"{number}", [])])
+            journal.made([("clip", f"{number}", f"id-{attempt}-{number}")])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(begin, range(4)))
+        assert len(list(tmp_path.rglob("*.jsonl"))) == 1
+        journal.over([f"id-{attempt}-{number}" for number in range(4)])
+        journal.close()
+        assert list(tmp_path.rglob("*.jsonl")) == []
+
+
+def test_a_wish_is_over_where_nothing_of_that_name_is_unfinished(tmp_path: Path) -> None:
+    journal = Journal(URL, tmp_path)
+    journal.want([("clip", "a", []), ("clip", "b", [])])
+    journal.close()
+    later = Journal(URL, tmp_path)
+    later.settle("clip", "a", [])
+    later.settle("clip", "b", ["new"])
+    assert later.mine("clip", "a", ["from elsewhere"]) == set()
+    assert later.mine("clip", "b", ["new"]) == {"new"}
+    later.forget("clip", "b")
+    later.close()
+    assert list(tmp_path.rglob("*.jsonl")) == []
 
 
 def test_it_holds_no_secret(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import MoveshelfError, NotFoundError, TransferError
 from ..lazy.chunk import errors_by_alias, query_error
-from ..transfer.sender import Made, Spec
+from ..transfer.desk import Made, Spec
 from ..wire import Answer, Pending, Wire
 
 T = TypeVar("T")

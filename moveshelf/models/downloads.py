@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -54,6 +55,8 @@ def download(
     wanted = Filter(include, data_types)
     folder_ = Path(to)
     engine = engine_of(root)
+    # what carries the bytes is imported while the listing is on its way
+    threading.Thread(target=_get_ready, daemon=True).start()
     found = sorted_out(gather(root), wanted)
     plan, ids = make_plan(engine, found, folder_, existing, title_of(root))
     if dry_run:
@@ -68,6 +71,13 @@ def download(
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
     return result
+
+
+def _get_ready() -> None:
+    from ..transfer import receiver  # noqa: F401
+    from ..transfer.checksum import extender
+
+    extender()
 
 
 class Filter:

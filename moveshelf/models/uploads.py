@@ -18,8 +18,9 @@ from .values import UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
+    from ..transfer.desk import Desk
     from ..transfer.run import Lane
-    from ..transfer.sender import Desk, Item
+    from ..transfer.sender import Item
     from ..transfer.source import Source
     from .project import Project
 

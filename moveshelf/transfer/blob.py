@@ -62,20 +62,25 @@ class Stored(NamedTuple):
 class Gauge:
     """What a run has moved so far. Written on the I/O thread, read by who shows it."""
 
-    __slots__ = ("bytes", "expected", "files", "slow")
+    __slots__ = ("bytes", "disk", "expected", "files")
 
     def __init__(self, expected: int = 0) -> None:
         self.bytes = 0
         self.expected = expected
         self.files = 0
-        self.slow = False
-        """Whether the disk has been seen to hold up the other transfers."""
+        self.disk = 0.0
+        """Seconds that the disk takes for one thing, as a mean of the last few."""
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run what may wait for a disk aside, so that the other transfers go on meanwhile."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(None, lambda: function(*args, **kwargs))
+
+
+def host_of(url: str) -> str:
+    """For messages: what may be told of a signed URL."""
+    return urlsplit(url).hostname or "the object store"
 
 
 @asynccontextmanager
@@ -87,12 +92,11 @@ async def exchange(
 
     A redirect is followed for what only reads: there is no key to carry along, and never from https to http.
     """
-    host = urlsplit(url).hostname or "the object store"
     seconds = blobs.session.timeout.sock_read or 0.0
     try:
         asked = blobs.request(method, url, allow_redirects=False, **options)
     except ValueError:
-        raise Broken(Failure(BARRED, f"{host} cannot be asked: the address is none")) from None
+        raise Broken(Failure(BARRED, f"{host_of(url)} cannot be asked: the address is none")) from None
     try:
         async with asked as response:
             status = response.status
@@ -102,11 +106,11 @@ async def exchange(
             if status in REDIRECTS and method != "PUT" and hops:
                 target = _redirected(response)
             else:
-                raise await _refusal(response, host)
+                raise await _refusal(response, host_of(url))
         async with exchange(blobs, method, target, accept=accept, hops=hops - 1, **options) as response:
             yield response
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-        raise Broken(failure_of(error, host, seconds)) from None
+        raise Broken(failure_of(error, host_of(url), seconds)) from None
 
 
 def stored(response: aiohttp.ClientResponse) -> Stored:

@@ -8,17 +8,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from ..errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
 from ..wire.retry import LOST, REFUSED, Failure, RetryPolicy
 from .blob import (
     Broken,
     Gauge,
+    P,
+    T,
     content_range,
     cut_short,
     exchange,
     gave_up,
+    host_of,
     in_thread,
     stored,
 )
@@ -35,8 +37,10 @@ READ_AHEAD = 1 << 17
 """Bytes after which aiohttp stops reading from the socket (it takes twice as much)."""
 LARGE = 1 << 26
 """Bytes from which on a body is worth a connection of its own."""
-SLOW = 0.02
-"""Seconds that writing a block may hold up the other transfers."""
+SLOW = 0.0005
+"""Seconds that the disk may take, in the mean, for a block or a small file while the other transfers wait for it."""
+RECENT = 0.2
+"""The share of the newest in that mean."""
 WRONG = 3
 """How often bytes may arrive whole and wrong before that is an error."""
 
@@ -189,7 +193,6 @@ class _Run:
             headers = {"Range": f"bytes={partial.offset}-", "If-Range": partial.known.etag}
         elif partial.offset:
             await self.restart()
-        host = urlsplit(url).hostname or "the object store"
         async with exchange(
             self.blobs, "GET", url, accept=(200, 206, 416), headers=headers, read_bufsize=READ_AHEAD
         ) as response:
@@ -197,13 +200,13 @@ class _Run:
             if response.status == 416:
                 response.close()
                 await self.restart()
-                raise Broken(Failure(LOST, f"{host} has fewer bytes than were there before"))
+                raise Broken(Failure(LOST, f"{host_of(url)} has fewer bytes than were there before"))
             if response.status == 206:
                 first, size = content_range(response.headers.get("Content-Range"))
                 if first != partial.offset or not headers or size not in (partial.known.size, None):
                     response.close()
                     await self.restart()
-                    raise Broken(Failure(LOST, f"{host} sent another part than it was asked for"))
+                    raise Broken(Failure(LOST, f"{host_of(url)} sent another part than it was asked for"))
             else:
                 if partial.offset or partial.known.etag:
                     await self.restart()
@@ -216,7 +219,7 @@ class _Run:
                 await self._read(response)
             await self.settle()
             if partial.known.size is not None and partial.offset < partial.known.size:
-                raise cut_short(host, partial.offset, partial.known.size)
+                raise cut_short(host_of(url), partial.offset, partial.known.size)
 
     async def _read(self, response: Any) -> None:
         partial = self.partial
@@ -245,27 +248,30 @@ class _Run:
     async def _write(self) -> None:
         """Put on the disk what has come.
 
-        A disk that takes it at once is written to from here: changing threads costs more than the writing. From the
-        first time that it does not, a worker thread writes while the next block is read, and no more than that.
+        A disk that takes it at once is written to from here: changing threads costs more than the writing. While it
+        does not, a worker thread writes as the next block is read, and no more than that.
         """
         await self.settle()
         block = self.partial.handed_over()
-        if self.gauge.slow:
+        if self.gauge.disk > SLOW:
             loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(None, self.partial.write, block)
-            return
-        begin = time.perf_counter()
-        self.partial.write(block)
-        self.gauge.slow = time.perf_counter() - begin > SLOW
+            self._writing = loop.run_in_executor(None, self._timed, self.partial.write, block)
+        else:
+            self._timed(self.partial.write, block)
 
     async def finish(self, overwrite: bool) -> str:
         """Verify and put in place: from here, or from a worker thread, as `_write` does."""
-        if self.gauge.slow:
-            return await in_thread(self.partial.finish, self.partial.handed_over(), overwrite)
+        block = self.partial.handed_over()
+        if self.gauge.disk > SLOW:
+            return await in_thread(self._timed, self.partial.finish, block, overwrite)
+        return self._timed(self.partial.finish, block, overwrite)
+
+    def _timed(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         begin = time.perf_counter()
-        crc = self.partial.finish(self.partial.handed_over(), overwrite)
-        self.gauge.slow = time.perf_counter() - begin > SLOW
-        return crc
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.gauge.disk += (time.perf_counter() - begin - self.gauge.disk) * RECENT
 
     async def settle(self) -> None:
         """Wait for the writing in progress."""

@@ -13,8 +13,9 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
 
-# what no name may hold on Windows, or on a share that Windows reads; control characters come beside them
-FORBIDDEN = frozenset('<>:"/\\|?*')
+# what no name may hold on Windows, or on a share that Windows reads; control characters and ends of lines; and halves
+# of surrogate pairs: JSON can say them, no file system can
+DANGEROUS = re.compile('[<>:"/\\\\|?*\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\.|$)")
 # bytes in UTF-8: the limit of ext4, and never more than what NTFS and APFS take
 LONGEST = 255
@@ -34,7 +35,7 @@ def safe_name(name: str) -> str:
     if not name:
         return "%"
     text = _ESCAPE.sub("%25", name)
-    text = "".join(_encode(c) if _dangerous(c) else c for c in text)
+    text = DANGEROUS.sub(lambda found: _encode(found[0]), text)
     if text == "%":
         text = "%25"
     trailing = len(text) - len(text.rstrip(". "))
@@ -110,16 +111,6 @@ class _Room:
         self.taken.add(same_on_disk(text))
         self.given[key] = text
         return text
-
-
-def _dangerous(character: str) -> bool:
-    return (
-        character in FORBIDDEN
-        or character < " "
-        or "\x7f" <= character <= "\x9f"
-        or "\ud800" <= character <= "\udfff"  # half of a surrogate pair: JSON can say it, no file system can
-        or character in "\u2028\u2029"
-    )
 
 
 def _encode(character: str) -> str:

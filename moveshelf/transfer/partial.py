@@ -43,7 +43,10 @@ class Partial:
         self.target = target
         self.key = key
         digest = hashlib.blake2s(target.name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        self.path = target.with_name(f"{PART_PREFIX}{digest}.part")
+        folder = os.path.dirname(target)
+        self.path = os.path.join(
+            folder, f"{PART_PREFIX}{digest}.part"
+        )  # text: a Path for each costs more than looking
         self.known = UNKNOWN
         self.offset = 0
         self._crc = Crc32c()
@@ -73,7 +76,7 @@ class Partial:
     def look(self) -> None:
         """Take up what an earlier run has left, if it is of this object and can be continued."""
         try:
-            saved = json.loads(self._sidecar.read_text(encoding="utf-8"))
+            saved = json.loads(Path(self._sidecar).read_text(encoding="utf-8"))
             if saved["key"] != self.key or not saved["etag"]:
                 return
             size = saved["size"]
@@ -169,7 +172,7 @@ class Partial:
         self._close()
         if self._noted:
             with suppress(OSError):
-                self._sidecar.unlink()
+                os.unlink(self._sidecar)
         return crc
 
     def _verified(self, what: str) -> str:
@@ -205,17 +208,17 @@ class Partial:
         if self._descriptor is not None:
             # the sidecar first: bytes without it are never continued
             with suppress(OSError):
-                self._sidecar.unlink()
+                os.unlink(self._sidecar)
             self._noted = False
             if os.name == "nt":
                 self._close()
             with suppress(OSError):
-                self.path.unlink()
+                os.unlink(self.path)
             self._close()
 
     @property
-    def _sidecar(self) -> Path:
-        return self.path.with_name(self.path.name + ".json")
+    def _sidecar(self) -> str:
+        return self.path + ".json"
 
     def _open(self) -> int:
         try:
@@ -225,7 +228,7 @@ class Partial:
             descriptor = self._claim(create=True)
         if descriptor is None:
             self._shared = True
-            self.path = self.path.with_name(f"{self.path.stem}-{secrets.token_hex(4)}.part")
+            self.path = f"{self.path.removesuffix('.part')}-{secrets.token_hex(4)}.part"
             descriptor = self._claim(create=True)
             if descriptor is None:
                 raise TransferError(f"{self.path} cannot be locked.")
@@ -235,7 +238,7 @@ class Partial:
             os.ftruncate(descriptor, 0)
         if self.known.etag and not self._shared and not self.complete:
             text = json.dumps({"key": self.key, **self.known._asdict()})
-            self._sidecar.write_text(text, encoding="utf-8")
+            Path(self._sidecar).write_text(text, encoding="utf-8")
             self._noted = True
         self._descriptor = descriptor
         return descriptor

@@ -6,11 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ..errors import ChecksumError, TransferError
 from ..wire.retry import SILENT, Failure, RetryPolicy
-from .blob import Broken, Gauge, crc_of, exchange, gave_up, in_thread
+from .blob import Broken, Gauge, crc_of, exchange, gave_up, host_of, in_thread
 from .source import ChangedError, Reader, Source
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ class _Sending:
             if task.done():
                 return
             if self.sent == before and self.sent < self.source.size:
-                host = urlsplit(self.url).hostname or "the object store"
+                host = host_of(self.url)
                 raise Broken(Failure(SILENT, f"{host} took no bytes for {self._silence:g} s"))
 
     async def _close(self) -> None:

@@ -352,8 +352,8 @@ def many(bench: Bench, scene: Scene, count: int, latency: float) -> None:
     assert len(ids) == count
 
     def away() -> Facts:
-        shutil.rmtree(bench.folder / "to", ignore_errors=True)
-        return {"project": sent, "to": str(bench.folder / "to")}
+        # a new folder each time: some systems look long for a place for what is made where much was just deleted
+        return {"project": sent, "to": tempfile.mkdtemp(dir=bench.folder, prefix="to-")}
 
     bench.server.ask(do="latency", seconds=0)
     urls = scene.urls(ids)

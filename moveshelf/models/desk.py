@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -10,24 +9,12 @@ from typing import Any, TypeVar
 from ..errors import MoveshelfError, NotFoundError, TransferError
 from ..lazy.chunk import errors_by_alias, query_error
 from ..transfer.desk import Made, Spec
-from ..wire import Answer, Pending, Wire
+from ..wire import Answer, Wire
+from ..wire.thread import answer_of
 
 T = TypeVar("T")
 
 _DATA = "CreateAdditionalDataInput"
-
-
-async def answer_of(pending: Pending[T]) -> T:
-    """The result of a request, for coroutines on the I/O thread."""
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    # called on the loop's own thread
-    pending.add_done_callback(lambda _: None if future.done() else future.set_result(None))
-    try:
-        await future
-    except asyncio.CancelledError:
-        pending.cancel()
-        raise
-    return pending.result()
 
 
 class FileDesk:

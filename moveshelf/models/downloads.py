@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from .values import DataType, UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
+    from ..wire import Pending
 
 Parts = tuple[tuple[Hashable, str], ...]
 """The way down to a file: key and name of each folder, then of the file."""
@@ -58,6 +60,7 @@ def download(
     # what carries the bytes is imported while the listing is on its way
     threading.Thread(target=_get_ready, daemon=True).start()
     found = sorted_out(gather(root), wanted)
+    first = None if dry_run or _holds(folder_) else _first(engine, found)
     plan, ids = make_plan(engine, found, folder_, existing, title_of(root))
     if dry_run:
         return plan
@@ -66,11 +69,44 @@ def download(
     from ..transfer.receiver import Receiver
     from .desk import FileDesk
 
-    receiver = Receiver(FileDesk(engine.wire).download_urls, ids, retry=engine.wire.retry)
+    look = FileDesk(engine.wire).download_urls
+    receiver = Receiver(look, ids, retry=engine.wire.retry, first=first)
     result = carry_out(engine.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close)
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
     return result
+
+
+def _holds(folder_: Path) -> bool:
+    """Whether there is anything in a folder; also where nobody can tell."""
+    try:
+        with os.scandir(folder_) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _first(engine: Engine, found: Sequence[Found]) -> Pending[Any] | None:
+    """Ask for the addresses of the first files while it is decided where all of them go."""
+    from ..transfer.receiver import FIRST
+    from .desk import FileDesk
+
+    complete = (one for one in found if one.file.upload_status == UploadStatus.COMPLETE)
+    ids = [_key(one.file) for one in islice(complete, FIRST)]
+    if not ids:
+        return None
+
+    async def ask() -> dict[str, str | BaseException]:
+        return dict(zip(ids, await FileDesk(engine.wire).download_urls(ids), strict=True))
+
+    return engine.wire.run(ask)
+
+
+def _key(file: DataFile | OriginalFile) -> str:
+    """Whose address is asked for."""
+    return file.clip.id if isinstance(file, OriginalFile) else file.id
 
 
 def _get_ready() -> None:
@@ -141,7 +177,7 @@ def make_plan(
         if there and existing == "skip":
             steps.append(Step(shown, "skip", None, "already there"))
             continue
-        key = one.file.clip.id if isinstance(one.file, OriginalFile) else one.file.id
+        key = _key(one.file)
         work = Item(len(ids), key, target, overwrite=existing == "overwrite")
         reason = ("replaces what is there" if existing == "overwrite" else "already there") if there else ""
         ids.append(key)

@@ -118,6 +118,8 @@ async def _fetch(
                     await run.attempt(url)
                 if arrived is not None:
                     arrived()
+                    for _ in range(3):  # the next file's request goes out before this one goes to the disk
+                        await asyncio.sleep(0)
                 crc = await run.finish(overwrite)
                 return Fetched(partial.offset, crc, min(resumed, partial.offset))
             except ChecksumError:

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import MoveshelfError, fresh
-from ..wire import RetryPolicy
+from ..wire import Pending, RetryPolicy
+from ..wire.thread import answer_of
 from .batch import Batcher
 from .download import fetch
 from .result import Entry, Step
@@ -36,8 +38,10 @@ class Item:
 class Addresses:
     """The URLs of a run's files, in their order, asked for one chunk ahead of who uses them."""
 
-    def __init__(self, look: Look, ids: Sequence[str]) -> None:
+    def __init__(self, look: Look, ids: Sequence[str], first: Pending[Any] | None = None) -> None:
+        """`first`: the addresses of some ids, asked for already; used where they are the first ones."""
         self._look = look
+        self._first = first
         self._ids = ids
         self._chunks: dict[int, asyncio.Future[Sequence[str | BaseException]]] = {}
         self._anew: Batcher[str, str] = Batcher(look, most=CHUNK, at_once=2)
@@ -60,12 +64,19 @@ class Addresses:
 
     async def _ask(self, ids: list[str]) -> Sequence[str | BaseException]:
         try:
+            first, self._first = self._first, None
+            if first is not None:
+                known = await answer_of(first)
+                if known.keys() >= set(ids):
+                    return [known[one] for one in ids]
             return await self._look(ids)
         except MoveshelfError as error:
             return [error] * len(ids)
 
     async def close(self) -> None:
         """Drop what is asked for and not needed any more."""
+        if self._first is not None:
+            self._first.cancel()
         for chunk in self._chunks.values():
             chunk.cancel()
         await self._anew.settle(0)
@@ -80,8 +91,15 @@ def _span(chunk: int) -> tuple[int, int]:
 class Receiver:
     """The downloads of one run: `work` is what `run.carry_out` does with each step."""
 
-    def __init__(self, look: Look, ids: Sequence[str], *, retry: RetryPolicy | None = None) -> None:
-        self.addresses = Addresses(look, ids)
+    def __init__(
+        self,
+        look: Look,
+        ids: Sequence[str],
+        *,
+        retry: RetryPolicy | None = None,
+        first: Pending[Any] | None = None,
+    ) -> None:
+        self.addresses = Addresses(look, ids, first)
         self.retry = retry or RetryPolicy()
 
     async def close(self) -> None:

@@ -258,6 +258,19 @@ async def _settle(
         pending._finish(value, None)
 
 
+async def answer_of(pending: Pending[T]) -> T:
+    """The result of a request, for coroutines on the I/O thread."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    # called on the loop's own thread
+    pending.add_done_callback(lambda _: None if future.done() else future.set_result(None))
+    try:
+        await future
+    except asyncio.CancelledError:
+        pending.cancel()
+        raise
+    return pending.result()
+
+
 lock = threading.RLock()
 """Guards the making of threads and channels, and the counters. One for the process, which a fork renews here.
 

@@ -328,10 +328,10 @@ def trickle(parts: list[bytes], pause: float, size: int = len(BIG)) -> Callable[
     return send
 
 
-@pytest.mark.parametrize("timeout", [0.4])
+@pytest.mark.parametrize("timeout", [1.0])
 def test_a_store_that_falls_silent(run: Run, store: Store, tmp_path: Path) -> None:
     store.each = trickle([BIG[:BLOCK], BIG[BLOCK : BLOCK + 1000]], 0)
-    with pytest.raises(TransferError, match=r"no sign of life for 0\.4 s .* bytes are kept"):
+    with pytest.raises(TransferError, match=r"no sign of life for 1 s .* bytes are kept"):
         get(run, store, tmp_path / "x")
     # it went on from where it was, until nothing came any more
     assert [asked for _, _, asked in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
@@ -339,10 +339,10 @@ def test_a_store_that_falls_silent(run: Run, store: Store, tmp_path: Path) -> No
     assert part.read_bytes()[: BLOCK + 1000] == BIG[: BLOCK + 1000]
 
 
-@pytest.mark.parametrize("timeout", [0.6])
+@pytest.mark.parametrize("timeout", [1.5])
 def test_a_slow_store_is_not_silent(run: Run, store: Store, tmp_path: Path) -> None:
     store.objects["x"] = BIG[:1000]
-    store.each = trickle([BIG[at : at + 100] for at in range(0, 1000, 100)], 0.1, 1000)
+    store.each = trickle([BIG[at : at + 50] for at in range(0, 1000, 50)], 0.1, 1000)
     get(run, store, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == BIG[:1000]
     assert len(store.log) == 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .entity import Entity
     from .identity import IdentityMap
 
-#: How many chunks a traversal may have asked for and not yet read.
+#: How many chunks a level of a traversal may have asked for and not yet read.
 MOST_AHEAD = 8
 #: How a window opened by an index or a name grows when the neighbour is asked for too.
 GROWTH = 8
@@ -240,9 +240,10 @@ class Cohort:
     def room(self) -> int:
         """How many more chunks may be asked for ahead of the reader.
 
-        A level that another one is read below stays one chunk ahead; the deepest has the rest of the window.
+        A level that another one is read below stays two chunks ahead, so that the one below does not come to the end
+        of what is known and wait; the deepest has the rest of the window.
         """
-        most = 1 if self.below else min(self.allow, MOST_AHEAD - self.depth)
+        most = 2 if self.below else min(self.allow, MOST_AHEAD - self.depth)
         return most - self.ahead
 
     @property

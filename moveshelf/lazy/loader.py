@@ -1,7 +1,7 @@
 """The loader: a touched field becomes a request for a chunk of a cohort, and the next chunks are read ahead.
 
 Rules kept here (the numbers are in cohort.py and below):
-- the reader waits for its own chunk only; read-ahead chunks arrive behind it, at most eight of a traversal unread;
+- the reader waits for its own chunk only; read-ahead chunks arrive behind it, at most eight of a level unread;
 - a chunk is sent when it is full, when the cohort has no more members, or when its reader needs it and no request
   further up is bringing more members;
 - a chunk that the service cannot answer is halved, and the smaller size is remembered; a chunk of one is retried;

@@ -1,3 +1,3 @@
-from little_store import certificate, run, store, timeout, wire
+from little_store import run, store, timeout, wire
 
-__all__ = ["certificate", "run", "store", "timeout", "wire"]
+__all__ = ["run", "store", "timeout", "wire"]

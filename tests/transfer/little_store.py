@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -113,21 +110,6 @@ class Store:
             return response
         await response.write(body)
         return response
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of localhost's, and its key."""
-    tool = shutil.which("openssl")
-    if tool is None:
-        pytest.skip("no openssl here to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    line = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    line += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    if subprocess.run([tool, *line], capture_output=True).returncode:
-        pytest.skip("this openssl makes no certificate")
-    return cert, key
 
 
 @pytest.fixture

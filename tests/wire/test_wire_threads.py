@@ -215,6 +215,7 @@ def io_round() -> None:
 
 def test_a_dropped_client_closes_its_connections_without_the_cycle_collector(token):
     closed = threading.Event()
+    others = set(wire_thread.io_thread().closers)  # clients of other tests that nobody has collected yet
 
     class Watching(FaultServer):
         def _serve(self, connection):
@@ -232,19 +233,20 @@ def test_a_dropped_client_closes_its_connections_without_the_cycle_collector(tok
             assert ghost() is None
             assert closed.wait(20)
             io_round()
-            assert wire_thread.io_thread().closers == set()
+            assert wire_thread.io_thread().closers <= others
     finally:
         gc.enable()
 
 
 def test_a_client_dropped_while_its_answer_is_awaited(token):
     hold = Hold()
+    others = set(wire_thread.io_thread().closers)
     with FaultServer(hold) as server:
         pending = Wire(server.url, token).submit(QUERY)
         hold.free.set()
         assert pending.result().data == {"ok": True}
     io_round()
-    assert wire_thread.io_thread().closers == set()
+    assert wire_thread.io_thread().closers <= others
 
 
 def test_requests_leave_nothing_for_the_cycle_collector(connect):

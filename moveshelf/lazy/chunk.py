@@ -9,7 +9,7 @@ from ..errors import NotFoundError, QueryError, fresh
 from .entity import Entity
 
 if TYPE_CHECKING:
-    from ..wire import Answer
+    from ..wire import Response
     from .cohort import Cohort
     from .loader import Loader
 
@@ -86,7 +86,7 @@ def errors_by_alias(errors: list[dict[str, Any]]) -> dict[str, list[dict[str, An
     return sorted_
 
 
-def query_error(errors: list[dict[str, Any]], operation: str, answer: Answer) -> QueryError:
+def query_error(errors: list[dict[str, Any]], operation: str, answer: Response) -> QueryError:
     """The service's own words as an exception."""
     words = "; ".join(str(error.get("message", error)) for error in errors) or "no data in the answer"
     return QueryError(

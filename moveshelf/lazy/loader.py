@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..errors import RequestError
-from ..wire import Answer, Pending, TooLargeError
+from ..wire import Future, Response, TooLargeError
 from .chunk import Chunk, errors_by_alias, gone, query_error
 from .cohort import Cohort, Gap
 from .entity import Entity
@@ -222,7 +222,7 @@ class Loader(Keeper):
 
     def ask(
         self, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool
-    ) -> Pending[Answer]:
+    ) -> Future[Response]:
         """Send the question for `selection` of those objects."""
         if kind.is_root:
             text = root_document(selection.name, selection.text)
@@ -231,7 +231,7 @@ class Loader(Keeper):
         variables = {f"i{n}": identity for n, identity in enumerate(ids)}
         return self.wire.submit(text, variables, operation=selection.name, halve=halve)
 
-    def _arrived(self, chunk: Chunk, selection: Selection, done: Pending[Answer]) -> None:
+    def _arrived(self, chunk: Chunk, selection: Selection, done: Future[Response]) -> None:
         """Runs on the I/O thread."""
         try:
             try:
@@ -280,7 +280,7 @@ class Loader(Keeper):
             chunk.error = refused
         # chunk.ids keeps its meaning for those who wait: they look again and find the halves
 
-    def _put_away(self, chunk: Chunk, selection: Selection, answer: Answer) -> None:
+    def _put_away(self, chunk: Chunk, selection: Selection, answer: Response) -> None:
         data, errors = answer.data, answer.errors
         if data is None:
             raise query_error(errors, selection.name, answer)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, ValidationError
-from ..wire import Answer, Pending, TooLargeError
+from ..wire import Future, Response, TooLargeError
 from .chunk import Chunk
 from .entity import Entity
 from .fields import BASIC, Field, Found, Many, One, Reference
@@ -217,7 +217,7 @@ class Batches:
         self.waiting.append(chunk)
         pending.add_done_callback(lambda done: self._arrived(chunk, done))
 
-    def _arrived(self, chunk: Chunk, done: Pending[Answer]) -> None:
+    def _arrived(self, chunk: Chunk, done: Future[Response]) -> None:
         engine = self.engine
         try:
             try:

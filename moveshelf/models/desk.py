@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from ..errors import MoveshelfError, NotFoundError, TransferError
 from ..lazy.chunk import errors_by_alias, query_error
 from ..transfer.desk import Made, Spec
-from ..wire import Answer, Wire
-from ..wire.thread import answer_of
+from ..wire import Response, Wire
+from ..wire.thread import result_of
 
 T = TypeVar("T")
 
@@ -106,11 +106,11 @@ class FileDesk:
     ) -> list[Any]:
         """Send it, and read each alias's answer; an exception stands for what failed by itself."""
         variables = {f"v{number}": value for number, value in enumerate(values)}
-        answer = await answer_of(self.wire.submit(query, variables))
+        answer = await result_of(self.wire.submit(query, variables))
         return [self._one(answer, number, operation, read, missing) for number in range(len(values))]
 
     def _one(
-        self, answer: Answer, number: int, operation: str, read: Callable[[Any], T], missing: bool
+        self, answer: Response, number: int, operation: str, read: Callable[[Any], T], missing: bool
     ) -> Any:
         alias = f"n{number}"
         node = (answer.data or {}).get(alias)

@@ -25,7 +25,7 @@ from .values import DataType, UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
-    from ..wire import Pending
+    from ..wire import Future
 
 Parts = tuple[tuple[Hashable, str], ...]
 """The way down to a file: key and name of each folder, then of the file."""
@@ -88,7 +88,7 @@ def _holds(folder_: Path) -> bool:
         return True
 
 
-def _first(engine: Engine, found: Sequence[Found]) -> Pending[Any] | None:
+def _first(engine: Engine, found: Sequence[Found]) -> Future[Any] | None:
     """Ask for the addresses of the first files while it is decided where all of them go."""
     from ..transfer.receiver import FIRST
     from .desk import FileDesk

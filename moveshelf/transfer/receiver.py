@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MoveshelfError, fresh
-from ..wire import Pending, RetryPolicy
-from ..wire.thread import answer_of
+from ..wire import Future, RetryPolicy
+from ..wire.thread import result_of
 from .batch import Batcher
 from .download import fetch
 from .result import Entry, Step
@@ -38,7 +38,7 @@ class Item:
 class Addresses:
     """The URLs of a run's files, in their order, asked for one chunk ahead of who uses them."""
 
-    def __init__(self, look: Look, ids: Sequence[str], first: Pending[Any] | None = None) -> None:
+    def __init__(self, look: Look, ids: Sequence[str], first: Future[Any] | None = None) -> None:
         """`first`: the addresses of some ids, asked for already; used where they are the first ones."""
         self._look = look
         self._first = first
@@ -66,7 +66,7 @@ class Addresses:
         try:
             first, self._first = self._first, None
             if first is not None:
-                known = await answer_of(first)
+                known = await result_of(first)
                 if known.keys() >= set(ids):
                     return [known[one] for one in ids]
             return await self._look(ids)
@@ -97,7 +97,7 @@ class Receiver:
         ids: Sequence[str],
         *,
         retry: RetryPolicy | None = None,
-        first: Pending[Any] | None = None,
+        first: Future[Any] | None = None,
     ) -> None:
         self.addresses = Addresses(look, ids, first)
         self.retry = retry or RetryPolicy()

@@ -13,7 +13,7 @@ from ..errors import MoveshelfError, ValidationError
 from .result import Entry, Plan, Step, TransferResult
 
 if TYPE_CHECKING:
-    from ..wire import Pending, Wire
+    from ..wire import Future, Wire
     from ..wire.network import Blobs
     from .blob import Gauge
 
@@ -151,7 +151,7 @@ async def _all(
             await closing()
 
 
-def _watch(pending: Pending[Any], gauge: Gauge, bar: Any) -> None:
+def _watch(pending: Future[Any], gauge: Gauge, bar: Any) -> None:
     """Wait for the end; the bar is touched by this thread only, as notebooks want it."""
     if bar is None:
         pending.result()

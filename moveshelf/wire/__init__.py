@@ -5,11 +5,11 @@ Importing it costs little: gql and aiohttp are imported with the first request.
 
 from __future__ import annotations
 
-from moveshelf.wire.answer import Answer
 from moveshelf.wire.connection import Wire
 from moveshelf.wire.failures import TooLargeError, query_error
 from moveshelf.wire.meter import Budget, Stats
+from moveshelf.wire.response import Response
 from moveshelf.wire.retry import RetryPolicy
-from moveshelf.wire.thread import Pending
+from moveshelf.wire.thread import Future
 
-__all__ = ["Answer", "Budget", "Pending", "RetryPolicy", "Stats", "TooLargeError", "Wire", "query_error"]
+__all__ = ["Budget", "Future", "Response", "RetryPolicy", "Stats", "TooLargeError", "Wire", "query_error"]

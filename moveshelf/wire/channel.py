@@ -22,12 +22,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from moveshelf.errors import DetachedError
-from moveshelf.wire.answer import Answer, Job
 from moveshelf.wire.failures import error_of
 from moveshelf.wire.meter import Meter
 from moveshelf.wire.network import Blobs, Proxies, Resolver, tls_context
+from moveshelf.wire.response import Job, Response
 from moveshelf.wire.retry import BARRED, REFUSED, UNSENT, Failure, RetryPolicy, speaks_of_size
-from moveshelf.wire.thread import IOThread, Pending
+from moveshelf.wire.thread import Future, IOThread
 from moveshelf.wire.transport import CONNECT, Document, Refused, Result, Transport, failure_of, refuse
 
 logger = logging.getLogger("moveshelf")
@@ -57,7 +57,7 @@ class Channel:
         self.slots = asyncio.Semaphore(concurrency)
         self.closed = False
         self.leaving = False  # nobody can ask any more: close after the last answer
-        self.tasks: dict[asyncio.Task[None], Pending[Any]] = {}
+        self.tasks: dict[asyncio.Task[None], Future[Any]] = {}
         self.proxies = Proxies()
         self.transport: Transport | None = None
         self.blobs: Blobs | None = None
@@ -163,7 +163,7 @@ class Channel:
     # -- work
 
     def start(
-        self, pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self, pending: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
         """Begin `function(*args)` as this client's: closing the client cancels it."""
         if self.closed:
@@ -186,12 +186,12 @@ class Channel:
             self.home.farewells.add(task)
             task.add_done_callback(self.home.farewells.discard)
 
-    async def ask(self, job: Job) -> Answer:
+    async def ask(self, job: Job) -> Response:
         attempt = 1
         while True:
             async with self.slots:
                 outcome = await self._attempt(job)
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, Response):
                 return outcome
             if job.halve and outcome.smaller_helps:
                 break
@@ -207,7 +207,7 @@ class Channel:
             outcome, job.operation, self.host, mutation=job.mutation, halve=job.halve, attempts=attempt
         )
 
-    async def _attempt(self, job: Job) -> Answer | Failure:
+    async def _attempt(self, job: Job) -> Response | Failure:
         failure: Failure
         size = 0
         start = perf_counter()
@@ -230,7 +230,7 @@ class Channel:
             if job.halve and errors and result.data is None and speaks_of_size(errors):
                 return Failure(REFUSED, status=result.status, request_id=result.request_id, errors=errors)
             body = result.body if job.keep else b""
-            return Answer(result.data, errors, result.request_id, result.size, result.status, body)
+            return Response(result.data, errors, result.request_id, result.size, result.status, body)
         seconds = perf_counter() - start
         self.meter.exchange(len(job.body) if failure.kind not in (UNSENT, BARRED) else 0, size, seconds)
         logger.debug("%s: %s, %.0f ms", job.operation, failure.status or failure.kind, seconds * 1000)

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
 from moveshelf.wire import thread
-from moveshelf.wire.answer import Answer, Job
 from moveshelf.wire.codec import encode
 from moveshelf.wire.document import describe
 from moveshelf.wire.failures import query_error
 from moveshelf.wire.meter import Budget, Meter, Stats
+from moveshelf.wire.response import Job, Response
 from moveshelf.wire.retry import RetryPolicy
-from moveshelf.wire.thread import IOThread, Pending
+from moveshelf.wire.thread import Future, IOThread
 
 if TYPE_CHECKING:
     from moveshelf.wire.channel import Channel
@@ -81,10 +81,10 @@ class Wire:
         retry: bool = True,
         halve: bool = False,
         keep: bool = False,
-    ) -> Pending[Answer]:
+    ) -> Future[Response]:
         """Send a document; returns at once, from any thread.
 
-        The Pending's result is an Answer, whose `errors` are not raised. It raises RequestError (or what
+        The Future's result is a Response, whose `errors` are not raised. It raises RequestError (or what
         derives from it) when no answer came or the status is not a success. `halve`: the caller can ask a
         smaller question and wants TooLargeError at once where that may help. `keep`: the answer comes with
         its `body`. `operation` names the operation of a document that has several, and in messages.
@@ -105,7 +105,7 @@ class Wire:
         else:
             channel = self._open()
             self._meter.charge(name)
-            pending: Pending[Answer] = Pending(channel.home)
+            pending: Future[Response] = Future(channel.home)
             job = Job(body, name, described.mutation, retry, halve, keep)
             channel.home.loop.call_soon_threadsafe(channel.start, pending, channel.ask, (job,))
             return pending
@@ -130,7 +130,7 @@ class Wire:
         *,
         operation: str | None = None,
         keep: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Like `execute`, and returns the whole answer; with its `body` if `keep`."""
         answer = self.submit(query, variables, operation=operation, keep=keep).result()
         if answer.errors:
@@ -160,13 +160,13 @@ class Wire:
 
     # -- other work on the I/O thread
 
-    def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> Pending[T]:
+    def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> Future[T]:
         """Run the coroutine `function(*args)` on the I/O thread; returns at once.
 
         An interrupt (Ctrl-C) of who waits for its result cancels it, and so does closing the client.
         """
         channel = self._open()
-        pending: Pending[T] = Pending(channel.home, fragile=True)
+        pending: Future[T] = Future(channel.home, fragile=True)
         channel.home.loop.call_soon_threadsafe(channel.start, pending, function, args)
         return pending
 
@@ -190,7 +190,7 @@ class Wire:
             home = channel.home
             if not home.usable():
                 continue
-            farewell: Pending[None] = Pending(home)
+            farewell: Future[None] = Future(home)
             home.spawn(farewell, channel.close)
             if threading.get_ident() != home.thread.ident:
                 with contextlib.suppress(TimeoutError):  # then it ends in the background

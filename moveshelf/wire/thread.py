@@ -31,7 +31,7 @@ FAREWELL = 2.0
 """Seconds that an interrupted or exiting process gives its coroutines to tidy up."""
 
 
-class Pending(Generic[T]):
+class Future(Generic[T]):
     """What will come of something that runs on the I/O thread: a small future.
 
     `concurrent.futures.Future` would do, at several times the cost (a condition, a list of waiters and a
@@ -59,13 +59,13 @@ class Pending(Generic[T]):
         self._open = False  # and they have run: the waiters may go
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[Pending[T]], object]] = []
+        self._callbacks: list[Callable[[Future[T]], object]] = []
         self._task: asyncio.Task[None] | None = None
         self._fragile = fragile  # an interrupt of the waiter cancels the work
 
     def __repr__(self) -> str:
         state = "waiting" if not self._over else "failed" if self._error is not None else "done"
-        return f"<Pending {state}>"
+        return f"<Future {state}>"
 
     def done(self) -> bool:
         """Whether it is over. Sends nothing, waits for nothing."""
@@ -93,7 +93,7 @@ class Pending(Generic[T]):
             twin.__traceback__ = self._error.__traceback__  # nobody expected it: show where it came from
         return twin
 
-    def add_done_callback(self, function: Callable[[Pending[T]], object]) -> None:
+    def add_done_callback(self, function: Callable[[Future[T]], object]) -> None:
         """Have `function(pending)` called on the I/O thread when it is over, before any waiter wakes.
 
         When it is over already, `function` is called here and now.
@@ -201,12 +201,12 @@ class IOThread:
     def alive(self) -> bool:
         return not self.abandoned and self.thread.is_alive()
 
-    def spawn(self, pending: Pending[T], function: Callable[..., Awaitable[T]], *args: Any) -> None:
+    def spawn(self, pending: Future[T], function: Callable[..., Awaitable[T]], *args: Any) -> None:
         """Run `function(*args)` on the loop and settle `pending` with what comes of it. From any thread."""
         self.loop.call_soon_threadsafe(self.start, pending, function, args)
 
     def start(
-        self, pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self, pending: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> asyncio.Task[None]:
         """The same on the I/O thread itself; returns the task."""
         task = self.loop.create_task(_settle(pending, function, args))
@@ -242,9 +242,9 @@ class IOThread:
 
 
 async def _settle(
-    pending: Pending[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    pending: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
 ) -> None:
-    # a cancelled task may not even get here: Pending._cancelled settles it
+    # a cancelled task may not even get here: Future._cancelled settles it
     try:
         value = await function(*args)
     except asyncio.CancelledError:
@@ -258,7 +258,7 @@ async def _settle(
         pending._finish(value, None)
 
 
-async def answer_of(pending: Pending[T]) -> T:
+async def result_of(pending: Future[T]) -> T:
     """The result of a request, for coroutines on the I/O thread."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     # called on the loop's own thread

@@ -17,7 +17,7 @@ import pytest
 from faultserver import FaultServer, Hold, ok, reply
 
 from moveshelf.errors import DetachedError, RequestError
-from moveshelf.wire import Pending, Wire
+from moveshelf.wire import Future, Wire
 from moveshelf.wire import thread as wire_thread
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_many_waiters_for_one_answer(connect):
         for thread in threads:
             thread.start()
         assert not pending.done()
-        assert repr(pending) == "<Pending waiting>"
+        assert repr(pending) == "<Future waiting>"
         hold.free.set()
         for thread in threads:
             thread.join()
@@ -109,10 +109,10 @@ def test_callbacks_run_before_waiters_wake(connect):
         pending = connect(server.url).submit(QUERY)
         seen: list[object] = []
 
-        def look(done: Pending[object]) -> None:
+        def look(done: Future[object]) -> None:
             seen.append((threading.current_thread().name, done.done(), done.result()))
 
-        def fail(done: Pending[object]) -> None:
+        def fail(done: Future[object]) -> None:
             raise ZeroDivisionError("a mistake of the caller's")
 
         pending.add_done_callback(fail)
@@ -208,7 +208,7 @@ def io_round() -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    pending: Pending[None] = Pending(io)
+    pending: Future[None] = Future(io)
     io.spawn(pending, nothing)
     pending.result()
 

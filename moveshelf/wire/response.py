@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A GraphQL answer as it came: `data` may be partial where there are `errors`."""
 
     data: dict[str, Any] | None

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
         TransferError,
         ValidationError,
     )
-    from .lazy.collection import Collection
     from .models import (
         Clip,
+        Collection,
         Condition,
         DataFile,
         DataType,
@@ -74,9 +74,9 @@ _ROOMS = {
         "TransferError",
         "ValidationError",
     ),
-    "lazy.collection": ("Collection",),
     "models": (
         "Clip",
+        "Collection",
         "Condition",
         "DataFile",
         "DataType",

@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
 from .errors import NotFoundError, ValidationError
-from .lazy.collection import Collection
+from .lazy.cache import Cache
 from .lazy.engine import Engine
-from .models import Account, Clip, Condition, DataFile, Job, Project, Session, Subject
+from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
+from .operations.service import Sender, Service
+from .operations.validation import checked_id
 from .wire import Budget, Stats, Wire
 
 if TYPE_CHECKING:
@@ -38,12 +40,16 @@ class Moveshelf:
     from several threads.
     """
 
-    def __init__(self, config: Config, *, timeout: float = 120) -> None:
+    def __init__(self, config: Config, *, timeout: float = 120, sender: Sender | None = None) -> None:
+        """`sender` carries the requests in place of this client's own connection (the flat client's methods do)."""
         self._config = config
-        self._engine = Engine(Wire(config.api_url, config.secret.reveal(), timeout=timeout))
+        self._wire = Wire(config.api_url, config.secret.reveal(), timeout=timeout)
+        cache = Cache()
+        self._service = Service(self._wire, cache, sender)
+        self._engine = Engine(cache, self._service)
         self._account = Account("viewer", self._engine)
-        with self._engine.lock:
-            self._engine.objects.put(self._account)
+        with cache.lock:
+            cache.objects.put(self._account)
 
     # objects -------------------------------------------------------------------------------------------------
     @property
@@ -53,23 +59,23 @@ class Moveshelf:
 
     def project(self, id: str) -> Project:
         """The project of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
-        return self._engine.get(Project, _identity(id, "project"))
+        return self._engine.cache.get(Project, checked_id(id, "project"))
 
     def subject(self, id: str) -> Subject:
         """The subject of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
-        return self._engine.get(Subject, _identity(id, "subject"))
+        return self._engine.cache.get(Subject, checked_id(id, "subject"))
 
     def session(self, id: str) -> Session:
         """The session of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
-        return self._engine.get(Session, _identity(id, "session"))
+        return self._engine.cache.get(Session, checked_id(id, "session"))
 
     def clip(self, id: str) -> Clip:
         """The clip (trial) of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
-        return self._engine.get(Clip, _identity(id, "clip"))
+        return self._engine.cache.get(Clip, checked_id(id, "clip"))
 
     def job(self, id: str) -> Job:
         """The job of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
-        return self._engine.get(Job, _identity(id, "job"))
+        return self._engine.cache.get(Job, checked_id(id, "job"))
 
     def lookup(self, *names: str) -> Project | Subject | Session | Condition | Clip | DataFile:
         """What names lead to: project, subject, session, condition, clip, file; as many as are given.
@@ -111,9 +117,7 @@ class Moveshelf:
             if page == "clip":
                 return self.clip(ids[0])
             if page == "sessions" and parts.query:
-                from .models.overview import sessions_of
-
-                return sessions_of(self.project(ids[0]), parse_qsl(parts.query))
+                return self.project(ids[0])._find_sessions_shown(parse_qsl(parts.query))
             return self.project(ids[0])
         raise ValidationError(
             f"{url!r} is no page of a project, subject, session or clip: its path is like /project/<id>/session/<id>, "
@@ -122,7 +126,7 @@ class Moveshelf:
 
     def find(self, id: str) -> Any:
         """The object of that id, whatever it is. One request, unless it is known. Raises NotFoundError if there is none."""
-        found = self._engine.node(_identity(id, "object"))
+        found = self._account._find(checked_id(id, "object"))
         if found is None:
             raise NotFoundError(f"the service has nothing with id {id!r} (deleted, or not yours to see)")
         return found
@@ -134,20 +138,20 @@ class Moveshelf:
         Objects do not hear of it: `refresh()` those that a mutation of yours has changed. Raises QueryError with the
         service's errors, AuthenticationError, OutcomeUnknownError (a mutation without an answer), RequestError.
         """
-        return self._engine.wire.execute(query, variables)
+        return self._wire.execute(query, variables)
 
     @property
     def stats(self) -> Stats:
         """What this client has sent so far: requests, retries, bytes both ways, seconds spent waiting."""
-        return self._engine.wire.stats
+        return self._wire.stats
 
     def budget(self, requests: int) -> AbstractContextManager[Budget]:
         """A context in which this client sends at most so many requests; one more raises BudgetError, unsent."""
-        return self._engine.wire.budget(requests)
+        return self._wire.budget(requests)
 
     def no_fetch(self) -> AbstractContextManager[Budget]:
         """A context in which any request raises BudgetError, unsent: what is read in it is loaded already."""
-        return self._engine.wire.no_fetch()
+        return self._wire.no_fetch()
 
     @property
     def url(self) -> str:
@@ -156,8 +160,8 @@ class Moveshelf:
 
     def close(self) -> None:
         """Drop the connections. Objects keep what they have loaded and refuse to load more. May be called twice."""
-        self._engine.let_go()
-        self._engine.wire.close()
+        self._engine.cache.release()
+        self._wire.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +174,7 @@ class Moveshelf:
     def __del__(self) -> None:
         engine = getattr(self, "_engine", None)
         if engine is not None:
-            engine.let_go()
+            engine.cache.release()
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"
@@ -179,15 +183,6 @@ class Moveshelf:
         raise TypeError(
             "a connection holds a key and cannot be pickled or copied; connect() where you need it"
         )
-
-
-def _identity(id: str, kind: str) -> str:
-    """Checked before any request: an id is text, not empty, without white space."""
-    if not isinstance(id, str) or not id or id != id.strip() or any(one.isspace() for one in id):
-        raise ValidationError(
-            f"{id!r} is no id of a {kind}: ids are text without spaces, as the service gives them"
-        )
-    return id
 
 
 def connect(

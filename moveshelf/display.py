@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .lazy.state import DELETED, State, peek
 
 if TYPE_CHECKING:
-    from .lazy.collection import Collection
     from .lazy.entity import Entity
 
 #: How many members a collection shows.
@@ -117,7 +116,7 @@ def _is_collection(value: Any) -> bool:
     return hasattr(value, "_is_loaded") and hasattr(value, "_items")
 
 
-def collection_repr(collection: Collection[Any]) -> str:
+def collection_repr(collection: Any) -> str:
     """Kind, count and the first names; what is not loaded says so."""
     kind = collection._kind()
     items = collection._shown()
@@ -137,7 +136,7 @@ def _name(one: Any) -> str:
     return str(one.id) if name is None else repr(name)
 
 
-def collection_html(collection: Collection[Any]) -> str:
+def collection_html(collection: Any) -> str:
     """A table of the first members with what is loaded of each, and how to load the rest."""
     items = collection._shown()
     kind = escape(collection._kind())

@@ -7,6 +7,7 @@ of `{"metadata": {...}, ...}`. A value is text; or `{"value": text or list, ...}
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping
@@ -199,3 +200,49 @@ def to_datetime(text: Any) -> datetime | str | None:
         except ValueError:
             return text
     return when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)
+
+
+_EMPTY: tuple[Any, ...] = ("", [])
+
+
+def merge_as_published(existing: Any, imported: Any) -> Any:
+    """`existing` with its empty values, and the keys that it lacks, taken from `imported`; neither is changed.
+
+    The rule of the published client 1.6.4, for the flat client alone, whose scripts rely on every corner of it. It differs
+    from `merge`: values travel as they were given, in the service's stored shape; None is a value and not empty; only a
+    stored "" or [] counts as empty; in a list of {"context", "value"} the last imported entry of a side is taken, and
+    sides that are not stored are left out; an entry without a side takes the whole imported list.
+    """
+    if not existing:
+        return imported
+    merged = dict(existing)
+    for key, value in existing.items():
+        if key not in imported:
+            continue
+        if isinstance(value, str):
+            if value == "":
+                merged[key] = imported[key]
+        elif isinstance(value, dict):
+            if value.get("value") in _EMPTY:
+                merged[key] = imported[key]
+        elif isinstance(value, list):
+            merged[key] = _merge_entries(value, imported[key])
+    for key, value in imported.items():
+        merged.setdefault(key, value)
+    return merged
+
+
+def _merge_entries(entries: list[Any], imported: Any) -> Any:
+    """A list of one value per side (context); the last imported entry of the same side wins."""
+    merged: Any = list(entries)
+    for index, entry in enumerate(entries):
+        if not (isinstance(entry, dict) and entry.get("value") in _EMPTY):
+            continue
+        if "context" not in entry:
+            merged = copy.copy(imported)
+            continue
+        for candidate in imported if isinstance(imported, list) else ():
+            same = isinstance(candidate, dict) and candidate.get("context") == entry["context"]
+            if same and isinstance(merged, list) and index < len(merged):
+                merged[index] = candidate
+    return merged

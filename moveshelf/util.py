@@ -89,7 +89,7 @@ def addOrGetTrial(
     """
     clips = condition["clips"]
     if trialName is None:
-        from .models.titles import next_title  # the objects cost more to import than a script may need
+        from .operations.titles import next_title  # the objects cost more to import than a script may need
 
         trialName = next_title([clip.get("title") or "" for clip in clips])
     for clip in clips:

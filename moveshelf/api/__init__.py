@@ -1,4 +1,4 @@
-"""The flat client, for the scripts that exist: one method a question, dictionaries as answers.
+"""The flat client, for the scripts that exist: one method for each request, dictionaries as answers.
 
     from moveshelf.api import MoveshelfApi
     api = MoveshelfApi(api_key_file="mvshlf-api-key.json")
@@ -7,7 +7,7 @@
 It answers as version 1.6.4 of the published client does, but for this:
 
 - metadata is parsed, never evaluated; timecodes are checked under `python -O` too, and to their end;
-- deleteClipByCondition deletes the clips of exactly that condition, not what has its name in path or title;
+- deleting by condition deletes the clips of exactly that condition, not what has its name in path or title;
 - arguments and defaults stay as they are; getConditionsFromSession begins anew each time, passes over paths that lie
   elsewhere, and fills `norms` where the session has that key (conditions that have norms only are among them, as up to
   1.4, and have their fullPath);
@@ -21,12 +21,13 @@ It answers as version 1.6.4 of the published client does, but for this:
   refused before any request;
 - errors of a key file name the file.
 
-Where older versions differ among themselves 1.6.4 counts: createSession raises ValueError for a date that is none (1.4
+Where older versions differ among themselves 1.6.4 counts: a new session's date that is none is a ValueError (1.4
 printed and returned None); the metadata updates validate and fill what is empty (1.1 replaced everything), except where
 1.1's date stands in the fourth place of updateSessionMetadataInfo, which does not validate.
 
-Each method's docstring shows the line of objects that replaces it (`python -m moveshelf.api` prints them
-all); `api.client` has the objects over the same connection. Importing this costs no more than the standard
+Each method calls a method of an object and returns what the service answered, in 1.6.4's shape (shapes.py). Its
+docstring shows the line of objects that replaces it (`python -m moveshelf.api` prints them all); `api.client` has the
+objects over the same connection. Importing this costs no more than the standard
 library's json.
 """
 
@@ -36,23 +37,11 @@ import logging
 
 from .both import warn_of_both
 from .failures import GraphQlException
+from .flat import MoveshelfApi
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
 from .kinds import BearerTokenAuth, Metadata, Timecode, TimecodeFramerate
-from .uploads import Uploads
 
 logger = logging.getLogger("moveshelf-api")
-
-
-class MoveshelfApi(Uploads):
-    """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends
-    nothing.
-
-    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: everything is sent
-    through `_dispatch_graphql`, and methods call each other with their oldest arguments only.
-
-    Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one
-    without `secretKey`; all are moveshelf.errors.ConfigError.
-    """
 
 
 warn_of_both()

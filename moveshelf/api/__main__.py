@@ -13,9 +13,8 @@ _MARK = "Objects: "
 
 
 def replacements() -> Iterator[tuple[str, str]]:
-    """(call, line of objects) of every documented method, in the order of their rooms."""
-    for kind in reversed(MoveshelfApi.__mro__):
-        yield from _documented("api", vars(kind))
+    """(call, line of objects) of every documented method, in the order of the source."""
+    yield from _documented("api", vars(MoveshelfApi))
     yield from _documented("util", vars(util))
 
 

@@ -56,7 +56,7 @@ def field(node: Any, name: str, what: str, identity: Any) -> Any:
     raise OtherKindError(f"{identity!r} is not the id of a {what}")
 
 
-def dressed(error: MoveshelfError) -> Exception:
+def legacy_error(error: MoveshelfError) -> Exception:
     """The error as scripts know it: GraphQlException, or one that urllib3's and requests' handlers catch
     too."""
     if isinstance(error, QueryError) and (error.status or 200) < 400:
@@ -64,21 +64,23 @@ def dressed(error: MoveshelfError) -> Exception:
         found.data, found.request_id, found.operation = error.data, error.request_id, error.operation
         found.status, found.body = error.status, error.body
         return found
+    if type(error) is NotFoundError:
+        return UnknownIdError(error.message)
     if isinstance(error, BudgetError) or not isinstance(error, (RequestError, TransferError)):
         return error
-    if isinstance(error, _Dressed):
+    if isinstance(error, _Legacy):
         return cast("Exception", error)
     message = error.message
     if error.status is not None and str(error.status) not in message:
         message = f"{message} (status {error.status})"
-    return _dress(type(error), message, error.__dict__)
+    return _legacy(type(error), message, error.__dict__)
 
 
-class _Dressed:
-    """Marks what `dressed` made."""
+class _Legacy:
+    """Marks what `legacy_error` returned."""
 
 
-def _dress(kind: type[MoveshelfError], message: str, state: dict[str, Any]) -> Exception:
+def _legacy(kind: type[MoveshelfError], message: str, state: dict[str, Any]) -> Exception:
     bases = _bases(state.get("status"))
     made = _class(kind, bases)  # type: ignore[arg-type]  # classes are hashable, whatever their instances say
     # not through __init__: urllib3's and requests' ask for pools and responses that there are none of
@@ -112,10 +114,10 @@ def _bases(status: int | None) -> tuple[type[Exception], ...]:
 def _class(kind: type[MoveshelfError], bases: tuple[type[Exception], ...]) -> type[MoveshelfError]:
     def reduce(self: MoveshelfError) -> tuple[Any, ...]:
         plain = {name: value for name, value in self.__dict__.items() if name not in _FOREIGN}
-        return (_dress, (kind, self.message, plain))
+        return (_legacy, (kind, self.message, plain))
 
     body = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": reduce}
-    return cast("type[MoveshelfError]", type(kind.__name__, (kind, _Dressed, *bases), body))
+    return cast("type[MoveshelfError]", type(kind.__name__, (kind, _Legacy, *bases), body))
 
 
 _FOREIGN = ("reason", "pool", "url", "response", "request", "msg", "doc", "pos", "lineno", "colno")

@@ -1,5 +1,7 @@
-"""How an attribute fills itself: field descriptors, cohorts, the loader, collections.
+"""How an attribute loads itself.
 
-An object holds one slot a field. Touching an empty one asks the loader, which fetches the field for the object and,
-in a loop, for those that come next (cohort.py), in chunks of about a hundred, read ahead behind the loop (loader.py).
+An object holds one slot a field (fields.py, entity.py). Touching an empty one calls the loader (loader.py), which
+fetches the field for the object and, in a loop, for those that come next (peers.py, window.py), in batches of about a
+hundred (batch.py), prefetched behind the loop. The cache (cache.py) holds one object per id; selections (selection.py)
+say what is fetched and populate objects from what came.
 """

@@ -1,8 +1,8 @@
-"""Field descriptors: how an attribute of an object says where it comes from and fills itself when touched.
+"""Field descriptors: how an attribute of an object says where it comes from and loads itself when touched.
 
 A class declares `name = Scalar[str]("name")`; the `entity` decorator (entity.py) gives it a slot `_name`. The
-descriptor reads the slot; where it finds no value it asks the loader, which fetches the field for the object and for
-those that will be read next.
+descriptor reads the slot; where it finds no value the engine fetches the field, for the object and for those that will
+be read next.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import DeletedError, DetachedError
-from .state import DELETED, NOT_LOADED, Milestone, State, peek
+from .registry import ENTITIES
+from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .collection import Collection
+    from ..models.collection import Collection
     from .entity import Entity
+    from .members import Members
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Entity")
@@ -27,9 +29,16 @@ C = TypeVar("C", bound="Entity")
 #: The group of fields that a listing brings: what identifies and sorts.
 BASIC = "basic"
 
+#: The JSON types of a value that is text (or null).
+TEXT: tuple[type, ...] = (str, type(None))
+#: The JSON types of a value that is true or false (or null).
+FLAG: tuple[type, ...] = (bool, type(None))
+#: The JSON types of any value that is no object and no list.
+PLAIN: tuple[type, ...] = (str, bool, int, float, type(None))
+
 
 class Field(Generic[T]):
-    """What Scalar, One and Many share: a name, a slot, the wire's word and the group that is fetched together."""
+    """What all fields have: a name, a slot, the service's name, and the group of fields that is fetched together."""
 
     name: str
     slot: str
@@ -41,7 +50,7 @@ class Field(Generic[T]):
         self.__doc__ = doc
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
-        # runs twice: attrs makes a slotted class anew, so nothing here may depend on which of them it is
+        # called twice, because attrs creates a slotted class anew: nothing here may depend on which one it is
         self.name = name
         self.slot = "_" + name
         self.group = self._group or name
@@ -49,16 +58,12 @@ class Field(Generic[T]):
 
     def __set__(self, obj: Any, value: Any) -> NoReturn:
         raise AttributeError(
-            f"{type(obj).__name__}.{self.name} is what the service holds and cannot be assigned; "
-            "use the methods that write (update, update_metadata, rename, ...)"
+            f"{type(obj).__name__}.{self.name} shows what the service holds and cannot be assigned; "
+            f"{type(obj)._how_to_write(self.name)}"
         )
 
-    def selection(self) -> str:
-        """The field's text in a document, without what is nested below it."""
-        return self.wire
-
     def loaded(self, obj: Entity) -> bool:
-        """Whether a value is there; never a request."""
+        """Whether there is a value; never a request."""
         return peek(self.read(obj)).__class__ is not State
 
     def _value(self, obj: Entity) -> Any:
@@ -70,12 +75,12 @@ class Field(Generic[T]):
             engine = obj._engine
             if engine is None:
                 raise detached(obj, self.name)
-            engine.fetch(obj, self.group)
+            engine.loader.fetch(obj, self.group)
             value = self.read(obj)
-        if value.__class__ is Milestone:
-            chunk, value = value.chunk, value.value
+        if value.__class__ is PrefetchMarker:
+            batch, value = value.batch, value.value
             setattr(obj, self.slot, value)
-            chunk.touched(obj)
+            batch.reached(obj)
         return value
 
 
@@ -85,16 +90,20 @@ def deleted(obj: Entity) -> DeletedError:
 
 
 def detached(obj: Entity, what: str) -> DetachedError:
-    """The error of a copy that was asked for more than it carries."""
+    """The error of a copy from which more is wanted than it carries."""
     kind = type(obj).__name__
     return DetachedError(
         f"{kind}.{what} was not loaded before this {kind} ({obj.id}) was copied or pickled, and a copy has no "
-        f"connection; load it first ({kind.lower()}.load({what!r})) or ask a client for the object by its id"
+        f"connection; load it first ({kind.lower()}.load({what!r})) or get the object from a client by its id"
     )
 
 
 class Scalar(Field[T]):
-    """A value: text, number, date, or a small parsed structure."""
+    """A value: text, number, date, or a small parsed structure.
+
+    `convert` makes the value of the service's JSON value, which is of one of `types`. `nested` are the names below the
+    field, where it is a structure and not one value.
+    """
 
     def __init__(
         self,
@@ -102,15 +111,14 @@ class Scalar(Field[T]):
         *,
         group: str | None = None,
         convert: Callable[[Any], T] | None = None,
-        nested: str = "",
+        types: tuple[type, ...] = TEXT,
+        nested: tuple[str, ...] = (),
         doc: str = "",
     ) -> None:
         super().__init__(wire, group=group, doc=doc)
         self.convert = convert
+        self.types = types
         self.nested = nested
-
-    def selection(self) -> str:
-        return f"{self.wire} {self.nested}" if self.nested else self.wire
 
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Self: ...
@@ -121,13 +129,13 @@ class Scalar(Field[T]):
             return self
         value = self.read(obj)
         kind = value.__class__
-        if kind is State or kind is Milestone:
+        if kind is State or kind is PrefetchMarker:
             return self._value(obj)
         return value
 
 
 class Reference(Field[T]):
-    """What One and Many share: the class at the other end, named as text and looked up when first needed."""
+    """A field that leads to other objects; their class is named as text and looked up when first needed."""
 
     def __init__(self, wire: str, target: str, *, group: str | None = None, doc: str = "") -> None:
         super().__init__(wire, group=group, doc=doc)
@@ -136,16 +144,14 @@ class Reference(Field[T]):
 
     @property
     def target(self) -> type[Entity]:
-        """The class at the other end; found by its name when first asked for, since classes name each other."""
+        """The class at the other end."""
         if self._class is None:
-            from .entity import ENTITIES
-
             self._class = ENTITIES[self._target]
         return self._class
 
 
 class One(Reference[C]):
-    """Another object, known by its id: it is held by nobody here, and comes back unloaded when it has gone."""
+    """Another object, known by its id: nobody holds it here, and it comes back unloaded when it has been collected."""
 
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Self: ...
@@ -160,14 +166,14 @@ class One(Reference[C]):
         engine = obj._engine
         if engine is None:
             raise detached(obj, self.name)
-        found = engine.get(self.target, identity)
-        if obj._cohort is not None and found._cohort is None:
-            found._cohort = obj._cohort.child(self, None)
+        found = engine.cache.get(self.target, identity)
+        if obj._peers is not None and found._peers is None:
+            found._peers = obj._peers.child(self, None)
         return found
 
 
-class Found(One[C]):
-    """An object that the wire has no field for: known from the way that led here, or looked for by `resolver`."""
+class Resolved(One[C]):
+    """An object that the service has no field for: known from the object that led here, or found by `resolver`."""
 
     def __init__(self, target: str, resolver: Callable[[Any], str | None], *, doc: str = "") -> None:
         super().__init__("", target, doc=doc)
@@ -182,19 +188,22 @@ class Found(One[C]):
         return super()._value(obj)
 
 
-class Many(Reference[C]):
-    """The objects below this one, as a Collection that fetches itself when used.
+#: Fetches the rows of a listing that cannot be had in one response, each with what identifies and sorts a member.
+Lister = Callable[[Any], list[dict[str, Any]]]
 
-    `back` is the member's One field that leads here, `passes` the One fields a member shares with its owner.
-    `arguments` stands behind the wire's field; `edges` says that the wire wraps members in `edges { node }`.
-    `chunk` limits how many owners one request may name. `barrier`: a loop below one owner says nothing of the
-    next one's (projects). `lister` answers a listing that cannot be had in one answer (`always_list`: never can).
-    `takes_filters`: the wire's field may be asked for a part of the members, so that an answer of somebody else's
-    question may not be the whole list.
+
+class Many(Reference[C]):
+    """The objects below this one, as a Collection that loads itself when used.
+
+    `back` is the member's One field that leads here, `passes` the One fields that a member shares with its owner.
+    `edges`: the service wraps members in `edges { node }`. `batch_size` limits how many owners one request may name.
+    `barrier`: a loop below one owner says nothing about the next owner (projects). `lister` fetches a listing that
+    cannot be had in one response (`in_parts`: it never can). `takes_filters`: the service's field may be asked for a part
+    of the members, so that a response to such a query is not the whole list.
     """
 
-    #: Collection, which sets itself here: the two rooms name each other
-    made_of: ClassVar[type[Collection[Any]]]
+    #: What makes a collection: (engine, kind, owner id, field). Set by the module that defines Collection.
+    collection_type: ClassVar[Callable[..., Members[Any]]]
 
     def __init__(
         self,
@@ -204,11 +213,10 @@ class Many(Reference[C]):
         back: str | None = None,
         passes: tuple[str, ...] = (),
         edges: bool = False,
-        arguments: str = "",
-        chunk: int | None = None,
+        batch_size: int | None = None,
         barrier: bool = False,
-        lister: Callable[[Entity, Many[Any], BaseException | None], list[dict[str, Any]]] | None = None,
-        always_list: bool = False,
+        lister: Lister | None = None,
+        in_parts: bool = False,
         takes_filters: bool = False,
         doc: str = "",
     ) -> None:
@@ -216,23 +224,19 @@ class Many(Reference[C]):
         self.back = back
         self.passes = passes
         self.edges = edges
-        self.arguments = arguments
-        self.chunk = chunk
+        self.batch_size = batch_size
         self.barrier = barrier
         self.lister = lister
-        self.always_list = always_list
+        self.in_parts = in_parts
         self.takes_filters = takes_filters
 
-    def selection(self) -> str:
-        return self.wire + self.arguments
-
-    def members(self, answer: Any) -> list[Mapping[str, Any]]:
-        """The members' dictionaries in an answer; nulls among them are left out."""
-        if answer is None:
+    def members(self, value: Any) -> list[Mapping[str, Any]]:
+        """The members' dictionaries in a response; nulls among them are left out."""
+        if value is None:
             return []
         if self.edges:
-            return [edge["node"] for edge in answer.get("edges") or () if edge and edge.get("node")]
-        return [one for one in answer if one]
+            return [edge["node"] for edge in value.get("edges") or () if edge and edge.get("node")]
+        return [one for one in value if one]
 
     def loaded(self, obj: Entity) -> bool:
         collection = self.read(obj)
@@ -252,12 +256,12 @@ class Many(Reference[C]):
             raise deleted(obj)
         return collection
 
-    def collection(self, obj: Entity) -> Collection[C]:
-        """The one Collection of this field on `obj`, made when there is none; never a request."""
+    def collection(self, obj: Entity) -> Any:
+        """The one Collection of this field on `obj`, created when there is none; never a request."""
         engine = obj._engine
-        with nullcontext() if engine is None else engine.lock:
-            found: Collection[Any] | State = self.read(obj)
+        with nullcontext() if engine is None else engine.cache.lock:
+            found: Any = self.read(obj)
             if isinstance(found, State):
-                found = self.made_of(engine, self.target, owner=obj.id, field=self)
+                found = Many.collection_type(engine, self.target, owner=obj.id, field=self)
                 setattr(obj, self.slot, found)
             return found

@@ -1,323 +1,343 @@
-"""The loader: a touched field becomes a request for a chunk of a cohort, and the next chunks are read ahead.
+"""The loader: a touched field becomes a request for a batch of peers, and the next batches are prefetched.
 
-Rules kept here (the numbers are in cohort.py and below):
-- the reader waits for its own chunk only; read-ahead chunks arrive behind it, at most eight of a level unread;
-- a chunk is sent when it is full, when the cohort has no more members, or when its reader needs it and no request
-  further up is bringing more members;
-- a chunk that the service cannot answer is halved, and the smaller size is remembered; a chunk of one is retried;
-- one missing field of one object is in one request at a time, whoever asks.
+Rules kept here (the numbers are in window.py and below):
+- the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
+- a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
+  bringing more peers;
+- a batch that the service cannot answer is halved, and the smaller size is remembered; a batch of one is retried;
+- one missing field of one object is in one request at a time, whoever needs it.
 """
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import RequestError
-from ..wire import Future, Response, TooLargeError
-from .chunk import Chunk, errors_by_alias, gone, query_error
-from .cohort import Cohort, Gap
+from ..wire import TooLargeError
+from .batch import Batch
+from .cache import Cache
 from .entity import Entity
 from .fields import Many, deleted
-from .keeper import Keeper
-from .selection import Selection, document, group, root_document
-from .state import Milestone, State
+from .peers import Peers, UnloadedParent
+from .selection import Selection, group
+from .state import PrefetchMarker, State
 
 if TYPE_CHECKING:
-    from ..wire import Wire
+    from collections.abc import Iterable
 
 #: How many objects one request names.
-CHUNK = 100
-#: How often one touch may wait for something other than its own field before it stops being patient.
-PATIENCE = 12
-#: How often a field is asked again because a write overtook the answer.
+BATCH_SIZE = 100
+#: How often one touch may wait for something other than its own field before it is sent without more peers.
+DETOURS = 12
+#: How often a field is fetched again because a write overtook the response.
 ATTEMPTS = 25
 
-#: a class and the name of a group of its fields, or the text of a selection
-Key = tuple[type[Entity], str]
+#: A class and what tells a selection of it apart: the name of a group of fields, or a selection's key.
+SizeKey = tuple[type[Entity], Any]
 
 
-class Loader(Keeper):
-    """The fetching half of the engine (keeper.py is the other one)."""
+class Fetched(Protocol):
+    """A response to `Source.fetch`, checked: by id, each object's dictionary or why there is none."""
 
-    def __init__(self, wire: Wire) -> None:
-        super().__init__(wire)
-        self.flights: dict[tuple[str, str], Chunk] = {}
-        #: what failed lately is not read ahead again
+    def __call__(self) -> Mapping[str, Mapping[str, Any] | BaseException]: ...
+
+
+class Source(Protocol):
+    """What the loader fetches from: the service."""
+
+    def fetch(
+        self,
+        selection: Selection,
+        ids: list[str],
+        *,
+        halve: bool,
+        done: Callable[[Fetched], object],
+    ) -> None:
+        """Send one query for a selection of those objects; `done` is called with the response, on the I/O thread."""
+        ...
+
+    def room(self) -> int | None:
+        """How many requests the budgets in force still allow; None without a budget."""
+        ...
+
+
+_ALIVE: weakref.WeakSet[Loader] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for loader in list(_ALIVE):
+        loader.in_flight = {}  # the parent's requests are never answered in a child process
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Loader:
+    """What turns touched fields into requests for batches of objects."""
+
+    def __init__(self, cache: Cache, source: Source) -> None:
+        self.cache = cache
+        self.source = source
+        self.in_flight: dict[tuple[str, str], Batch] = {}
+        #: what failed lately is not prefetched again
         self.failed: dict[tuple[str, str], None] = {}
-        #: the sizes that the service was found to bear, where they are smaller than CHUNK
-        self.sizes: dict[Key, int] = {}
+        #: the sizes that the service was found to bear, where they are smaller than BATCH_SIZE
+        self.sizes: dict[SizeKey, int] = {}
+        _ALIVE.add(self)
 
-    def after_fork(self) -> None:
-        """The parent's requests never answer in a child process."""
-        super().after_fork()
-        self.flights = {}
-
-    # asking --------------------------------------------------------------------------------------------------
+    # touching ------------------------------------------------------------------------------------------------
     def fetch(self, obj: Entity, name: str) -> None:
-        """Return when group `name` of `obj` is loaded; raise what kept it from being."""
+        """Return when group `name` of `obj` is loaded; raise what prevented it."""
         selection = group(type(obj), name)
-        patience, attempts = PATIENCE, ATTEMPTS
+        detours, attempts = DETOURS, ATTEMPTS
+        cache = self.cache
         while attempts:
-            with self.lock:
-                if self.gone and obj.id in self.gone:
+            with cache.lock:
+                if cache.deleted_ids and obj.id in cache.deleted_ids:
                     raise deleted(obj)  # meanwhile, perhaps
-                if not selection.missing(obj):
+                if not selection.is_missing(obj):
                     return
-                chunk = self.flights.get((obj.id, name))
-                if chunk is None:
-                    chunk = self._launch(obj, name, patience)
+                batch = self.in_flight.get((obj.id, name))
+                if batch is None:
+                    batch = self._launch(obj, name, detours)
                 else:
-                    chunk.touched(obj)
-            chunk.wait()
-            if obj.id in chunk.ids:
-                error = chunk.failure(obj.id)
-                if error is not None:
+                    batch.reached(obj)
+            batch.wait()
+            if obj.id in batch.ids:
+                error = batch.failure(obj.id)
+                # a batch of several levels that was too large says nothing about this group alone
+                if error is not None and (batch.group or not isinstance(error, TooLargeError)):
                     raise error
                 attempts -= 1
             else:
-                patience = 0 if chunk.error is not None else patience - 1
+                detours = 0 if batch.error is not None else detours - 1
         raise RequestError(f"{type(obj).__name__} {obj.id} keeps changing while {name!r} is read; try again")
 
     def size(self, kind: type[Entity], name: str) -> int:
         """How many objects a request for the group may name."""
-        most = self.sizes.get((kind, name), CHUNK)
+        most = self.sizes.get((kind, name), BATCH_SIZE)
         for field in kind.groups[name]:
-            if isinstance(field, Many) and field.chunk is not None:
-                most = min(most, field.chunk)
+            if isinstance(field, Many) and field.batch_size is not None:
+                most = min(most, field.batch_size)
         return 1 if kind.is_root else most
 
-    def _launch(self, obj: Entity, name: str, patience: int) -> Chunk:
-        """Send the chunk that begins with `obj`, or give back the one to wait for first."""
-        cohort = obj._cohort
+    def _launch(self, obj: Entity, name: str, detours: int) -> Batch:
+        """Send the batch that begins with `obj`, or return the one to wait for first."""
+        peers = obj._peers
         size = self.size(type(obj), name)
-        if cohort is None:
+        if peers is None:
             return self._send(type(obj), name, [obj.id], None)
-        if not cohort.full:
-            size = cohort.open(obj, size)
-        batches, gap = self._gather(cohort, obj, name, size, 1)
-        if cohort.full and gap is not None and len(batches[0]) < size and patience > 0:
-            further_up = self._further_up(gap)
+        window = peers.window
+        if not window.full:
+            size = window.open(obj.id, size)
+        batches, unloaded = self._gather(peers, obj, name, size, 1)
+        if window.full and unloaded is not None and len(batches[0]) < size and detours > 0:
+            further_up = self._further_up(unloaded)
             if further_up is not None:
                 return further_up
-        if cohort.full and gap is None and len(batches[0]) < size:
-            if name in cohort.ended:
-                batches[0] += self._behind(cohort, obj, name, size - len(batches[0]))
+        if window.full and unloaded is None and len(batches[0]) < size:
+            if name in peers.finished_groups:
+                batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
-                cohort.ended += (name,)
-        own = self._send(type(obj), name, batches[0], cohort)
-        if cohort.parent is not None:
-            cohort.parent.below = True
-        if cohort.full:
-            self.read_ahead(cohort, obj, name)
+                peers.finished_groups += (name,)
+        own = self._send(type(obj), name, batches[0], peers)
+        if peers.parent is not None:
+            peers.parent.window.feeds_lower_level = True
+        if window.full:
+            self.prefetch(peers, obj, name)
         return own
 
-    def read_ahead(self, cohort: Cohort, obj: Entity, name: str) -> None:
-        """Ask for the chunks that the reader comes to next, as far as the window and the budget allow."""
-        room = cohort.room()
-        if room <= 0 or not cohort.full:
+    def prefetch(self, peers: Peers, obj: Entity, name: str) -> None:
+        """Request the batches that the reader comes to next, as far as the window and the budget allow."""
+        room = peers.room()
+        if room <= 0 or not peers.window.full:
             return
         size = self.size(type(obj), name)
-        batches, gap = self._gather(cohort, obj, name, size, room)
-        for batch in batches[:room]:
-            if not batch or (len(batch) < size and gap is not None) or not self._affordable():
+        batches, unloaded = self._gather(peers, obj, name, size, room)
+        for ids in batches[:room]:
+            if not ids or (len(ids) < size and unloaded is not None) or not self._affordable():
                 break
-            self._send(type(obj), name, batch, cohort).count()
-        if gap is not None and cohort.room() > 0 and self._affordable():
-            self._further_up(gap)
+            self._send(type(obj), name, ids, peers).enter_window()
+        if unloaded is not None and peers.room() > 0 and self._affordable():
+            self._further_up(unloaded)
 
     def _affordable(self) -> bool:
-        left = self.wire.room()
+        left = self.source.room()
         return left is None or left > 0
 
-    def _further_up(self, gap: Gap) -> Chunk | None:
-        """The chunk that will bring the members missing at `gap`: the one on its way, or a new one."""
-        level, name = gap.level.parent, gap.level.field.group if gap.level.field is not None else ""
-        flight = self.flights.get((gap.parent.id, name))
+    def _further_up(self, unloaded: UnloadedParent) -> Batch | None:
+        """The batch that will bring the missing members of a parent: the one in flight, or a new one."""
+        level = unloaded.level.parent
+        name = unloaded.level.field.group if unloaded.level.field is not None else ""
+        flight = self.in_flight.get((unloaded.parent.id, name))
         if flight is not None:
             return flight
-        if level is None or (gap.parent.id, name) in self.failed or not self._affordable():
+        if level is None or (unloaded.parent.id, name) in self.failed or not self._affordable():
             return None
-        size = self.size(type(gap.parent), name)
-        batches, further = self._gather(level, gap.parent, name, size, 1)
+        size = self.size(type(unloaded.parent), name)
+        batches, further = self._gather(level, unloaded.parent, name, size, 1)
         if further is not None and len(batches[0]) < size:
             above = self._further_up(further)
             if above is not None:
                 return above
         if not batches[0]:
             return None
-        chunk = self._send(type(gap.parent), name, batches[0], level)
-        chunk.count()
-        return chunk
+        batch = self._send(type(unloaded.parent), name, batches[0], level)
+        batch.enter_window()
+        return batch
 
     def _gather(
-        self, cohort: Cohort, start: Entity, name: str, size: int, most: int
-    ) -> tuple[list[list[str]], Gap | None]:
-        """Up to `most` batches of `size` ids, from `start` on, that miss the group and are not on their way.
+        self, peers: Peers, start: Entity, name: str, size: int, most: int
+    ) -> tuple[list[list[str]], UnloadedParent | None]:
+        """Up to `most` lists of `size` ids, from `start` on, that miss the group and are not in flight.
 
-        The second answer is the gap at which the cohort's members end for now.
+        Beside them the unloaded parent at which the peers end for now.
         """
         fields = type(start).groups[name]
-        flights, failed = self.flights, self.failed
+        in_flight, failed = self.in_flight, self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
-        for member in cohort.members(self.objects, start):
-            if isinstance(member, Gap):
+        for member in peers.members(self.cache.objects, start):
+            if isinstance(member, UnloadedParent):
                 return batches, member
             if type(member) is not kind:
                 continue
             key = (member.id, name)
-            if key in flights or (failed and key in failed and member is not start):
+            if key in in_flight or (failed and key in failed and member is not start):
                 continue
             if all(field.loaded(member) for field in fields):
                 continue
             if len(batches[-1]) == size:
-                if not cohort.full:
-                    cohort.expected = member.id
+                if not peers.window.full:
+                    peers.window.expected = member.id
                 if len(batches) == most:
                     break
                 batches.append([])
             batches[-1].append(member.id)
         return batches, None
 
-    def _behind(self, cohort: Cohort, obj: Entity, name: str, most: int) -> list[str]:
+    def _before(self, peers: Peers, obj: Entity, name: str, most: int) -> list[str]:
         """Members before `obj` that miss the group, for a reader who goes backwards or at random."""
         fields = type(obj).groups[name]
-        behind: deque[str] = deque(maxlen=most)
-        for member in cohort.members(self.objects, None, gaps=False):
+        before: deque[str] = deque(maxlen=most)
+        for member in peers.members(self.cache.objects, None, with_unloaded=False):
             if member is obj:
                 break
-            if type(member) is not type(obj) or (member.id, name) in self.flights:
+            if type(member) is not type(obj) or (member.id, name) in self.in_flight:
                 continue
             if (member.id, name) not in self.failed and not all(field.loaded(member) for field in fields):
-                behind.append(member.id)
-        return list(behind)
+                before.append(member.id)
+        return list(before)
 
     # sending -------------------------------------------------------------------------------------------------
-    def _send(
-        self,
-        kind: type[Entity],
-        name: str,
-        ids: list[str],
-        cohort: Cohort | None,
-    ) -> Chunk:
-        """Put a request on its way. The lock is held; the answer is put away by the I/O thread."""
-        chunk = Chunk(self, kind, name, ids, cohort)
+    def _send(self, kind: type[Entity], name: str, ids: list[str], peers: Peers | None) -> Batch:
+        """Send a batch of one group. The lock is held; the response is populated on the I/O thread."""
         selection = group(kind, name)
-        lister = next(
-            (f.lister for f in selection.fields if isinstance(f, Many) and f.lister is not None), None
-        )
-        patient = len(ids) == 1 and lister is None  # nothing smaller can be asked
+        batch = Batch(self, selection, name, ids, peers)
+        # nothing smaller than one object can be requested, unless its listing can be had in parts
+        in_parts = any(isinstance(field, Many) and field.lister is not None for field in selection.fields)
+        self.send(batch, [name], halve=len(ids) > 1 or in_parts)
+        return batch
+
+    def send(self, batch: Batch, groups: Iterable[str], *, halve: bool) -> None:
+        """Send a batch that brings those groups. The lock is held."""
+        keys = [(identity, name) for name in groups for identity in batch.ids]
         try:
-            pending = self.ask(kind, selection, ids, halve=not patient)
-            for identity in ids:
-                self.flights[identity, name] = chunk
-            pending.add_done_callback(lambda done: self._arrived(chunk, selection, done))
-        except (
-            BaseException
-        ):  # an interrupt just here must not leave somebody waiting for an answer nobody puts away
-            self._landed(chunk)
+            for key in keys:
+                self.in_flight.setdefault(key, batch)
+            self.source.fetch(
+                batch.selection,
+                batch.ids,
+                halve=halve,
+                done=lambda fetched: self._arrived(batch, keys, fetched),
+            )
+        except BaseException:  # an interrupt just here must not leave somebody waiting for ever
+            self._landed(batch, keys)
             raise
-        return chunk
 
-    def ask(
-        self, kind: type[Entity], selection: Selection, ids: list[str], *, halve: bool
-    ) -> Future[Response]:
-        """Send the question for `selection` of those objects."""
-        if kind.is_root:
-            text = root_document(selection.name, selection.text)
-            return self.wire.submit(text, None, operation=selection.name, halve=halve)
-        text = document(kind.wire, selection.name, selection.text, len(ids))
-        variables = {f"i{n}": identity for n, identity in enumerate(ids)}
-        return self.wire.submit(text, variables, operation=selection.name, halve=halve)
-
-    def _arrived(self, chunk: Chunk, selection: Selection, done: Future[Response]) -> None:
+    def _arrived(self, batch: Batch, keys: list[tuple[str, str]], fetched: Fetched) -> None:
         """Runs on the I/O thread."""
         try:
             try:
-                answer = done.result()
-                with self.lock:
-                    self._put_away(chunk, selection, answer)
+                nodes = fetched()
+                with self.cache.lock:
+                    self._populate(batch, nodes)
             except TooLargeError as error:
-                with self.lock:
-                    self._too_large(chunk, selection, error)
+                with self.cache.lock:
+                    self._halve(batch, error)
             except BaseException as error:
-                chunk.error = error
+                batch.error = error
         finally:
-            self._landed(chunk)
+            self._landed(batch, keys)
 
-    def _landed(self, chunk: Chunk) -> None:
-        """The chunk is on its way no more: who waits may look."""
-        with self.lock:
-            failed = chunk.error is not None
-            for identity in chunk.ids:
-                if self.flights.get((identity, chunk.group)) is chunk:
-                    del self.flights[identity, chunk.group]
-                if failed or identity in chunk.errors:
-                    self.failed[identity, chunk.group] = None
+    def _landed(self, batch: Batch, keys: list[tuple[str, str]]) -> None:
+        """The batch is no longer in flight: who waits may look."""
+        with self.cache.lock:
+            failed = batch.error is not None
+            for key in keys:
+                if self.in_flight.get(key) is batch:
+                    del self.in_flight[key]
+                if failed or key[0] in batch.errors:
+                    self.failed[key] = None
                 elif self.failed:
-                    self.failed.pop((identity, chunk.group), None)
+                    self.failed.pop(key, None)
             if failed:
-                chunk.uncount()
-        chunk.done.set()
+                batch.leave_window()
+        batch.done.set()
 
-    def _too_large(self, chunk: Chunk, selection: Selection, error: TooLargeError) -> None:
-        """Ask a smaller question and remember the size; a single object is asked again patiently."""
-        ids = chunk.ids
-        if len(ids) == 1:
-            chunk.error = error
+    def _halve(self, batch: Batch, error: TooLargeError) -> None:
+        """Send smaller batches and remember the size. The lock is held."""
+        ids = batch.ids
+        if len(ids) == 1 or not batch.group:
+            batch.error = error  # of several groups: who sent it makes smaller ones
             return
-        key = (chunk.kind, chunk.group)
-        half = min(self.size(*key), (len(ids) + 1) // 2)
-        self.sizes[key] = half
+        kind = batch.selection.kind
+        half = min(self.size(kind, batch.group), (len(ids) + 1) // 2)
+        self.sizes[kind, batch.group] = half
+        for identity in ids:
+            self.in_flight.pop((identity, batch.group), None)
         try:
             for begin in range(0, len(ids), half):
-                part = self._send(chunk.kind, chunk.group, ids[begin : begin + half], chunk.cohort)
-                if chunk.counted:
-                    chunk.uncount()
-                    part.count()
+                part = self._send(kind, batch.group, ids[begin : begin + half], batch.peers)
+                if batch.in_window:
+                    batch.leave_window()
+                    part.enter_window()
         except RequestError as refused:  # the budget ends here
-            chunk.error = refused
-        # chunk.ids keeps its meaning for those who wait: they look again and find the halves
+            batch.error = refused
+        # batch.ids keeps its meaning for those who wait: they look again and find the halves
 
-    def _put_away(self, chunk: Chunk, selection: Selection, answer: Response) -> None:
-        data, errors = answer.data, answer.errors
-        if data is None:
-            raise query_error(errors, selection.name, answer)
-        bad = errors_by_alias(errors)
+    def _populate(self, batch: Batch, nodes: Mapping[str, Mapping[str, Any] | BaseException]) -> None:
         first: Entity | None = None
-        for n, identity in enumerate(chunk.ids):
-            if chunk.kind.is_root:
-                node, alias = data.get("viewer"), "viewer"
-            else:
-                alias = f"n{n}"
-                node = data.get(alias)
-            if alias in bad:
-                chunk.errors[identity] = query_error(bad[alias], selection.name, answer)
+        selection = batch.selection
+        for identity, node in nodes.items():
+            if isinstance(node, BaseException):
+                batch.errors[identity] = node
                 continue
-            if not node:
-                chunk.errors[identity] = gone(chunk.kind, identity, node)
+            obj = self.cache.objects.get(identity)
+            if obj is None or obj.__class__ is not selection.kind:
                 continue
-            obj = self.objects.get(identity)
-            if obj is None or obj.__class__ is not chunk.kind:
-                continue
-            selection.absorb(self, obj, node, chunk.clock)
+            selection.populate(self.cache, obj, node, batch.clock)
             if first is None:
                 first = obj
-        if chunk.counted:
+        if batch.in_window:
             if first is None:
-                chunk.uncount()
+                batch.leave_window()
             else:
-                self._mark(chunk, selection, first)
+                self._mark(batch, first)
 
-    def _mark(self, chunk: Chunk, selection: Selection, first: Entity) -> None:
-        """Set the milestone on the chunk's first member."""
-        for field in selection.fields:
+    def _mark(self, batch: Batch, first: Entity) -> None:
+        """Set the prefetch marker on the batch's first member."""
+        for field in batch.selection.fields:
             value = field.read(first)
-            if value.__class__ is State or value.__class__ is Milestone:
+            if value.__class__ is State or value.__class__ is PrefetchMarker:
                 continue
             if isinstance(field, Many):
                 if value._is_loaded():
-                    value._mark(chunk)
+                    value._mark_prefetched(batch)
             else:
-                setattr(first, field.slot, Milestone(value, chunk))
+                setattr(first, field.slot, PrefetchMarker(value, batch))

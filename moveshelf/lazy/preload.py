@@ -1,7 +1,7 @@
-"""Loading by name: `load("sessions.clips.files")` asks several levels in one question where that is smaller.
+"""Loading by name: `load("sessions.clips.files")` fetches several levels in one request where that is smaller.
 
-A first, small question shows how much hangs below one object; the rest is then asked in questions of about
-TARGET objects each, all at once. What the service cannot answer is halved, down to one object, and then asked level
+A first, small request shows how much hangs below one object; the rest is then fetched in requests of about
+TARGET objects each, all at once. What the service cannot answer is halved, down to one object, and then fetched level
 by level.
 """
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RequestError, ValidationError
-from ..wire import Future, Response, TooLargeError
-from .chunk import Chunk
+from ..errors import ValidationError
+from ..wire import TooLargeError
+from .batch import Batch
 from .entity import Entity
-from .fields import BASIC, Field, Found, Many, One, Reference
-from .loader import CHUNK
+from .fields import BASIC, Field, Many, One, Reference, Resolved
+from .loader import BATCH_SIZE
 from .selection import Selection, basic
 from .state import State, peek
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .loader import Loader
 
-#: How many objects one answer should hold, about.
+#: How many objects one response should hold, about.
 TARGET = 2000
-#: How many objects the first question names, whose answer tells how many the others may name.
+#: How many objects the first request names, whose response tells how many the others may name.
 PROBE = 8
 
 Tree = dict[Field[Any], "Tree"]
@@ -44,8 +44,8 @@ def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
                 break
             field = cls.field(name)
             if name in cls.derived and isinstance(field, Many) and names[:1] == [field.name]:
-                names.pop(0)  # "conditions.clips": a condition is nothing on the wire
-            for one in (field,) if isinstance(field, Found) else cls.groups[field.group]:
+                names.pop(0)  # "conditions.clips": the service knows no conditions
+            for one in (field,) if isinstance(field, Resolved) else cls.groups[field.group]:
                 at.setdefault(one, {})
             if names:
                 if not isinstance(field, Reference):
@@ -54,21 +54,27 @@ def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
     return tree
 
 
-def preload(engine: Engine, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
+def preload(loader: Loader, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
     """Load what the paths name below `members` (all of one class)."""
     tree = parse(kind, paths)
-    # one object is asked for by itself: that it is gone is the answer. Among many, who is gone says so when touched
-    _level(engine, list(dict.fromkeys(members)), kind, tree, loud=len(members) == 1)
+    # of one object, that it does not exist is the result; among many, one that does not exist raises when touched
+    _level(loader, _each_once(members), kind, tree, strict=len(members) == 1)
 
 
-def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree, loud: bool = False) -> None:
+def _each_once(members: Iterable[Entity]) -> list[Entity]:
+    return list({id(one): one for one in members}.values())
+
+
+def _level(
+    loader: Loader, members: list[Entity], kind: type[Entity], tree: Tree, strict: bool = False
+) -> None:
     if not members or not tree:
         return
     for field in tree:
-        if isinstance(field, Many) and field.always_list:
+        if isinstance(field, Many) and field.in_parts:
             for member in members:
                 field.collection(member)._members()
-        elif isinstance(field, Found):
+        elif isinstance(field, Resolved):
             for member in members:
                 field._value(member)
     todo = [one for one in members if any(not field.loaded(one) for field in tree)]
@@ -77,23 +83,23 @@ def _level(engine: Engine, members: list[Entity], kind: type[Entity], tree: Tree
         below: Tree = {
             field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted
         }
-        _ask(engine, todo, kind, below, loud)
+        _fetch(loader, todo, kind, below, strict)
     for field, subtree in tree.items():
         if subtree and isinstance(field, Reference):
-            _level(engine, _below(engine, members, field), field.target, subtree)
+            _level(loader, _below(loader, members, field), field.target, subtree)
 
 
-def _below(engine: Engine, members: list[Entity], field: Reference[Any]) -> list[Entity]:
-    """Everybody one level down, without a request."""
-    found: dict[Entity, None] = {}
+def _below(loader: Loader, members: list[Entity], field: Reference[Any]) -> list[Entity]:
+    """Every object one level down, without a request."""
+    found: list[Entity] = []
     for member in members:
         value = peek(field.read(member))
         if isinstance(field, Many):
             if field.loaded(member):
-                found.update(dict.fromkeys(value._members()))
+                found += value._members()
         elif isinstance(field, One) and isinstance(value, str):
-            found[engine.get(field.target, value)] = None
-    return list(found)
+            found.append(loader.cache.get(field.target, value))
+    return _each_once(found)
 
 
 def _selection(kind: type[Entity], tree: Tree) -> Selection:
@@ -102,39 +108,40 @@ def _selection(kind: type[Entity], tree: Tree) -> Selection:
         for field, below in tree.items()
         if isinstance(field, Reference)
     }
-    return Selection(kind, tree, nested)
+    return Selection.of(kind, tree, nested)
 
 
-def _deep(tree: Tree) -> bool:
+def _is_deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
-def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree, loud: bool) -> None:
-    """Ask one selection of many objects; return when all of it is put away."""
-    selection = _selection(kind, tree)
-    batches = Batches(engine, selection)
+def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> None:
+    """Fetch one selection of many objects; return when all of it is populated."""
+    batches = _Batches(loader, _selection(kind, tree))
     elsewhere = []
-    with engine.lock:
+    with loader.cache.lock:
         groups = {field.group for field in tree}
         mine = []
         for one in todo:
-            flights = [engine.flights[one.id, name] for name in groups if (one.id, name) in engine.flights]
+            flights = [
+                loader.in_flight[one.id, name] for name in groups if (one.id, name) in loader.in_flight
+            ]
             if flights:
                 elsewhere.append((one, flights))
             else:
                 mine.append(one)
     most = batches.size
-    nested = any(isinstance(field, Many) and _deep(below) for field, below in tree.items())
+    nested = any(isinstance(field, Many) and _is_deep(below) for field, below in tree.items())
     if nested and len(mine) > PROBE:
         first, mine = mine[: min(PROBE, most)], mine[min(PROBE, most) :]
-        batches.send(first)
+        batches.send([one.id for one in first])
         batches.wait()
         most = min(batches.size, _fitting(first, tree))
     if mine:
         count = -(-len(mine) // most)
         size = -(-len(mine) // count)
         for begin in range(0, len(mine), size):
-            batches.send(mine[begin : begin + size])
+            batches.send([one.id for one in mine[begin : begin + size]])
     batches.wait()
     for _, flights in elsewhere:
         for flight in flights:
@@ -142,33 +149,31 @@ def _ask(engine: Engine, todo: list[Entity], kind: type[Entity], tree: Tree, lou
     left = [one for one, _ in elsewhere if any(not field.loaded(one) for field in tree)]
     if left:
         for one in left:
-            batches.send([one])
+            batches.send([one.id])
         batches.wait()
-    if batches.too_large:
-        # not even one object's subtree can be answered whole: one level now, the caller goes on with the next
-        shallow: Tree = {field: {} for field in tree}
-        for one in batches.too_large:
-            for field in shallow:
-                if isinstance(field, Many):
-                    field.collection(one)._members()
-                else:
-                    engine.fetch(one, field.group)
-    if loud:
+    # not even one object's levels fit into one response: one level now, the caller goes on with the next
+    for one in batches.too_large:
+        for field in tree:
+            if isinstance(field, Many):
+                field.collection(one)._members()
+            else:
+                loader.fetch(one, field.group)
+    if strict:
         for error in batches.errors.values():
             raise error
 
 
 def _fitting(members: list[Entity], tree: Tree) -> int:
-    """How many members one question may name, judged by what came back for the first ones."""
+    """How many members one request may name, judged by what came back for the first ones."""
     objects, parents = _count(members, tree)
     each = max(objects / len(members), 0.01)
     inner = max(parents / len(members), 1.0)
-    # never more questions than a loop over the levels would send
-    return max(1, min(CHUNK, int(max(TARGET / each, CHUNK / inner))))
+    # never more requests than a loop over the levels would send
+    return max(1, min(BATCH_SIZE, int(max(TARGET / each, BATCH_SIZE / inner))))
 
 
 def _count(members: list[Entity], tree: Tree) -> tuple[int, int]:
-    """How many objects hang below the members, and how many objects had to be asked for what hangs below them."""
+    """How many objects hang below the members, and how many objects had to be named for what hangs below them."""
     objects, parents = 0, 0
     for field, below in tree.items():
         if not isinstance(field, Many):
@@ -183,81 +188,55 @@ def _count(members: list[Entity], tree: Tree) -> tuple[int, int]:
     return objects, parents
 
 
-class Batches:
-    """The questions of one selection that are on their way."""
+class _Batches:
+    """The requests of one selection that are in flight."""
 
-    def __init__(self, engine: Engine, selection: Selection) -> None:
-        self.engine = engine
+    def __init__(self, loader: Loader, selection: Selection) -> None:
+        self.loader = loader
         self.selection = selection
-        self.key = (selection.cls, selection.text)
-        self.waiting: list[Chunk] = []
+        self.waiting: list[Batch] = []
         self.errors: dict[str, BaseException] = {}
         self.too_large: list[Entity] = []
 
     @property
     def size(self) -> int:
-        """How many objects a question may name, as far as is known."""
-        engine, kind = self.engine, self.selection.cls
-        most = min((engine.size(kind, field.group) for field in self.selection.fields), default=CHUNK)
-        return min(most, engine.sizes.get(self.key, CHUNK))
+        """How many objects a request may name, as far as is known."""
+        loader, kind = self.loader, self.selection.kind
+        most = min((loader.size(kind, field.group) for field in self.selection.fields), default=BATCH_SIZE)
+        return min(most, loader.sizes.get((kind, self.selection.key), BATCH_SIZE))
 
-    def send(self, members: list[Entity]) -> None:
-        """Put one question on its way; its answer is put away by the I/O thread."""
-        with self.engine.lock:
-            self._send([one.id for one in members])
-
-    def _send(self, ids: list[str]) -> None:
-        engine, selection = self.engine, self.selection
-        chunk = Chunk(engine, selection.cls, selection.text, ids, None)
-        lists = any(isinstance(field, Many) for field in selection.fields)
-        pending = engine.ask(selection.cls, selection, ids, halve=len(ids) > 1 or lists)
-        for field in selection.fields:
-            for identity in ids:
-                engine.flights.setdefault((identity, field.group), chunk)
-        self.waiting.append(chunk)
-        pending.add_done_callback(lambda done: self._arrived(chunk, done))
-
-    def _arrived(self, chunk: Chunk, done: Future[Response]) -> None:
-        engine = self.engine
-        try:
-            try:
-                answer = done.result()
-                with engine.lock:
-                    engine._put_away(chunk, self.selection, answer)
-            except TooLargeError as error:
-                if len(chunk.ids) == 1:
-                    chunk.error = error
-                else:
-                    with engine.lock:
-                        half = engine.sizes[self.key] = min(self.size, (len(chunk.ids) + 1) // 2)
-                        try:
-                            for begin in range(0, len(chunk.ids), half):
-                                self._send(chunk.ids[begin : begin + half])
-                        except RequestError as refused:
-                            chunk.error = refused
-            except BaseException as error:
-                chunk.error = error
-        finally:
-            with engine.lock:
-                for key in [(i, f.group) for f in self.selection.fields for i in chunk.ids]:
-                    if engine.flights.get(key) is chunk:
-                        del engine.flights[key]
-            chunk.done.set()
+    def send(self, ids: list[str]) -> None:
+        """Send one request; its response is populated on the I/O thread."""
+        has_lists = any(isinstance(field, Many) for field in self.selection.fields)
+        with self.loader.cache.lock:
+            batch = Batch(self.loader, self.selection, "", ids, None)
+            groups = {field.group for field in self.selection.fields}
+            self.loader.send(batch, groups, halve=len(ids) > 1 or has_lists)
+            self.waiting.append(batch)
 
     def wait(self) -> None:
-        """Until everything sent is put away. Raises the first failure that concerns more than single objects."""
+        """Until everything sent is populated. Raises the first failure that concerns more than single objects."""
         failure: BaseException | None = None
         while self.waiting:
-            chunk = self.waiting.pop(0)
-            chunk.wait()
-            self.errors.update(chunk.errors)
-            if isinstance(chunk.error, TooLargeError):
-                found = self.engine.peek(chunk.ids[0])
-                if found is not None and not any(
-                    field.read(found) is State.DELETED for field in self.selection.fields
-                ):
-                    self.too_large.append(found)
-            elif chunk.error is not None:
-                failure = failure or chunk.error
+            batch = self.waiting.pop(0)
+            batch.wait()
+            self.errors.update(batch.errors)
+            if isinstance(batch.error, TooLargeError):
+                self._smaller(batch.ids)
+            elif batch.error is not None:
+                failure = failure or batch.error
         if failure is not None:
             raise failure
+
+    def _smaller(self, ids: list[str]) -> None:
+        if len(ids) > 1:
+            half = min(self.size, (len(ids) + 1) // 2)
+            self.loader.sizes[self.selection.kind, self.selection.key] = half
+            for begin in range(0, len(ids), half):
+                self.send(ids[begin : begin + half])
+            return
+        found = self.loader.cache.peek(ids[0])
+        if found is not None and not any(
+            field.read(found) is State.DELETED for field in self.selection.fields
+        ):
+            self.too_large.append(found)

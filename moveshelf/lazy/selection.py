@@ -1,179 +1,222 @@
-"""What is asked of an object: the text of the question and the putting away of its answer, made from one declaration.
+"""Which fields of a class a request selects, and how a response to it is populated into objects.
 
-Documents are strings: gql's own path through syntax trees takes hundreds of times longer. Ids travel as variables,
-so that a text depends on the shape of the question and on the number of objects only, and is made once.
+The text of the request (operations/text.py), the check of the response (operations/responses.py) and the populating of
+objects are all made from the same selection, so that they cannot disagree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from .entity import Entity
-from .fields import BASIC, Field, Many, One, Reference, Scalar
+from .fields import BASIC, PLAIN, Field, Many, One, Reference, Scalar
 from .state import NOT_LOADED, State
 
 if TYPE_CHECKING:
-    from .keeper import Keeper
+    from .cache import Cache
+
+
+@attrs.frozen
+class Item:
+    """One name in a selection: a field, or a name that no field of the class stands for.
+
+    `below` is what is selected of the objects that it leads to; `nested` the names of a structure that is no object.
+    """
+
+    wire: str
+    field: Field[Any] | None = None
+    below: Selection | None = None
+    nested: tuple[str, ...] = ()
+    #: the JSON types of the value, where nothing is below it
+    types: tuple[type, ...] = PLAIN
+    is_list: bool = False
+    edges: bool = False
+    #: argument and its literal or variable ("first", "20"); a list with arguments may be a part of the members only
+    arguments: tuple[tuple[str, str], ...] = ()
 
 
 class Selection:
-    """Fields of one class, with what is asked below each of them."""
+    """Fields of one class, with what is selected below each of them."""
 
-    __slots__ = ("_links", "_lists", "_put", "cls", "fields", "nested", "text")
+    __slots__ = ("_links", "_lists", "_parts", "_scalars", "fields", "items", "key", "kind", "text")
 
-    def __init__(
-        self,
-        cls: type[Entity],
+    def __init__(self, kind: type[Entity], items: Iterable[Item]) -> None:
+        self.kind = kind
+        self.items = tuple(items)
+        self.fields = tuple(one.field for one in self.items if one.field is not None)
+        #: what tells selections of a class apart
+        self.key: Any = tuple((one.wire, one.arguments, one.below and one.below.key) for one in self.items)
+        #: the text of the selection, once it was written (operations/text.py)
+        self.text: str | None = None
+        slots = vars(kind)
+        # the slots' own setters: attribute stores by name take twice as long, and a walk populates every object
+        self._scalars: tuple[tuple[Callable[[Any, Any], None], str, Callable[[Any], Any] | None], ...] = (
+            tuple(
+                (slots[f.slot].__set__, f.wire, f.convert) for f in self._complete() if isinstance(f, Scalar)
+            )
+        )
+        self._links = tuple(
+            (one.field, one.below)
+            for one in self.items
+            if isinstance(one.field, One) and one.below is not None
+        )
+        many = [one for one in self.items if one.is_list and one.below is not None]
+        self._lists = tuple(
+            (one.field, one.below)
+            for one in many
+            if isinstance(one.field, Many) and one.below is not None and not one.arguments
+        )
+        self._parts = tuple(one for one in many if one.field is None or one.arguments)
+
+    def _complete(self) -> Iterable[Field[Any]]:
+        """The fields that a response has all of: a structure may be selected in part."""
+        for one in self.items:
+            if isinstance(one.field, Scalar) and set(one.field.nested) <= set(one.nested):
+                yield one.field
+
+    @classmethod
+    def of(
+        cls,
+        kind: type[Entity],
         fields: Iterable[Field[Any]],
         nested: Mapping[Field[Any], Selection] | None = None,
-    ) -> None:
-        self.cls = cls
-        self.fields = tuple(fields)
-        self.nested: dict[Field[Any], Selection] = dict(nested or {})
-        for field in self.fields:
-            if isinstance(field, Reference) and field not in self.nested:
-                self.nested[field] = basic(field.target)
-        self._put = setter(tuple((f.slot, f.wire, f.convert) for f in self.fields if isinstance(f, Scalar)))
-        self._links = tuple(f for f in self.fields if isinstance(f, One))
-        self._lists = tuple(f for f in self.fields if isinstance(f, Many))
-        self.text: str
-        words = ["" if cls.is_root else "id"]
-        for field in self.fields:
-            word = field.selection()
-            if isinstance(field, Reference):
-                below = self.nested[field].text
-                edges = isinstance(field, Many) and field.edges
-                word += f" {{ edges {{ node {{ {below} }} }} }}" if edges else f" {{ {below} }}"
-            if word not in words:
-                words.append(word)
-        self.text = " ".join(words).strip()
+    ) -> Selection:
+        """Those fields; of objects that they lead to, what `nested` says, else what a listing brings."""
+        nested = nested or {}
+        return cls(
+            kind,
+            [
+                item(one, nested.get(one) or basic(one.target) if isinstance(one, Reference) else None)
+                for one in fields
+            ],
+        )
 
     @property
     def name(self) -> str:
-        """A name for the operation: the class and what is asked of it."""
-        return self.cls.__name__ + "".join(f.name.title().replace("_", "") for f in self.fields[:1])
+        """A name for an operation: the class and the first field that is selected."""
+        first = self.fields[0].name.title().replace("_", "") if self.fields else ""
+        return self.kind.__name__ + first
 
-    # answers -------------------------------------------------------------------------------------------------
-    def absorb(self, engine: Keeper, obj: Entity, data: Mapping[str, Any], clock: int) -> None:
-        """Put an answer into `obj` and what is below it; what a write has overtaken is thrown away.
+    def is_missing(self, obj: Entity) -> bool:
+        """Whether any of the fields is not loaded."""
+        return any(field.read(obj) is NOT_LOADED or not field.loaded(obj) for field in self.fields)
 
-        The engine's lock is held.
+    # populating ----------------------------------------------------------------------------------------------
+    def populate(self, cache: Cache, obj: Entity, data: Mapping[str, Any], clock: int) -> None:
+        """Put a checked response into `obj` and what is below it; what a write has made stale is thrown away.
+
+        `clock` is the cache's when the request was sent. The cache's lock is held.
         """
-        if engine.writes and engine.overtaken(obj.id, clock):
+        if cache.writes and cache.is_stale(obj.id, clock):
             return
-        self._put(obj, data)
-        for link in self._links:
-            answer = data.get(link.wire)
-            setattr(obj, link.slot, self._linked(engine, link, answer, clock))
-        for many in self._lists:
-            if engine.writes and engine.overtaken((obj.id, many.name), clock):
+        get = data.get
+        for put, wire, convert in self._scalars:
+            value = get(wire)
+            put(obj, value if value is None or convert is None else convert(value))
+        for link, below in self._links:
+            setattr(obj, link.slot, self._linked(cache, below, get(link.wire), clock))
+        for many, members in self._lists:
+            if cache.writes and cache.is_stale((obj.id, many.name), clock):
                 continue  # a member came or went in between
-            items = self._listed(engine, obj, many, many.members(data.get(many.wire)), clock)
+            items = self.listed(cache, obj, many, members, many.members(get(many.wire)), clock)
             collection = many.read(obj)
             if collection.__class__ is State:
                 collection = many.collection(obj)
             collection._fill(items)
+        for part in self._parts:
+            assert part.below is not None
+            for one in members_of(part, get(part.wire)):
+                found = self._linked(cache, part.below, one, clock)
+                child = None if found is None else cache.peek(found)
+                back = part.field.back if isinstance(part.field, Many) else None
+                if back is not None and child is not None:
+                    setattr(child, type(child).fields[back].slot, obj.id)
 
-    def _linked(self, engine: Keeper, field: One[Any], answer: Any, clock: int) -> str | None:
-        if not answer or "id" not in answer:
-            return None
-        other = engine.get(field.target, answer["id"])
-        engine.keep(other)
-        self.nested[field].absorb(engine, other, answer, clock)
+    def _linked(self, cache: Cache, below: Selection, data: Any, clock: int) -> str | None:
+        if not data or "id" not in data or data["id"] in cache.deleted_ids:
+            return None if not data else data.get("id")
+        other = cache.get(below.kind, data["id"])
+        cache.hold(other)
+        below.populate(cache, other, data, clock)
         return other.id
 
-    def _listed(
-        self,
-        engine: Keeper,
+    @staticmethod
+    def listed(
+        cache: Cache,
         owner: Entity,
         field: Many[Any],
-        answers: Sequence[Mapping[str, Any]],
+        below: Selection,
+        rows: Sequence[Mapping[str, Any]],
         clock: int,
     ) -> list[Any]:
-        """The hot path of a walk: one turn of this loop for every object that arrives."""
-        below = self.nested[field]
-        cls = below.cls
-        objects = engine.objects
+        """The members of a listing, populated. The hot path of a walk: one turn of its loop for every object."""
+        cls = below.kind
+        engine = owner._engine
+        objects = cache.objects
         known, get = objects.refs, objects.get
-        fixed = [] if field.back is None else [(cls.fields[field.back].slot, owner.id)]
+        fixed = [] if field.back is None else [(vars(cls)[cls.fields[field.back].slot].__set__, owner.id)]
         for name in field.passes:
             value = type(owner).fields[name].read(owner)
             if isinstance(value, str):
-                fixed.append((cls.fields[name].slot, value))
-        plain = not below._links and not below._lists and not engine.writes
-        put, gone = below._put, engine.gone
+                fixed.append((vars(cls)[cls.fields[name].slot].__set__, value))
+        plain = not (below._links or below._lists or below._parts or cache.writes)
+        scalars, deleted = below._scalars, cache.deleted_ids
         items = []
-        for data in answers:
+        for data in rows:
             identity = data["id"]
             obj = get(identity) if identity in known else None
             if obj is None:
-                if identity in gone:
+                if identity in deleted:
                     continue
-                obj = cls(identity, engine)  # type: ignore[arg-type]  # every Keeper is an Engine
+                obj = cls(identity, engine)
                 objects.put(obj)
             elif obj.__class__ is not cls:
                 continue
             if plain:
-                put(obj, data)
+                value_of = data.get
+                for put, wire, convert in scalars:
+                    value = value_of(wire)
+                    put(obj, value if value is None or convert is None else convert(value))
             else:
-                below.absorb(engine, obj, data, clock)
-            for slot, value in fixed:
-                setattr(obj, slot, value)
+                below.populate(cache, obj, data, clock)
+            for put, value in fixed:
+                put(obj, value)
             items.append(obj)
         return items
 
-    def missing(self, obj: Entity) -> bool:
-        """Whether any of the fields is not loaded."""
-        return any(field.read(obj) is NOT_LOADED or not field.loaded(obj) for field in self.fields)
+
+def item(field: Field[Any], below: Selection | None = None) -> Item:
+    """A field as an item of a selection."""
+    if isinstance(field, Many):
+        return Item(field.wire, field, below, is_list=True, edges=field.edges)
+    if isinstance(field, Scalar):
+        return Item(field.wire, field, None, field.nested, field.types)
+    return Item(field.wire, field, below)
 
 
-def setter(scalars: tuple[tuple[str, str, Callable[[Any], Any] | None], ...]) -> Callable[[Any, Any], None]:
-    """A function that puts one answer's values into an object's slots.
-
-    Made as source text, as attrs makes its methods: a walk calls it for every object, and attribute stores by name
-    in a loop take twice as long. Slots and wire words are the models' own declarations, nothing of the service's.
-    """
-    lines = ["def put(obj, data):", " get = data.get"]
-    names: dict[str, Any] = {}
-    for number, (slot, wire, convert) in enumerate(scalars):
-        if convert is None:
-            lines.append(f" obj.{slot} = get({wire!r})")
-        else:
-            names[f"convert{number}"] = convert
-            lines.append(f" value = get({wire!r})")
-            lines.append(f" obj.{slot} = None if value is None else convert{number}(value)")
-    exec("\n".join(lines), names)
-    made: Callable[[Any, Any], None] = names["put"]
-    return made
+def members_of(one: Item, value: Any) -> list[Mapping[str, Any]]:
+    """The dictionaries of a list in a response; nulls among them are left out."""
+    if value is None:
+        return []
+    if one.edges:
+        return [edge["node"] for edge in value.get("edges") or () if edge and edge.get("node")]
+    return [row for row in value if row]
 
 
 _GROUPS: dict[tuple[type[Entity], str], Selection] = {}
 
 
-def basic(cls: type[Entity]) -> Selection:
+def basic(kind: type[Entity]) -> Selection:
     """What a listing brings of a class: what identifies and sorts."""
-    return group(cls, BASIC)
+    return group(kind, BASIC)
 
 
-def group(cls: type[Entity], name: str) -> Selection:
+def group(kind: type[Entity], name: str) -> Selection:
     """What is fetched together when one field of the group is touched."""
-    found = _GROUPS.get((cls, name))
+    found = _GROUPS.get((kind, name))
     if found is None:
-        found = _GROUPS[cls, name] = Selection(cls, cls.groups[name])
+        found = _GROUPS[kind, name] = Selection.of(kind, kind.groups[name])
     return found
-
-
-@lru_cache(maxsize=1024)
-def document(wire: str, name: str, text: str, count: int) -> str:
-    """A query for `text` of `count` objects: aliases n0, n1, ...; variables i0, i1, ..."""
-    variables = ", ".join(f"$i{n}: ID!" for n in range(count))
-    aliases = " ".join(f"n{n}: node(id: $i{n}) {{ ...Wanted }}" for n in range(count))
-    return f"query {name}({variables}) {{ {aliases} }} fragment Wanted on {wire} {{ {text} }}"
-
-
-@lru_cache(maxsize=64)
-def root_document(name: str, text: str) -> str:
-    """A query for what is reached without an id."""
-    return f"query {name} {{ viewer {{ {text} }} }}"

@@ -23,19 +23,19 @@ NOT_LOADED = State.NOT_LOADED
 DELETED = State.DELETED
 
 
-class Milestone:
-    """Wraps the value of a chunk's first member, so that its first reader tells the loader how far reading has come.
+class PrefetchMarker:
+    """Wraps the value of a prefetched batch's first member, so that its first reader tells the loader how far it has come.
 
-    That is what lets the window slide before the reader runs into its end, at no cost for the other members.
+    That lets the window slide before the reader reaches its end, at no cost for the other members.
     """
 
-    __slots__ = ("chunk", "value")
+    __slots__ = ("batch", "value")
 
-    def __init__(self, value: Any, chunk: Any) -> None:
+    def __init__(self, value: Any, batch: Any) -> None:
         self.value = value
-        self.chunk = chunk
+        self.batch = batch
 
 
 def peek(value: Any) -> Any:
-    """The value behind a milestone, or the value itself; never a request."""
-    return value.value if value.__class__ is Milestone else value
+    """The value behind a prefetch marker, or the value itself; never a request."""
+    return value.value if value.__class__ is PrefetchMarker else value

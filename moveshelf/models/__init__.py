@@ -1,18 +1,8 @@
-"""The objects: one file for each thing that people name."""
+"""The objects: one file for each noun that people use."""
 
 from __future__ import annotations
 
-from .account import Account
-from .clip import Clip
-from .condition import Condition, Conditions
-from .datafile import DataFile, OriginalFile
-from .job import Job
-from .norm import Norm
-from .project import Project
-from .report import Report
-from .session import Session
-from .subject import Subject
-from .values import (
+from ..values import (
     Configuration,
     Dataset,
     DataType,
@@ -22,10 +12,22 @@ from .values import (
     TemplateField,
     UploadStatus,
 )
+from .account import Account
+from .clip import Clip
+from .collection import Collection
+from .condition import Condition, Conditions
+from .datafile import DataFile, OriginalFile
+from .job import Job
+from .norm import Norm
+from .project import Project
+from .report import Report
+from .session import Session
+from .subject import Subject
 
 __all__ = [
     "Account",
     "Clip",
+    "Collection",
     "Condition",
     "Conditions",
     "Configuration",
@@ -45,3 +47,8 @@ __all__ = [
     "TemplateField",
     "UploadStatus",
 ]
+
+#: Every class of objects that has ids, by its name.
+MODELS = {
+    one.__name__: one for one in (Account, Clip, DataFile, Job, Norm, Project, Report, Session, Subject)
+}

@@ -1,21 +1,43 @@
-"""What all objects share on top of the engine's Entity: looks, a name, and a web address for those that have one."""
+"""What all objects share on top of the engine's Entity: looks, a name, a web page, and the way to send commands."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import display
 from ..config import site_url
-from ..lazy.engine import require
+from ..errors import (
+    ConflictError,
+    DetachedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QueryError,
+    RequestError,
+    ValidationError,
+)
+from ..lazy.cache import loaded_value
 from ..lazy.entity import Entity
-from ..lazy.state import State, peek
+from ..lazy.fields import Many, Scalar, deleted
+from ..lazy.registry import ENTITIES
+from ..lazy.state import NOT_LOADED, State, peek
+from ..operations.commands import DELETE_COMMANDS, Command, Values
+from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
+from ..operations.locks import lock_of
+from ..operations.responses import is_valid
+from ..operations.shapes import Shape
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
+    from ..operations.service import Service
+
+#: What lies below an object of a class, to load before all of it is listed.
+_BELOW = {"Subject": "sessions.clips.files", "Session": "clips.files", "Clip": "files"}
 
 
-class Thing(Entity):
-    """An object with looks. Looking never sends a request."""
+class Model(Entity):
+    """An object of the service with looks. Looking never sends a request."""
 
     __slots__ = ()
 
@@ -24,6 +46,14 @@ class Thing(Entity):
 
     def _repr_html_(self) -> str:
         return display.entity_html(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {}
+        for field in type(self).fields.values():
+            value = peek(field.read(self))
+            if value is not NOT_LOADED and (not isinstance(field, Many) or field.loaded(self)):
+                state[field.slot] = value
+        return (_revive, (type(self).__name__, self.id, state))
 
     def _peek_name(self) -> str | None:
         """The name, if it is loaded."""
@@ -39,5 +69,194 @@ class Thing(Entity):
         """The engine. Raises DetachedError for a copy."""
         return require(self._engine, f"{type(self).__name__}.{what}")
 
+    def _attached(self, what: str) -> Service:
+        """The service, for an object that can be written. Raises DetachedError for a copy, DeletedError for a deleted one."""
+        engine = self._require(what)
+        if self.is_deleted:
+            raise deleted(self)
+        return service_of(engine)
+
     def _site(self) -> str:
-        return site_url(self._require("url").wire.url)
+        return site_url(service_of(self._require("url")).url)
+
+    # reading in a shape --------------------------------------------------------------------------------------
+    def _shaped(self, shape: Shape) -> dict[str, Any] | None:
+        """The object as the service has it now, in that shape: the service's names, in the shape's order. One request.
+
+        None where the service has no object of that id, `{}` where it is another kind's.
+        """
+        engine = self._require("reading")
+        selection = shape.selection(type(self))
+        clock = engine.cache.clock
+        node = service_of(engine).node(selection, self.id)
+        if node and engine.populates_shapes and is_valid(selection, node, self.id):
+            with engine.cache.lock:
+                selection.populate(engine.cache, self, node, clock)
+                engine.cache.hold(self)
+        return node
+
+    # commands ------------------------------------------------------------------------------------------------
+    def _send(self, command: Command, values: Values) -> Mapping[str, Any]:
+        """Carry a command out; its payload, as it came. What it has changed is fetched by the next reader. One request."""
+        service = service_of(self._require(command.name))
+        payload = service.run(command, values)
+        service.touch(command, [values])
+        return payload
+
+    def _write(
+        self, command: Command, values: Values, what: str, *, previous: str | None = None
+    ) -> Mapping[str, Any]:
+        """Carry a command out; the caller updates the cache. One request; one more where the service refuses, to see why.
+
+        `previous`: the time of the last change as it was read before. Raises NotFoundError where the object is gone,
+        ConflictError where somebody has changed it since, RequestError where the service did not do it without a reason.
+        """
+        service = service_of(self._require(command.name))
+        try:
+            payload = service.run(command, values)
+        except QueryError as error:
+            raise self._refusal(error, previous) from None
+        if command.done and not payload.get(command.done):
+            raise RequestError(
+                f"the service answered that it did not {what}, and gave no reason; refresh() and look"
+            )
+        return payload
+
+    def _refusal(self, error: QueryError, previous: str | None) -> Exception:
+        """Why the service refused a command: the object is gone, somebody else was faster, or what the service says."""
+        service = service_of(self._require("looking"))
+        kind = type(self)
+        shape = Shape("updated") if "updated" in kind.by_wire else Shape()
+        try:
+            node = service.node(shape.selection(kind), self.id)
+        except (RequestError, OutcomeUnknownError):
+            return error
+        if not node:
+            return self._no_longer_there()
+        if previous is not None and node.get("updated") != previous:
+            return self._conflict()
+        return error
+
+    def _no_longer_there(self) -> NotFoundError:
+        return NotFoundError(
+            f"the service has no {display.label(self)} any more: it was deleted, or is not visible with your key"
+        )
+
+    # what is stored now, before a write that builds on it ------------------------------------------------------
+    def _stored_now(self, tabs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        """What is stored now, once the validator has accepted `tabs` (tab, values). One request.
+
+        Raises ValidationError with all complaints, NotFoundError where the object is gone, ConflictError where what is
+        stored is not what this object has shown.
+        """
+        node, complaints = service_of(self._require("reading")).state(type(self), self.id, tabs)
+        if complaints:
+            raise ValidationError(
+                f"the service's validator refuses the metadata of {display.label(self)}, and nothing was written: "
+                f"{'; '.join(complaints)} (validate=False writes it all the same)",
+                complaints,
+            )
+        if not node:
+            raise self._no_longer_there()
+        self._check_unchanged(node)
+        return node
+
+    def _check_unchanged(self, node: Mapping[str, Any]) -> None:
+        """Compare what is stored now with what this object has shown. Raises ConflictError where they differ.
+
+        What was loaded is unloaded then, so that the next look shows the present state.
+        """
+        known = loaded_value(self, "stored")
+        if known is NOT_LOADED:
+            updated = cast("Scalar[Any]", type(self).fields["updated"])
+            before, now = loaded_value(self, "updated"), node.get("updated")
+            same = before is NOT_LOADED or before == (updated.convert(now) if updated.convert else now)
+        else:
+            same = known == node.get("metadata") or _parsed(known) == _parsed(node.get("metadata"))
+        for name in ("path", "date"):
+            field = type(self).fields.get(name)
+            if (
+                isinstance(field, Scalar)
+                and field.wire in node
+                and loaded_value(self, name) is not NOT_LOADED
+            ):
+                now = node[field.wire] if field.convert is None else field.convert(node[field.wire])
+                same = same and loaded_value(self, name) == now
+        if not same:
+            raise self._conflict()
+
+    def _conflict(self) -> ConflictError:
+        """The error of a write that would overwrite another's; the object reads itself anew when touched."""
+        text = (
+            f"{display.label(self)} was changed by somebody else since it was read here, and nothing was written; what it "
+            "shows from now on is read anew: look at it, and write again"
+        )
+        scalars = [name for name, field in type(self).fields.items() if isinstance(field, Scalar)]
+        self._require("reading").cache.reload((self, scalars))
+        return ConflictError(text)
+
+
+class Deletable(Model):
+    """An object that can be deleted, with all below it."""
+
+    __slots__ = ()
+
+    def delete(self, dry_run: bool = False) -> list[Any]:
+        """Delete the object and all below it (sessions, trials, files). One request.
+
+        Returns what was deleted, as far as it was loaded, owners first; those objects refuse use from now on, and
+        collections drop them. With `dry_run` nothing is deleted: the list of all that would be, loaded for that. Raises
+        NotFoundError where the service has no such object any more, OutcomeUnknownError where no response came.
+        """
+        service = self._attached("delete()")
+        if dry_run:
+            below = _BELOW.get(type(self).__name__)
+            if below:
+                self.load(below)
+            return loaded_tree(self)
+        command, variable = DELETE_COMMANDS[type(self).__name__]
+        with lock_of(self.id):
+            try:
+                self._write(command, {variable: self.id}, f"delete {display.label(self)}")
+            except NotFoundError:
+                mark_deleted(service.cache, [self])  # somebody was faster
+                raise
+            return mark_deleted(service.cache, [self])
+
+    def _delete(self) -> bool:
+        """Delete the object; whether the service did. One request, also where the object is deleted already."""
+        service = service_of(self._require("delete()"))
+        command, variable = DELETE_COMMANDS[type(self).__name__]
+        done = bool(service.run(command, {variable: self.id}).get(command.done))
+        if done:
+            mark_deleted_id(service.cache, self.id)
+        return done
+
+
+def require(engine: Engine | None, what: str) -> Engine:
+    """The engine of an attached object. Raises DetachedError for a copy."""
+    if engine is None:
+        raise DetachedError(f"{what} needs a connection, and this is a copy without one")
+    return engine
+
+
+def service_of(engine: Engine) -> Service:
+    """The service behind an engine."""
+    return cast("Service", engine.service)
+
+
+def _revive(name: str, identity: str, state: dict[str, Any]) -> Entity:
+    obj = ENTITIES[name](identity, None)
+    for slot, value in state.items():
+        setattr(obj, slot, value)
+    return obj
+
+
+def _parsed(text: Any) -> Any:
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        return text
+
+
+__all__ = ["Deletable", "Model", "require", "service_of"]

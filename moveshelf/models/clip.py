@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..display import label
+from ..errors import QueryError, ValidationError, fresh
+from ..lazy.cache import loaded_collection
 from ..lazy.entity import entity
-from ..lazy.fields import BASIC, Found, Many, One, Scalar
+from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar
 from ..lazy.state import State, peek
 from ..metadata import to_datetime
-from .base import Thing
-from .condition import Condition, folder
-from .datafile import OriginalFile
-from .moving import Downloads
-from .values import UploadStatus, word_of
+from ..operations import commands, uploads
+from ..operations.downloads import LocatedFile, Parts
+from ..operations.folders import condition_name
+from ..operations.locks import lock_of
+from ..operations.validation import clip_values, options_text
+from ..values import UploadStatus, word_of
+from .base import Deletable, service_of
+from .condition import Condition
+from .contents import HasFiles
+from .datafile import DataFile, OriginalFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import BinaryIO
 
     from typing_extensions import Self, Unpack
 
-    from .checks import ClipValues
-    from .datafile import DataFile
+    from ..operations.service import Service
+    from ..operations.validation import ClipValues
     from .project import Project
     from .session import Session
 
@@ -33,18 +41,18 @@ def _options(text: Any) -> Any:
     """Custom options are JSON text; text that is none stays text."""
     try:
         return json.loads(text) if isinstance(text, str) and text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _session_of(clip: Clip) -> str | None:
-    """The session whose folder the clip is in: the wire does not tell it, the paths do."""
+    """The session whose folder the clip is in: the service does not tell it, the paths do."""
     parts = (clip.path or "").strip("/").split("/")
     if len(parts) < 2:
         return None
     wanted = "/".join(parts[:2])
     project = clip.project
-    if (clip._cohort is not None and clip._cohort.full) or project.is_loaded("sessions"):
+    if (clip._peers is not None and clip._peers.window.full) or project.is_loaded("sessions"):
         # one listing serves a whole loop
         candidates: Sequence[Session] = project.sessions._named().get(parts[1], ())
     else:
@@ -56,18 +64,28 @@ def _session_of(clip: Clip) -> str | None:
     for session in candidates:
         if session.path.strip("/") == wanted:
             assert clip._engine is not None
-            clip._engine.keep(session)
+            clip._engine.cache.hold(session)
             return session.id
     return None
 
 
 @entity("MocapClip", derived={"name": "title", "condition": "path"})
-class Clip(Downloads, Thing):
+class Clip(HasFiles, Deletable):
     """A trial of a session: a title, a condition, and files."""
+
+    writers: ClassVar[dict[str, str]] = {
+        "title": "update(title=...)",
+        "name": "update(title=...)",
+        "description": "update(description=...)",
+        "path": "update(condition=...)",
+        "condition": "update(condition=...)",
+        "custom_options": "update(custom_options=...)",
+        "files": "upload(file)",
+    }
 
     title: Scalar[str] = Scalar("title", group=BASIC, doc="The trial's title.")
     created: Scalar[datetime | str | None] = Scalar(
-        "created", group=BASIC, convert=to_datetime, doc="When it was made on the service, in UTC."
+        "created", group=BASIC, convert=to_datetime, doc="When it was created on the service, in UTC."
     )
     path: Scalar[str | None] = Scalar(
         "projectPath",
@@ -78,10 +96,10 @@ class Clip(Downloads, Thing):
         "uploadStatus",
         group=BASIC,
         convert=word_of(UploadStatus),
-        doc="How far the service is with the clip's own file.",
+        doc="How far the upload of the clip's own file is.",
     )
     has_charts: Scalar[bool | None] = Scalar(
-        "hasCharts", group=BASIC, doc="Whether the service draws charts of it."
+        "hasCharts", group=BASIC, types=FLAG, doc="Whether the service draws charts of it."
     )
     description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
     custom_options: Scalar[Any] = Scalar(
@@ -90,15 +108,15 @@ class Clip(Downloads, Thing):
         convert=_options,
         doc="The parsed object of custom options, or None.",
     )
-    has_video: Scalar[bool | None] = Scalar("hasVideo", doc="Whether there is a video.")
+    has_video: Scalar[bool | None] = Scalar("hasVideo", types=FLAG, doc="Whether there is a video.")
     original_name: Scalar[str | None] = Scalar(
         "originalFileName", doc="The name of the clip's own file, None without one."
     )
     project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
-    session: Found[Session] = Found(
+    session: Resolved[Session] = Resolved(
         "Session",
         _session_of,
-        doc="The session. No request when reached through it; else it is looked for by the path, through the project's "
+        doc="The session. No request when reached through it; else it is found by the path, through the project's "
         "subjects (in a loop over clips: among all its sessions). None without one.",
     )
     files: Many[DataFile] = Many(
@@ -116,7 +134,7 @@ class Clip(Downloads, Thing):
         session = self.session
         if session is None:
             return None
-        name = folder(self.path, session.path)
+        name = condition_name(self.path, session.path)
         return Condition(session, name) if name else None
 
     def upload(
@@ -129,20 +147,20 @@ class Clip(Downloads, Thing):
     ) -> DataFile:
         """Upload a file to the clip, verified, and return its DataFile.
 
-        `file` is a path, or an open binary file, which is read from where it stands. `name` is how the file is called
+        `file` is a path, or an open binary file, which is read from its current position. `name` is how the file is called
         on the service (the path's own name otherwise), `data_type` what it is (by the extension otherwise: "motion",
         "video", "data", ..., "raw"). `existing` says what to do where the clip has a file of that name: "add" another
         one, "skip" the upload and return that file, or "replace-different": compare with the store's checksum, and
         where it differs upload first and delete the old one after.
 
         It is read twice, in constant memory, for the checksum and for the store. Sends one request to look at what is
-        there, one to make the file, a PUT, and at least one to see what the service says. A file that changes
+        there, one to create the file, a PUT, and at least one to see what the service says. A file that changes
         meanwhile is refused (TransferError). Raises FileNotFoundError and ValidationError before anything is sent;
         TransferError says what is on the service then, and the same call again puts it right.
         """
-        from .uploads import upload_file
-
-        return upload_file(self, file, name, data_type, existing, progress)
+        service = service_of(self._require("upload()"))
+        identity = uploads.upload_file(service, self.id, file, name, data_type, existing, progress)
+        return service.cache.get(DataFile, identity)
 
     @property
     def original(self) -> OriginalFile | None:
@@ -156,11 +174,11 @@ class Clip(Downloads, Thing):
             return None
         if session_path is None and self._engine is not None:
             identity = peek(type(self).fields["session"].read(self))
-            session = self._engine.peek(identity) if isinstance(identity, str) else None
+            session = self._engine.cache.peek(identity) if isinstance(identity, str) else None
             if session is not None:
                 value = peek(type(session).fields["path"].read(session))
                 session_path = value if isinstance(value, str) else None
-        return folder(path, session_path)
+        return condition_name(path, session_path)
 
     def update(
         self,
@@ -172,26 +190,97 @@ class Clip(Downloads, Thing):
 
         `condition` moves the clip into another folder of its session. `metadata`: description, preview_image_uri,
         allow_download, allow_unlisted_access, start_timecode (`("01:02:03:04", "FPS_25")`), custom_options (a dictionary or
-        JSON text). None says nothing; "" empties a text.
+        JSON text). None changes nothing; "" empties a text.
 
-        Raises ValidationError for arguments that cannot be right, before the request; NotFoundError where the clip is
-        gone.
+        Raises ValidationError for arguments that cannot be right, before the request; NotFoundError where the service has
+        no such clip any more.
         """
-        from .session_writes import update_clip
-
-        update_clip(self, {"title": title, "condition": condition, **metadata})
+        self._update({"title": title, "condition": condition, **metadata})
         return self
 
-    def delete(self, dry_run: bool = False) -> list[Any]:
-        """Delete the trial and its files. One request.
+    def _update(self, changes: Mapping[str, Any]) -> None:
+        service = self._attached("update()")
+        options = options_text(changes.get("custom_options"))
+        given = clip_values({k: v for k, v in changes.items() if k not in ("custom_options", "condition")})
+        if changes.get("condition") is not None:
+            session = self.session
+            if session is None:
+                raise ValidationError(f"{label(self)} is in no session, and so cannot be in a condition")
+            given["projectPath"] = session._folder_of(changes["condition"])
+        if not given and options is None:
+            return
+        values = {"input": {"id": self.id, "metadata": given, "customOptions": options}}
+        cache = service.cache
+        with lock_of(self.id):
+            payload = self._write(commands.UPDATE_CLIP, values, f"update {label(self)}")
+            with cache.lock:
+                cache.invalidate(self.id)
+                if payload.get("clip"):
+                    selection = commands.UPDATE_CLIP.results[0].selection()
+                    selection.populate(cache, self, payload["clip"], cache.clock)
+                else:
+                    cache.reload((self, ("title", "description", "path", "custom_options")))
+                if "projectPath" in given:  # views of conditions are made of the session's list
+                    for owner in cache.owners([self], "session", "project"):
+                        members = loaded_collection(owner, "clips")
+                        if members is not None and members._is_loaded():
+                            members._fill(list(members._members()))
 
-        Returns what went, as far as it was loaded; those objects refuse use from now on, and collections drop them.
-        With `dry_run` nothing is deleted: the list of all that would go, loaded for that. Raises NotFoundError where it
-        is gone already, OutcomeUnknownError where no answer came.
+    def add_comment(self, text: str) -> Self:
+        """Add a comment to the trial, as on its page; returns the clip. One request.
+
+        Raises ValidationError for text that is blank, before the request; OutcomeUnknownError where no response came.
         """
-        from .deletes import delete
+        if not isinstance(text, str) or not text.strip():
+            raise ValidationError(f"a comment is text and not blank; this is {text!r}")
+        self._attached("add_comment()")
+        self._write(commands.CREATE_COMMENT, {"clipId": self.id, "comment": text}, f"comment {label(self)}")
+        return self
 
-        return delete(self, dry_run)
+    def _update_as_given(self, metadata: Any, custom_options: Any) -> Mapping[str, Any]:
+        """Change the clip to metadata with the service's names, as they are; the payload. One request."""
+        given = {"id": self.id, "metadata": metadata, "customOptions": custom_options}
+        return self._send(commands.UPDATE_CLIP, {"input": given})
+
+    def _create_file(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a file of the clip without its bytes: the payload, with the URL that takes them. One request."""
+        return self._send(commands.CREATE_FILE, {"input": {"clipId": self.id, **values}})
+
+    def _delete_failure(self, error: Exception) -> Exception:
+        """Why the clip was not deleted; NotFoundError where the service does not have it."""
+        return self._refusal(error, None) if isinstance(error, QueryError) else fresh(error)
+
+    # files -----------------------------------------------------------------------------------------------------
+    def _download_service(self) -> Service:
+        return service_of(self._require("download()"))
+
+    def _download_title(self) -> str:
+        return f"download of {label(self)}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        if self.original is not None:
+            yield self.original._located(above)
+        for file in self.files:
+            yield file._located(above)
+
+    def _part(self) -> tuple[Any, str]:
+        return self.id, self.title
+
+    def _below_session(self, session: Any) -> Parts:
+        """The folders from its session down, and its own."""
+        condition = condition_name(self.path, session.path)
+        way: Parts = ((("condition", session.id, condition), condition),) if condition else ()
+        return (*way, self._part())
+
+    def _parts_above(self, owner: Any) -> Parts:
+        """The folders from the owner of a collection down, and its own."""
+        if type(owner).__name__ == "Session":
+            return self._below_session(owner)
+        way: list[tuple[Any, str]] = []
+        for name in (self.path or "").split("/"):
+            if name:
+                way.append((("path", *(one for _, one in way), name), name))
+        return (*way, self._part())
 
     @property
     def url(self) -> str:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
-from ..display import conditions_html, label, near_misses
-from ..errors import NameNotFoundError, ValidationError
-from ..lazy.cohort import Cohort, Selector
-from ..lazy.collection import Collection
+from ..display import conditions_html, label
+from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
+from ..lazy.cache import loaded_value
+from ..lazy.peers import Peers, Selector
 from ..lazy.state import NOT_LOADED, State, peek
-from .moving import Downloads
+from ..operations import commands
+from ..operations.deletion import mark_deleted
+from ..operations.downloads import LocatedFile, Parts
+from ..operations.folders import condition_name
+from ..operations.locks import lock_of
+from ..tables.frame import frame
+from .base import service_of
+from .collection import Collection, Lookup
+from .contents import HasFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Unpack
 
-    from .checks import ClipValues
+    from ..operations.service import Service
+    from ..operations.validation import ClipValues
     from .clip import Clip
     from .session import Session
-
-
-def folder(clip_path: object, session_path: object) -> str:
-    """The condition's name in a clip's path: what stands after the session's, slashes stripped; "" for none.
-
-    A path that does not begin with its session's is taken from its third part on.
-    """
-    clip = clip_path.strip("/") if isinstance(clip_path, str) else ""
-    session = session_path.strip("/") if isinstance(session_path, str) else ""
-    if session and (clip == session or clip.startswith(session + "/")):
-        return clip[len(session) :].strip("/")
-    return "/".join(clip.split("/")[2:]).strip("/")
 
 
 @attrs.frozen
@@ -73,17 +72,20 @@ class ConditionClips(Collection["Clip"]):
         if self._of is not whole:
             session_path = self._condition.session.path
             name = self._condition.name
-            self._fill([clip for clip in whole if folder(clip.path, session_path) == name])
+            self._fill([clip for clip in whole if condition_name(clip.path, session_path) == name])
             self._of = whole
         return self._items  # type: ignore[no-any-return]
 
-    def _cohort(self, select: Selector | None, full: bool) -> Cohort:
+    def _peers_of(self, select: Selector | None, full: bool) -> Peers:
         owner = self._condition.session
-        if owner._cohort is not None and owner._engine is not None and select is None:
+        if owner._peers is not None and owner._engine is not None and select is None:
             only = InCondition(self._condition.name) if self._condition._by_name else None
             assert self._field is not None
-            return owner._cohort.child(self._field, only, full)
-        return self._begin(full)
+            return owner._peers.child(self._field, only, full)
+        return self._root_peers(full)
+
+    def _parts_above(self, member: Any) -> Parts:
+        return (member._part(),)
 
     def _where(self) -> str:
         return f"condition {self._condition.name!r}"
@@ -93,7 +95,7 @@ class ConditionClips(Collection["Clip"]):
 
 
 @attrs.define(eq=True, frozen=True, repr=False, slots=True)
-class Condition(Downloads):
+class Condition(HasFiles):
     """A condition of a session ("Barefoot"). Made on access; two of the same session and name are equal.
 
     It has a `path` in place of an id.
@@ -116,18 +118,44 @@ class Condition(Downloads):
     def create_clip(
         self, title: str | None = None, exist_ok: bool = False, **metadata: Unpack[ClipValues]
     ) -> Clip:
-        """Make a trial in this condition; see `Session.create_clip`."""
+        """Create a trial in this condition; see `Session.create_clip`."""
         return self.session.create_clip(title, self, exist_ok, **metadata)
 
     def delete_clips(self, dry_run: bool = False) -> list[Clip]:
         """Delete the trials of the condition with their files, and with them the condition; those trials.
 
-        One request a trial, all at once; one failure does not stop the others. With `dry_run` nothing is deleted: the
-        trials that would go. Raises RequestError that names the trials that are left, OutcomeUnknownError.
+        One request for every fifty trials; one failure does not stop the others. With `dry_run` nothing is deleted: the
+        trials that would be. Raises RequestError that names the trials that are left, OutcomeUnknownError.
         """
-        from .deletes import delete_clips
-
-        return delete_clips(self, dry_run)
+        session = self.session
+        service = session._attached("delete_clips()")
+        clips = list(self.clips)
+        if dry_run or not clips:
+            return clips
+        with lock_of(session.id):
+            rows = [{"clipId": clip.id} for clip in clips]
+            outcomes = service.run_many(commands.DELETE_CLIP, rows)
+            deleted: list[Clip] = []
+            failures: list[tuple[Clip, Exception]] = []
+            for clip, outcome in zip(clips, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    error = clip._delete_failure(outcome)
+                    if isinstance(error, NotFoundError):
+                        deleted.append(clip)  # somebody was faster
+                    else:
+                        failures.append((clip, error))
+                elif outcome.get(commands.DELETE_CLIP.done):
+                    deleted.append(clip)
+                else:
+                    failures.append((clip, RequestError(f"the service did not delete {label(clip)}")))
+            mark_deleted(service.cache, deleted)
+        if failures:
+            names = ", ".join(clip.id for clip, _ in failures)
+            first = failures[0][1]
+            text = f"{len(failures)} of {len(clips)} clips of {self!r} were not deleted ({names}); the first: {first}"
+            unknown = any(isinstance(error, OutcomeUnknownError) for _, error in failures)
+            raise OutcomeUnknownError(text) if unknown else RequestError(text)
+        return clips
 
     def load(self, *paths: str) -> Condition:
         """Fetch what the paths name: "clips", "clips.files". Returns the condition."""
@@ -148,8 +176,25 @@ class Condition(Downloads):
     def refresh(self) -> Condition:
         """Forget the session's clips; they are fetched again when touched. Returns the condition."""
         engine = self.session._require("refresh()")
-        engine.drop(self.session, type(self.session).fields["clips"])
+        engine.cache.unload(self.session, type(self.session).fields["clips"])
         return self
+
+    def _download_service(self) -> Service:
+        return service_of(self.session._require("download()"))
+
+    def _download_title(self) -> str:
+        return f"download of condition {self.name!r}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        self.load("clips.files", "clips.original_name")
+        for clip in self.clips:
+            yield from clip._located_files((*above, clip._part()))
+
+    def _part(self) -> tuple[Any, str]:
+        return ("condition", self.session.id, self.name), self.name
+
+    def _parts_above(self, owner: Any) -> Parts:
+        return (*self.session._parts_above(None), self._part())
 
     def _peek_name(self) -> str | None:
         return self.name
@@ -168,7 +213,7 @@ class Condition(Downloads):
         return f"<Condition {self.name!r}{count}>"
 
 
-class Conditions(Downloads, Sequence[Condition]):
+class Conditions(Lookup[Condition], HasFiles):
     """The conditions of a session, in the order of their first trials."""
 
     __slots__ = ("_session",)
@@ -176,82 +221,48 @@ class Conditions(Downloads, Sequence[Condition]):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def _all(self) -> list[str]:
+    def _all_names(self) -> list[str]:
         path = self._session.path
-        names = dict.fromkeys(folder(clip.path, path) for clip in self._session.clips._members())
+        names = dict.fromkeys(condition_name(clip.path, path) for clip in self._session.clips._members())
         return [name for name in names if name]
 
-    def __len__(self) -> int:
-        return len(self._all())
+    def _members(self) -> list[Condition]:
+        return [Condition(self._session, name) for name in self._all_names()]
+
+    def _named(self) -> dict[str, list[Condition]]:
+        return {name: [Condition(self._session, name, True)] for name in self._all_names()}
+
+    def _kind(self, count: int = 2) -> str:
+        return "condition" if count == 1 else "conditions"
+
+    def _where(self) -> str:
+        return label(self._session)
+
+    def _clean(self, key: str) -> str:
+        return key.strip("/")  # slashes at the ends of a name do not count
+
+    def _check_attribute(self, name: str) -> None:
+        if name not in ("name", "path", "clips", "session", "id"):
+            raise ValidationError(f"Condition has no attribute {name!r}; it has name, path, session, clips")
 
     def __iter__(self) -> Iterator[Condition]:
-        return iter([Condition(self._session, name) for name in self._all()])
+        return iter(self._members())
 
-    @overload
-    def __getitem__(self, key: int) -> Condition: ...
-    @overload
-    def __getitem__(self, key: str) -> Condition: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[Condition]: ...
-    def __getitem__(self, key: int | str | slice) -> Condition | list[Condition]:
-        """The condition at a position or of a name (slashes at its ends do not count), or a list for a slice.
+    if TYPE_CHECKING:
 
-        Raises NameNotFoundError with near misses, IndexError.
-        """
-        names = self._all()
-        if isinstance(key, slice):
-            return [Condition(self._session, name) for name in names[key]]
-        if isinstance(key, str):
-            name = key.strip("/")
-            if name not in names:
-                raise NameNotFoundError(self._no_such(key, names))
-            return Condition(self._session, name, True)
-        return Condition(self._session, names[key])
+        @overload
+        def __getitem__(self, key: int) -> Condition: ...
+        @overload
+        def __getitem__(self, key: str) -> Condition: ...
+        @overload
+        def __getitem__(self, key: slice) -> list[Condition]: ...
+        def __getitem__(self, key: int | str | slice) -> Condition | list[Condition]: ...
 
-    def _no_such(self, key: str, names: list[str]) -> str:
-        near = near_misses(key.strip("/"), names)
-        hint = (
-            f"did you mean {' or '.join(map(repr, near))}?"
-            if near
-            else f"it has {', '.join(map(repr, names)) or 'none'}"
-        )
-        return f"no condition {key!r} in {label(self._session)}; {hint}"
-
-    def __contains__(self, key: object) -> bool:
-        if isinstance(key, Condition):
-            return key.session is self._session and key.name in self._all()
-        return isinstance(key, str) and key.strip("/") in self._all()
-
-    def get(self, key: str, default: Any = None) -> Condition | Any:
-        """The condition of that name, or `default`."""
-        try:
-            return self[key]
-        except NameNotFoundError:
-            return default
+        def find(self, **attributes: Any) -> list[Condition]: ...
 
     def names(self) -> list[str]:
         """The conditions' names, in order."""
-        return self._all()
-
-    def ids(self) -> list[str]:
-        """The conditions' paths, in order: a condition has no id."""
-        return [one.path for one in self]
-
-    def find(self, **attributes: Any) -> list[Condition]:
-        """The conditions whose attributes equal the given ones. Raises ValidationError for one they do not have."""
-        for name in attributes:
-            if name not in ("name", "path", "clips", "session", "id"):
-                raise ValidationError(
-                    f"Condition has no attribute {name!r}; it has name, path, session, clips"
-                )
-        return [one for one in self if all(getattr(one, key) == value for key, value in attributes.items())]
-
-    def find_one(self, **attributes: Any) -> Condition:
-        """The one condition whose attributes equal the given ones. Raises NameNotFoundError if there is none."""
-        for one in self.find(**attributes):
-            return one
-        wanted = ", ".join(f"{name}={value!r}" for name, value in attributes.items())
-        raise NameNotFoundError(f"no condition with {wanted} in {label(self._session)}")
+        return self._all_names()
 
     def load(self, *paths: str) -> Conditions:
         """Fetch what the paths name below every condition ("clips.files")."""
@@ -261,21 +272,32 @@ class Conditions(Downloads, Sequence[Condition]):
 
     def to_frame(self) -> Any:
         """A pandas DataFrame: one row a condition, with its path and number of clips. Needs the extra `pandas`."""
-        from ..tables.frame import frame
-
         return frame([{"name": one.name, "path": one.path, "clips": len(one.clips)} for one in self])
 
+    def _download_service(self) -> Service:
+        return service_of(self._session._require("download()"))
+
+    def _download_title(self) -> str:
+        return "download of conditions"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        self.load("clips.files", "clips.original_name")
+        for one in self:
+            for clip in one.clips:
+                yield from clip._located_files((*above, one._part(), clip._part()))
+
     def _ipython_key_completions_(self) -> list[str]:
-        return self._all() if self._session.is_loaded("clips") and self._session.is_loaded("path") else []
+        loaded = self._session.is_loaded("clips") and self._session.is_loaded("path")
+        return self._all_names() if loaded else []
 
     def _repr_html_(self) -> str:
         return conditions_html(self._counts())
 
     def _counts(self) -> dict[str, int] | None:
         """How many clips each condition has, as far as that is loaded; never a request."""
-        clips = peek(type(self._session).fields["clips"].read(self._session))
-        path = peek(type(self._session).fields["path"].read(self._session))
-        if clips.__class__ is State or not clips._is_loaded() or path.__class__ is State:
+        clips = loaded_value(self._session, "clips")
+        path = loaded_value(self._session, "path")
+        if clips is NOT_LOADED or not clips._is_loaded() or path is NOT_LOADED:
             return None
         counts: dict[str, int] = {}
         for clip in peek(clips._items):
@@ -285,7 +307,8 @@ class Conditions(Downloads, Sequence[Condition]):
         return counts
 
     def __repr__(self) -> str:
-        if not (self._session.is_loaded("clips") and self._session.is_loaded("path")):
+        counts = self._counts()
+        if counts is None:
             return "<conditions (not loaded; len(), a loop, an index or load() fetches them)>"
-        names = self._all()
+        names = list(counts)
         return f"<{len(names)} condition{'' if len(names) == 1 else 's'}: {', '.join(map(repr, names))}>"

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
 from ..lazy.entity import entity
-from ..lazy.fields import BASIC, Found, Scalar
-from .base import Thing
-from .moving import Bytes
-from .values import DataType, UploadStatus, word_of
+from ..lazy.fields import BASIC, Resolved, Scalar
+from ..operations.downloads import LocatedFile, Parts
+from ..transfer.layout import data_type
+from ..values import DataType, UploadStatus, word_of
+from .base import Deletable, service_of
+from .contents import FileContent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..operations.service import Service
     from .clip import Clip
 
 
@@ -22,8 +27,8 @@ def _clip_of(file: DataFile) -> str | None:
 
 
 @entity("AdditionalData")
-class DataFile(Bytes, Thing):
-    """A file of a trial. Its bytes are fetched through a signed address, which is asked for on use."""
+class DataFile(FileContent, Deletable):
+    """A file of a trial. Its bytes are fetched through a signed URL, which is requested on use."""
 
     name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
     data_type: Scalar[DataType | None] = Scalar(
@@ -33,25 +38,28 @@ class DataFile(Bytes, Thing):
         "uploadStatus",
         group=BASIC,
         convert=word_of(UploadStatus),
-        doc="How far the service is with it; only complete ones have bytes.",
+        doc="How far the upload is; only complete files have bytes.",
     )
-    clip: Found[Clip] = Found(
+    clip: Resolved[Clip] = Resolved(
         "Clip", _clip_of, doc="The trial. Never a request: a file is reached through its clip."
     )
 
-    def delete(self, dry_run: bool = False) -> list[Any]:
-        """Delete the file. One request.
+    def _content(self, what: str) -> tuple[Service, str, str]:
+        return service_of(self._require(what)), self.id, self.name
 
-        Returns what went, which is this file; it refuses use from now on, and its clip's collection drops it. With
-        `dry_run` nothing is deleted. Raises NotFoundError where it is gone already, OutcomeUnknownError where no answer
-        came.
-        """
-        from .deletes import delete
+    def _located(self, above: Parts = ()) -> LocatedFile:
+        kind = None if self.data_type is None else str(self.data_type)
+        return LocatedFile((*above, (self.id, self.name)), self, self.id, self.upload_status, kind)
 
-        return delete(self, dry_run)
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        yield self._located(above)
+
+    def _parts_above(self, owner: Any) -> Parts:
+        """The folders from the owner of a collection down; its own name is not among them."""
+        return () if type(owner).__name__ == "Clip" else self.clip._parts_above(None)
 
 
-class OriginalFile(Bytes):
+class OriginalFile(FileContent):
     """The file that a clip itself is (the one `uploadFile` sends), beside the files attached to it."""
 
     __slots__ = ("clip",)
@@ -66,8 +74,16 @@ class OriginalFile(Bytes):
 
     @property
     def upload_status(self) -> UploadStatus | None:
-        """How far the service is with it."""
+        """How far the upload is."""
         return self.clip.upload_status
+
+    def _content(self, what: str) -> tuple[Service, str, str]:
+        return service_of(self.clip._require(what)), self.clip.id, self.name
+
+    def _located(self, above: Parts = ()) -> LocatedFile:
+        key = f"{self.clip.id} original"
+        way = (*above, (key, self.name))
+        return LocatedFile(way, self, self.clip.id, self.upload_status, data_type(self.name), False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OriginalFile) and other.clip is self.clip

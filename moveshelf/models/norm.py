@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING
 
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, Scalar
-from .base import Thing
-from .values import UploadStatus, word_of
+from ..values import UploadStatus, word_of
+from .base import Model
 
 if TYPE_CHECKING:
     from .clip import Clip
 
 
 @entity("Norm")
-class Norm(Thing):
+class Norm(Model):
     """A set of reference trials of a project or a session."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The norm's name.")
-    status: Scalar[str | None] = Scalar("status", group=BASIC, doc="The service's word on the norm's state.")
+    status: Scalar[str | None] = Scalar(
+        "status", group=BASIC, doc="The state of the norm, in the service's words."
+    )
     upload_status: Scalar[UploadStatus | None] = Scalar(
         "uploadStatus",
         group=BASIC,
         convert=word_of(UploadStatus),
-        doc="How far the service is with its data.",
+        doc="How far its data is processed.",
     )
     path: Scalar[str | None] = Scalar("projectPath", group=BASIC, doc="The folder that it belongs to.")
     clips: Many[Clip] = Many("clips", "Clip", doc="The trials that it is made of.")

@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError
-from ..lazy.collection import Collection
-from ..lazy.entity import entity
-from ..lazy.fields import BASIC, Many, Scalar
-from . import filters
-from .base import Thing
-from .listing import all_clips, sessions_by_halves
-from .moving import Downloads
-from .values import Configuration, Dataset, Template
+from ..errors import NotFoundError, ValidationError
+from ..lazy.entity import Entity, entity
+from ..lazy.fields import BASIC, FLAG, PLAIN, Many, Scalar
+from ..lazy.selection import basic
+from ..operations import commands, listings, overview, queries, upload_tree, uploads
+from ..operations.additions import add, by_name
+from ..operations.downloads import LocatedFile, Parts
+from ..operations.locks import lock_of
+from ..operations.responses import is_valid
+from ..operations.validation import (
+    SessionsWhere,
+    Where,
+    checked_limit,
+    checked_name,
+    checked_values,
+    metadata_filters,
+    period,
+    sessions_filter,
+    subject_filter,
+)
+from ..values import Configuration, Dataset, Template
+from .base import Model, service_of
+from .clip import Clip
+from .collection import Collection
+from .contents import HasFiles
+from .session import Session, existing
+from .subject import Subject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
+    from ..lazy.cache import Cache
+    from ..operations.queries import Listing
+    from ..operations.service import Service
+    from ..operations.shapes import Shape
+    from ..transfer.layout import SessionImport
     from ..transfer.result import Plan, TransferResult
-    from .clip import Clip
     from .norm import Norm
-    from .session import Session
-    from .subject import Subject
+
+
+def _all_sessions(project: Project) -> list[dict[str, Any]]:
+    """The rows of every session, where they are too many for one response; the undated come through their subjects."""
+    service = service_of(project._require("sessions"))
+    rows = listings.dated_sessions(service, project.id, Session)
+    known = {row["id"] for row in rows}
+    for subject in project.subjects.load("sessions")._members():
+        for session in subject.sessions._members():
+            if session.id not in known:
+                known.add(session.id)
+                rows.append(_row(session))
+    return rows
+
+
+def _row(session: Session) -> dict[str, Any]:
+    """A loaded session as a row of a listing."""
+    when = session.date
+    stored = when if when is None or isinstance(when, str) else f"{when.isoformat()}T00:00:00.000Z"
+    return {"id": session.id, "projectPath": session.path, "date": stored}
+
+
+def _all_clips(project: Project) -> list[dict[str, Any]]:
+    return listings.all_clips(service_of(project._require("clips")), project.id, Clip)
 
 
 @entity("Project")
-class Project(Downloads, Thing):
+class Project(HasFiles, Model):
     """A project of an organization: subjects with sessions, norms, a template for metadata."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="`organization/project`.")
     description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
-    can_edit: Scalar[bool | None] = Scalar("canEdit", group="details", doc="Whether the key may write here.")
+    can_edit: Scalar[bool | None] = Scalar(
+        "canEdit", group="details", types=FLAG, doc="Whether the key may write here."
+    )
     unlisted_access: Scalar[bool | None] = Scalar(
-        "unlistedAccess", group="details", doc="Whether whoever has a link may look."
+        "unlistedAccess", group="details", types=PLAIN, doc="Whether anybody who has a link may look."
     )
     subjects: Many[Subject] = Many(
-        "patientsList", "Subject", back="project", chunk=1, barrier=True, doc="All subjects, by name."
+        "patientsList", "Subject", back="project", batch_size=1, barrier=True, doc="All subjects, by name."
     )
     sessions: Many[Session] = Many(
         "sessions",
         "Session",
         back="project",
-        chunk=1,
+        batch_size=1,
         barrier=True,
         takes_filters=True,
-        lister=sessions_by_halves,
+        lister=_all_sessions,
         doc="All sessions of all subjects, by date, the undated last; in as many requests as the service needs for that.",
     )
     clips: Many[Clip] = Many(
@@ -55,29 +103,29 @@ class Project(Downloads, Thing):
         "Clip",
         back="project",
         edges=True,
-        chunk=1,
+        batch_size=1,
         barrier=True,
         takes_filters=True,
-        always_list=True,
-        lister=all_clips,
+        in_parts=True,
+        lister=_all_clips,
         doc="All clips, those outside sessions too, by creation.",
     )
     norms: Many[Norm] = Many("norms", "Norm", barrier=True, doc="The project's norms.")
     datasets: Scalar[tuple[Dataset, ...]] = Scalar(
         "datasets",
-        nested="{ name downloadUri }",
+        nested=("name", "downloadUri"),
         convert=Dataset.list_of,
         doc="Files of the project as a whole.",
     )
     template: Scalar[Template | None] = Scalar(
         "template",
-        nested="{ name data }",
+        nested=("name", "data"),
         convert=Template.parse,
-        doc="Which metadata there is, parsed; None without one.",
+        doc="Which metadata fields there are, parsed; None without one.",
     )
     configuration: Scalar[Configuration | None] = Scalar(
         "projectConfiguration",
-        nested="{ id name data }",
+        nested=("id", "name", "data"),
         convert=Configuration.parse,
         doc="How the project is set up, parsed; None without one.",
     )
@@ -85,21 +133,60 @@ class Project(Downloads, Thing):
     def create_subject(
         self, name: str, metadata: Mapping[str, Any] | None = None, exist_ok: bool = False
     ) -> Subject:
-        """Make a subject, and fill in its metadata if some is given; the new object, which `subjects` lists at once.
+        """Create a subject, and fill in its metadata if some is given; the new object, which `subjects` lists at once.
 
         With `exist_ok` a subject of that name that is there already is returned (its empty fields filled in from
-        `metadata`). One request; one more to list the subjects if they are not loaded (that list is believed: where
-        others write too, `refresh()` the project before), two more for metadata.
+        `metadata`). One request; one more to list the subjects if they are not loaded (where others
+        write too, `refresh()` the project before), two more for metadata.
 
-        Raises ValidationError for a name that is none or has a slash (before any request) and for metadata that the
+        Raises ValidationError for a name that is blank or has a slash (before any request) and for metadata that the
         service's validator refuses (no subject is left behind), ConflictError for a name that is taken.
         """
-        from .subject_writes import create_subject
+        service = self._attached("create_subject()")
+        name = checked_name(name, "subject")
+        values = None if metadata is None else checked_values(metadata)
+        with lock_of(self.id):
+            subject: Subject | None = existing(self.subjects, name, "subject", exist_ok)
+            is_new = subject is None
+            if subject is None:
+                payload = self._write(
+                    commands.CREATE_SUBJECT,
+                    {"projectId": self.id, "name": name},
+                    f"create subject {name!r}",
+                )
+                cache = service.cache
+                with cache.lock:
+                    subject = cache.get(Subject, payload["patient"]["id"])
+                    selection = commands.CREATE_SUBJECT.results[0].selection()
+                    selection.populate(cache, subject, payload["patient"], cache.clock)
+                    add(
+                        cache,
+                        subject,
+                        {"project": self.id},
+                        (self, "subjects", by_name),
+                        empty=("sessions", "reports"),
+                    )
+        if values:
+            try:
+                subject.update_metadata(values)
+            except ValidationError:
+                if is_new:  # nothing half-filled stays behind
+                    subject.delete()
+                raise
+        return subject
 
-        return create_subject(self, name, metadata, exist_ok)
+    def _create_subject(self, name: str) -> Mapping[str, Any]:
+        """Create a subject; the payload. One request."""
+        return self._send(commands.CREATE_SUBJECT, {"projectId": self.id, "name": name})
+
+    def _create_clip(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create one clip of values with the service's names; its row of the payload. One request."""
+        payload = self._send(commands.CREATE_CLIPS, {"input": {"project": self.id, "clips": [values]}})
+        row: Mapping[str, Any] = payload["response"][0]
+        return row
 
     def find_subjects(
-        self, where: filters.Where | None = None, sessions: filters.SessionsWhere | None = None
+        self, where: Where | None = None, sessions: SessionsWhere | None = None
     ) -> Collection[Subject]:
         """The subjects that fit, as a collection, by name. One request, at once; the service does the filtering.
 
@@ -109,14 +196,16 @@ class Project(Downloads, Thing):
 
         Raises ValidationError for a malformed filter, before the request.
         """
-        return filters.find_subjects(self, where, sessions)
+        arguments = {"metadataFilters": subject_filter(where), "sessionFilters": sessions_filter(sessions)}
+        service = service_of(self._require("find_subjects()"))
+        return self._listed(Subject, service.rows(queries.SUBJECTS, self.id, arguments))
 
     def find_sessions(
         self,
         start: date | str | None = None,
         end: date | str | None = None,
-        where: filters.Where | None = None,
-        subject_where: filters.Where | None = None,
+        where: Where | None = None,
+        subject_where: Where | None = None,
         limit: int | None = None,
     ) -> Collection[Session]:
         """The sessions that fit, newest first, as a collection. Both days are included; nothing is cut off but by `limit`.
@@ -127,19 +216,83 @@ class Project(Downloads, Thing):
 
         Raises ValidationError for a malformed filter or date, before any request.
         """
-        return filters.find_sessions(self, start, end, where, subject_where, limit)
+        first, last = period(start, end)
+        filters = {
+            "metadataFilters": metadata_filters(where),
+            "patientMetadataFilters": metadata_filters(subject_where),
+        }
+        service = service_of(self._require("find_sessions()"))
+        rows = listings.recent_sessions(service, self.id, first, last, filters, checked_limit(limit))
+        return self._listed(Session, rows)
+
+    def _find_sessions_shown(self, chosen: Iterable[tuple[str, str]]) -> Collection[Session]:
+        """The sessions that the overview page with these names and values in its URL shows, newest first.
+
+        Two requests: for the template, which tells the filters of subjects from those of sessions, and for the
+        sessions. Without dates they are those of the last ten weeks, as on the page. Warns of names that are no field of
+        the template. Raises ValidationError where there is no template, and for dates that are none.
+        """
+        template = self.template
+        if template is None:
+            raise ValidationError(
+                f"project {self.name} has no template, so that the filters in the URL mean nothing; "
+                "use find_sessions(start=..., end=..., where=..., subject_where=...)"
+            )
+
+        def left_out(key: str) -> None:
+            warnings.warn(
+                f"the URL filters by {key!r}, which is no field of the template of {self.name}: left out",
+                stacklevel=6,
+            )
+
+        found = overview.read(chosen, template.data, overview.day_or_period, left_out)
+        end = found["end_date"] or ""
+        return self.find_sessions(
+            found["start_date"],
+            str(overview.day_or_period(end) or end),
+            found["session_metadata_filters"],
+            found["patient_metadata_filters"],
+        )
+
+    def _listed(self, kind: type[Any], rows: Sequence[Mapping[str, Any]] | None) -> Collection[Any]:
+        """The objects of rows that the service found."""
+        engine = self._require("find")
+        cache = engine.cache
+        with cache.lock:
+            items = _populated(cache, self, kind, rows)
+        return Collection(engine, kind, items=items)
+
+    def _rows_shaped(
+        self, listing: Listing, arguments: Mapping[str, Any], shape: Shape
+    ) -> list[dict[str, Any]] | None:
+        """The rows of a listing that the service filters, in a shape, as they came. One request."""
+        engine = self._require("reading")
+        selection = shape.selection(_KINDS[listing.kind])
+        clock = engine.cache.clock
+        rows = service_of(engine).rows(listing, self.id, arguments, selection)
+        if engine.populates_shapes:
+            with engine.cache.lock:
+                for row in rows or ():
+                    if is_valid(selection, row) and row["id"] not in engine.cache.deleted_ids:
+                        one = engine.cache.get(selection.kind, row["id"])
+                        selection.populate(engine.cache, one, row, clock)
+                        engine.cache.hold(one)
+        return rows
 
     def subject_by_ehr_id(self, ehr_id: str) -> Subject:
         """The subject with that id in the hospital's records (EHR id, MRN). One request.
 
         Raises NotFoundError if there is none.
         """
-        found = filters.subject_by_ehr_id(self, ehr_id)
+        if not isinstance(ehr_id, str) or not ehr_id.strip():
+            raise ValidationError(f"an EHR id is text, and not empty; this is {ehr_id!r}")
+        service = service_of(self._require("subject_by_ehr_id()"))
+        found = service.subject_by_ehr_id(self.id, ehr_id)
         if found is None:
             raise NotFoundError(
                 f"no subject with EHR id {ehr_id!r} in project {self._peek_name() or self.id}"
             )
-        return found
+        return self._listed(Subject, [found])[0]  # type: ignore[no-any-return]
 
     def upload_clip(
         self,
@@ -157,11 +310,9 @@ class Project(Downloads, Thing):
 
         `title`: the file's name otherwise; `folder`: where it lies ("/<subject>/<session>/<condition>/", as a
         condition's `path`), in no session otherwise; `start_timecode`: `{"timecode": "HH:MM:SS:FF", "framerate": ...}`.
-        Sends a request to make the clip, a PUT, and at least one request to see what the service says. Raises as
+        Sends a request to create the clip, a PUT, and at least one request to see what the service says. Raises as
         `clip.upload` does.
         """
-        from .uploads import upload_clip
-
         metadata = {
             "description": description,
             "projectPath": folder,
@@ -170,7 +321,10 @@ class Project(Downloads, Thing):
             "startTimecode": start_timecode,
         }
         given = {key: value for key, value in metadata.items() if value is not None}
-        return upload_clip(self, file, title, given, progress)
+        service = service_of(self._require("upload_clip()"))
+        identity = uploads.upload_clip(service, self.id, file, title, given, progress)
+        service.cache.reload((self, ("clips",)))
+        return service.cache.get(Clip, identity)
 
     def upload_tree(
         self,
@@ -182,7 +336,7 @@ class Project(Downloads, Thing):
         jobs: int = 16,
         progress: bool | None = None,
     ) -> TransferResult | Plan:
-        """Upload what is below a folder: make the subjects, sessions and trials that are missing, send what is missing.
+        """Upload what is below a folder: create the subjects, sessions and trials that are missing, send what is missing.
 
         `layout` says how a relative path is read: fields in braces (subject, session, condition, trial, and rest,
         which is the file's name on the service), each as short as it can be and never across a `/`; a field may say
@@ -191,20 +345,93 @@ class Project(Downloads, Thing):
         (`{"sessionMetadata": {...}, "session_date": ...}`) fills what is empty in the session's metadata.
 
         `include`: a pattern or several of names or relative paths; `existing`: "skip" files whose name the trial has,
-        "add" them, or "replace-different"; `dry_run`: return the plan, nothing made, nothing sent; `jobs`: files at
-        once; `progress`: a bar or none; by itself only where somebody looks.
+        "add" them, or "replace-different"; `dry_run`: return the plan, nothing created, nothing sent; `jobs`: files at
+        once; `progress`: a bar or none; None shows one where a terminal or a notebook is.
 
         Looks at the project in a request for every hundred subjects and clips, whatever is loaded. Run again after
-        anything, it does what is missing: nothing is made or sent twice, and what a killed run has left half-made is
-        made anew, verified, and then removed. A file that fails is in the result's `failed` and stops no other. Raises
+        anything, it does what is missing: nothing is created or sent twice, and what a killed run has left unfinished is
+        sent anew, verified, and then removed. A file that fails is in the result's `failed` and stops no other. Raises
         NotADirectoryError, ValidationError for a layout or an import file that cannot be, AmbiguousError where a
-        name stands for several objects, before anything is made.
+        name stands for several objects, before anything is created.
         """
-        from .upload_tree import upload_tree
+        service = service_of(self._require("upload_tree()"))
+        return upload_tree.upload_tree(
+            service,
+            self.id,
+            self._import_session,
+            folder,
+            layout,
+            include,
+            existing,
+            dry_run,
+            jobs,
+            progress,
+        )
 
-        return upload_tree(self, folder, layout, include, existing, dry_run, jobs, progress)
+    def _import_session(self, identity: str, content: SessionImport, is_new: bool) -> str:
+        """Fill in what an import file says of a session; what there is to say about it."""
+        session = self._require("upload_tree()").cache.get(Session, identity)
+        done = False
+        if content.metadata:
+            session.update_metadata(content.metadata)
+            done = True
+        if content.date and not is_new and session.date is None:
+            session.set_date(content.date)
+            done = True
+        return "imported" if done or is_new else "everything was filled in already"
+
+    # files -----------------------------------------------------------------------------------------------------
+    def _download_service(self) -> Service:
+        return service_of(self._require("download()"))
+
+    def _download_title(self) -> str:
+        name = self._peek_name()
+        return f"download of project {name!r}" if name else f"download of project {self.id}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        with ThreadPoolExecutor(1) as pool:
+            # the listing of all clips shows those that are in no session; it travels beside the rest
+            listing = pool.submit(lambda: list(self.clips))
+            self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
+            every = listing.result()
+        in_sessions: set[str] = set()
+        for subject in self.subjects:
+            for session in subject.sessions:
+                in_sessions.update(clip.id for clip in session.clips)
+                yield from session._located_files((*above, subject._part(), session._part()))
+        loose = [clip for clip in every if clip.id not in in_sessions]
+        Collection(self._engine, Clip, items=loose).load("files", "original_name")
+        for clip in loose:
+            # their folders are only names
+            names = [name for name in (clip.path or "").split("/") if name]
+            way = (*((("folder", name), name) for name in names), clip._part())
+            yield from clip._located_files((*above, *way))
+
+    def _part(self) -> tuple[Any, str]:
+        return self.id, self.name
+
+    def _parts_above(self, owner: Any) -> Parts:
+        """The folders from the owner of a collection down, and its own."""
+        return (self._part(),)
 
     @property
     def url(self) -> str:
         """The project's page on the service's web site."""
         return f"{self._site()}/project/{self.id}"
+
+
+_KINDS: dict[str, type[Entity]] = {"Subject": Subject, "Session": Session, "Clip": Clip}
+
+
+def _populated(
+    cache: Cache, project: Project, kind: type[Any], rows: Sequence[Mapping[str, Any]] | None
+) -> list[Any]:
+    items = []
+    selection = basic(kind)
+    for row in rows or ():
+        if row and row["id"] not in cache.deleted_ids:
+            one = cache.get(kind, row["id"])
+            selection.populate(cache, one, row, cache.clock)
+            cache.put(one, kind.fields["project"], project.id)
+            items.append(one)
+    return items

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..display import label
+from ..errors import AmbiguousError, ConflictError, ValidationError
+from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
-from ..metadata import parse_record, record_of, to_date, to_datetime, values
-from .base import Thing
-from .condition import Conditions
-from .moving import Downloads
+from ..lazy.state import NOT_LOADED
+from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_date, to_datetime
+from ..metadata import values as plain_values
+from ..operations import commands
+from ..operations.additions import add, by_date
+from ..operations.downloads import LocatedFile, Parts
+from ..operations.folders import condition_name, session_name
+from ..operations.locks import lock_of
+from ..operations.queries import stored_state
+from ..operations.shapes import Shape
+from ..operations.titles import next_title
+from ..operations.validation import (
+    checked_folder,
+    checked_name,
+    checked_title,
+    checked_values,
+    clip_values,
+    day_text,
+    json_text,
+    options_text,
+)
+from ..values import ReportType
+from .base import Deletable, service_of
+from .clip import Clip
+from .condition import Condition, Conditions
+from .contents import HasFiles
+from .job import CLIPS_OF_JOBS, Job
+from .norm import Norm
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from typing_extensions import Self, Unpack
 
-    from ..lazy.collection import Collection
-    from .checks import ClipValues
-    from .clip import Clip
-    from .condition import Condition
-    from .job import Job
-    from .norm import Norm
+    from ..lazy.cache import Cache
+    from ..operations.service import Service
+    from ..operations.validation import ClipValues
+    from .collection import Collection
     from .project import Project
     from .report import Report
     from .subject import Subject
-    from .values import ReportType
+
+#: What a write of a session sends: its name, the text of its metadata, its day (None: as it is).
+_Written = tuple[str, "str | None", "str | None"]
 
 
 @entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})
-class Session(Downloads, Thing):
+class Session(HasFiles, Deletable):
     """A session of a subject: trials (clips) in conditions, reports, norms."""
+
+    writers: ClassVar[dict[str, str]] = {
+        "name": "rename(name)",
+        "path": "rename(name)",
+        "date": "set_date(date)",
+        "metadata": "update_metadata(values)",
+        "stored": "update_metadata(values)",
+    }
 
     path: Scalar[str] = Scalar("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
     date: Scalar[dt.date | str | None] = Scalar(
@@ -83,7 +120,7 @@ class Session(Downloads, Thing):
         (write with `update_metadata`). Fetched when first touched. Raises ValidationError where it is no object.
         """
         whose = f"session {self.id}"
-        return values(record_of(record_of(self.record, whose).get("metadata"), whose))
+        return plain_values(record_of(record_of(self.record, whose).get("metadata"), whose))
 
     @property
     def conditions(self) -> Conditions:
@@ -95,9 +132,8 @@ class Session(Downloads, Thing):
 
         Raises ValidationError for a name that is none or has a slash inside.
         """
-        from .session_writes import condition_of
-
-        return condition_of(self, name)
+        self._attached("condition()")
+        return Condition(self, checked_folder(name), True)
 
     def create_clip(
         self,
@@ -106,7 +142,7 @@ class Session(Downloads, Thing):
         exist_ok: bool = False,
         **metadata: Unpack[ClipValues],
     ) -> Clip:
-        """Make a trial without a file; the new object, which `clips` lists at once.
+        """Create a trial without a file; the new object, which `clips` lists at once.
 
         Without a title it is the next `Trial-N` of its condition. `metadata`: description, preview_image_uri,
         allow_download, allow_unlisted_access, start_timecode (`("01:02:03:04", "FPS_25")`), custom_options (one request
@@ -116,9 +152,54 @@ class Session(Downloads, Thing):
         Raises ValidationError for arguments that cannot be right (before any request), ConflictError for a title that is
         taken.
         """
-        from .session_writes import create_clip
+        service = self._attached("create_clip()")
+        folder = self._folder_of(condition) if condition is not None else self.path
+        name = condition_name(folder, self.path)
+        if title is not None:
+            title = checked_title(title)
+        options = options_text(metadata.get("custom_options"))
+        given = clip_values({key: value for key, value in metadata.items() if key != "custom_options"})
+        with lock_of(self.id):
+            there = Condition(self, name).clips if name else self._clips_without_condition()
+            if title is None:
+                title = next_title([clip.title or "" for clip in there._members()])
+            else:
+                found: Clip | None = existing(there, title, "clip", exist_ok)
+                if found is not None:
+                    return found
+            project = self.project
+            clips = [{"clientId": "0", "metadata": {**given, "title": title, "projectPath": folder}}]
+            payload = self._write(
+                commands.CREATE_CLIPS,
+                {"input": {"project": project.id, "clips": clips}},
+                f"create clip {title!r}",
+            )
+            (created,) = payload["response"]
+            cache = service.cache
+            with cache.lock:
+                clip = cache.get(Clip, created["mocapClip"]["id"])
+                selection = commands.CREATE_CLIPS.results[2].selection()
+                selection.populate(cache, clip, created["mocapClip"], cache.clock)
+                links = {"project": project.id, "session": self.id}
+                add(cache, clip, links, (self, "clips", None), (project, "clips", None), empty=("files",))
+        if options is not None:
+            clip._update({"custom_options": options})
+        return clip
 
-        return create_clip(self, title, condition, exist_ok, metadata)
+    def _folder_of(self, condition: Condition | str) -> str:
+        """The path of a condition of this session. Raises ValidationError for what is none."""
+        if isinstance(condition, Condition):
+            if condition.session is not self:
+                raise ValidationError(f"{condition!r} is a condition of another session than {label(self)}")
+            name = checked_folder(condition.name) if "/" not in condition.name else condition.name
+        else:
+            name = checked_folder(condition)
+        return f"/{self.path.strip('/')}/{name}/"
+
+    def _clips_without_condition(self) -> Any:
+        return self.clips._view(
+            [one for one in self.clips._members() if not condition_name(one.path, self.path)]
+        )
 
     def update_metadata(
         self, values: Mapping[str, Any], overwrite: bool = False, validate: bool = True
@@ -133,10 +214,61 @@ class Session(Downloads, Thing):
         validator in `errors`, ConflictError where somebody else has changed the session since it was read here. In both
         cases nothing was written.
         """
-        from .session_writes import update_session
+        service = self._attached("update_metadata()")
+        given = {key: value for key, value in checked_values(values).items() if value is not None}
+        shaped = {key: stored(value) for key, value in given.items()}
+        if not given:
+            return self
 
-        update_session(self, values, overwrite, validate)
+        def written(node: Mapping[str, Any]) -> _Written | None:
+            whose = label(self)
+            record = record_of(parse_record(node.get("metadata")), whose)
+            before = record_of(record.get("metadata"), whose)
+            merged = merge(before, given, overwrite=overwrite)
+            if merged == before:
+                return None
+            name = session_name(node.get("projectPath")) or ""
+            return name, json_text({**record, "metadata": merged}), None
+
+        with lock_of(self.id):
+            done = self._update([("sessionMetadata", shaped)] if validate else [], written)
+            if done is not None:
+                with service.cache.lock:
+                    self._after_write(service.cache)
+                    service.cache.put(self, Session.fields["stored"], done[1])
         return self
+
+    def _update(
+        self, tabs: list[tuple[str, Any]], written: Callable[[Mapping[str, Any]], _Written | None]
+    ) -> _Written | None:
+        """Read what is stored, compare it with what was seen, and write what `written` makes of it; what was written.
+
+        The service takes all of a session at once, so that what is not to change is sent along as it is stored.
+        """
+        cache = service_of(self._require("writing")).cache
+        clock = cache.clock
+        node = self._stored_now(tabs)
+        wanted = written(node)
+        if wanted is None:
+            with cache.lock:
+                stored_state(Session).populate(cache, self, node, clock)
+            return None
+        name, text, day = wanted
+        previous = node.get("updated")
+        values = {
+            "sessionId": self.id,
+            "sessionName": name,
+            "sessionMetadata": text,
+            "sessionDate": day,
+            "previousUpdatedAt": previous,
+        }
+        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", previous=previous)
+        return wanted
+
+    def _after_write(self, cache: Cache) -> None:
+        """The session was written: reads that are under way are stale, and the time of the change is the service's."""
+        cache.invalidate(self.id)
+        cache.unload(self, Session.fields["updated"])
 
     def rename(self, name: str) -> Self:
         """Give the session another name; its folder and those of its trials go along. Returns the session.
@@ -145,10 +277,50 @@ class Session(Downloads, Thing):
         that is none or has a slash (before any request), ConflictError for a name that is taken and where somebody else
         has changed the session since it was read here; nothing was written then.
         """
-        from .session_writes import rename
-
-        rename(self, name)
+        service = self._attached("rename()")
+        name = checked_name(name, "session")
+        if name == self.name:
+            return self
+        with lock_of(self.id):
+            others = [one for one in self.subject.sessions._named().get(name, ()) if one is not self]
+            if others:
+                raise ConflictError(
+                    f"{label(self.subject)} has a session {name!r} already ({others[0].id}), and the trials of two sessions "
+                    "of one name would lie in one folder; take another name"
+                )
+            self._update([], lambda node: (name, _stored_text(node), None))
+            with service.cache.lock:
+                self._after_write(service.cache)
+                self._move_to(service.cache, name)
         return self
+
+    def _move_to(self, cache: Cache, name: str) -> None:
+        """The session's folder has another name, and so has everything in it. The lock is held."""
+        old = self.path
+        first = old.strip("/").split("/")[0]
+        new = f"/{first}/{name}/"
+        cache.put(self, Session.fields["path"], new)
+        above = cache.owners([self], "project", "subject")
+        cache.invalidate(
+            *((one.id, field) for one in (self, *above) for field in ("clips", "norms", "sessions"))
+        )
+        project = loaded_value(self, "project")
+        before = "/" + old.strip("/")
+        for obj in list(cache.objects):
+            if not isinstance(obj, (Clip, Norm)):
+                continue
+            path = loaded_value(obj, "path")
+            if path is NOT_LOADED:
+                cache.invalidate(obj.id)  # a read of it may be under way
+            elif (
+                isinstance(path, str)
+                and _may_be_of(obj, project)
+                and ("/" + path.strip("/") + "/").startswith(before + "/")
+            ):
+                cache.invalidate(obj.id)
+                rest = path.strip("/")[len(before) - 1 :]
+                end = "/" if path.endswith("/") else ""
+                cache.put(obj, type(obj).fields["path"], f"{new.rstrip('/')}{rest}{end}")
 
     def set_date(self, date: dt.date | str) -> Self:
         """Give the session another day: a date, or text like 2026-01-31. Returns the session. Two requests.
@@ -156,21 +328,51 @@ class Session(Downloads, Thing):
         Raises ValidationError for what is no date (before any request), ConflictError where somebody else has changed
         the session since it was read here; nothing was written then.
         """
-        from .session_writes import set_date
-
-        set_date(self, date)
+        service = self._attached("set_date()")
+        day = day_text(date)
+        if day is None:
+            raise ValidationError("set_date needs a date: the service cannot remove a session's date")
+        with lock_of(self.id):
+            self._update(
+                [],
+                lambda node: (session_name(node.get("projectPath")) or "", _stored_text(node), day),
+            )
+            cache = service.cache
+            with cache.lock:
+                self._after_write(cache)
+                cache.put(self, Session.fields["date"], dt.date.fromisoformat(day))
+                for owner in cache.owners([self], "subject", "project"):
+                    cache.invalidate((owner.id, "sessions"))
+                    members = loaded_collection(owner, "sessions")
+                    if members is not None:
+                        members._reorder(self, by_date)
         return self
 
-    def delete(self, dry_run: bool = False) -> list[Any]:
-        """Delete the session and all its trials and files. One request.
+    def _fill_as_published(self, name: str, imported: Any, day: Any, previous: Any) -> Mapping[str, Any]:
+        """Rename and date the session, and fill what is empty in its metadata by 1.6.4's rule; the payload. Two requests.
 
-        Returns what went, as far as it was loaded; those objects refuse use from now on, and collections drop them.
-        With `dry_run` nothing is deleted: the list of all that would go, loaded for that. Raises NotFoundError where it
-        is gone already, OutcomeUnknownError where no answer came.
+        Raises NotFoundError where the service has no such session.
         """
-        from .deletes import delete
+        node = self._shaped(_METADATA)
+        if node is None:
+            raise self._no_longer_there()
+        text = node.get("metadata")
+        record = {} if text is None else json.loads(text)
+        record = {} if record is None else record
+        record["metadata"] = merge_as_published(record.get("metadata"), imported)
+        values = {
+            "sessionId": self.id,
+            "sessionName": name,
+            "sessionMetadata": json.dumps(record),
+            "sessionDate": day,
+            "previousUpdatedAt": previous,
+        }
+        return self._send(commands.UPDATE_SESSION, values)
 
-        return delete(self, dry_run)
+    def _complaints(self, values: Any) -> list[str]:
+        """The validator's complaints on metadata that is to be stored. One request."""
+        service = service_of(self._require("validation"))
+        return service.complaints(type(self), self.id, "sessionMetadata", values)
 
     def process_gait_tool(
         self, trial_type: str | None = None, clips: Iterable[Clip] | Clip | Condition | None = None
@@ -180,18 +382,52 @@ class Session(Downloads, Thing):
         The trials' files are read anew once the job was seen to have ended. Raises ValidationError where there is no
         trial, before the request.
         """
-        from .processing import process
+        service = self._attached("process_gait_tool()")
+        if trial_type is not None and (not isinstance(trial_type, str) or not trial_type.strip()):
+            raise ValidationError(f"the trial type is text and not blank, or None; this is {trial_type!r}")
+        ids = [clip.id for clip in self._chosen_clips(clips, "process")]
+        payload = self._write(
+            commands.PROCESS_GAIT, {"clips": ids, "trialType": trial_type}, "start the gait tool"
+        )
+        job = service.cache.get(Job, payload["jobId"])
+        CLIPS_OF_JOBS[job] = tuple(ids)
+        return job
 
-        return process(self, trial_type, clips)
+    def _chosen_clips(self, clips: Any, what: str) -> list[Clip]:
+        """The clips given (one, several, a condition), or all of the session. Raises ValidationError for others and none."""
+        if clips is None:
+            chosen = list(self.clips._members())
+        elif isinstance(clips, Clip):
+            chosen = [clips]
+        elif isinstance(clips, Condition):
+            chosen = list(clips.clips)
+        elif isinstance(clips, Iterable) and not isinstance(clips, (str, bytes)):
+            chosen = list(clips)
+        else:
+            raise ValidationError(
+                f"clips are clips of the session, a condition, or None for all; not {clips!r}"
+            )
+        for one in chosen:
+            if not isinstance(one, Clip):
+                raise ValidationError(f"{one!r} is no clip")
+        if not chosen:
+            raise ValidationError(f"there is no clip to {what} in {label(self)}")
+        return chosen
 
     def generate_reports(self, norm: Norm | str | None = None) -> Collection[Report]:
         """Let the service make the reports that it makes by itself, against a norm (or its id); `reports`, to be read anew.
 
         One request.
         """
-        from .processing import generate_reports
+        self._attached("generate_reports()")
+        values = {"sessionId": self.id, "normId": _norm_id(norm)}
+        self._write(commands.CREATE_AUTOMATIC_REPORTS, values, f"create the reports of {label(self)}")
+        return self._new_reports()
 
-        return generate_reports(self, norm)
+    def _new_reports(self) -> Collection[Report]:
+        cache = service_of(self._require("reports")).cache
+        cache.reload(*((one, ("reports",)) for one in (self, *cache.owners([self], "subject"))))
+        return self.reports
 
     def generate_report(
         self,
@@ -206,9 +442,55 @@ class Session(Downloads, Thing):
         `kind` is a ReportType or its text; `template` the id of a report template. One request. Raises ValidationError
         for an unknown kind, a blank title and where there is no trial, before the request.
         """
-        from .processing import generate_report
+        self._attached("generate_report()")
+        if not isinstance(kind, str) or kind not in {one.value for one in ReportType}:
+            raise ValidationError(
+                f"a report is one of {', '.join(one.value for one in ReportType)}; {kind!r} is none"
+            )
+        if not isinstance(title, str) or not title.strip():
+            raise ValidationError(f"a report needs a title, which is text and not blank; this is {title!r}")
+        if template is not None and (not isinstance(template, str) or not template):
+            raise ValidationError(f"template is the id of a report template, or None; this is {template!r}")
+        values = {
+            "sessionId": self.id,
+            "reportType": str(ReportType(kind).value),
+            "title": title,
+            "trialsIds": [clip.id for clip in self._chosen_clips(clips, "report on")],
+            "normId": _norm_id(norm),
+            "templateId": template,
+        }
+        self._write(commands.CREATE_REPORT, values, f"create the report {title!r} of {label(self)}")
+        return self._new_reports()
 
-        return generate_report(self, kind, title, clips, norm, template)
+    def _create_automatic_reports(self, norm: Any) -> Mapping[str, Any]:
+        """Create the automatic reports against the norm of an id; the payload. One request."""
+        return self._send(commands.CREATE_AUTOMATIC_REPORTS, {"sessionId": self.id, "normId": norm})
+
+    def _create_report(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a report from values with the service's names; the payload. One request."""
+        return self._send(commands.CREATE_REPORT, {"sessionId": self.id, **values})
+
+    # files -----------------------------------------------------------------------------------------------------
+    def _download_service(self) -> Service:
+        return service_of(self._require("download()"))
+
+    def _download_title(self) -> str:
+        return f"download of {label(self)}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        self.load("clips.files", "clips.original_name")
+        for clip in self.clips:
+            yield from clip._located_files((*above, *clip._below_session(self)))
+
+    def _part(self) -> tuple[Any, str]:
+        return self.id, self.name
+
+    def _parts_above(self, owner: Any) -> Parts:
+        """The folders from the owner of a collection down, and its own."""
+        if type(owner).__name__ == "Subject":
+            return (self._part(),)
+        subject = self.path.strip("/").split("/")[0]
+        return (("path", subject), subject), self._part()
 
     @property
     def url(self) -> str:
@@ -216,9 +498,47 @@ class Session(Downloads, Thing):
         return f"{self._site()}/project/{self.project.id}/session/{self.id}"
 
 
-def session_name(path: object) -> str | None:
-    """The second part of a session's path; the whole path where it has no second part."""
-    if not isinstance(path, str):
+_METADATA = Shape("metadata")
+
+
+def existing(collection: Any, name: str, what: str, exist_ok: bool) -> Any:
+    """The member of that name, None if there is none.
+
+    Raises ConflictError unless `exist_ok`, AmbiguousError where several have the name.
+    """
+    found: Sequence[Any] = collection._named().get(name) or []
+    if not found:
         return None
-    parts = path.strip("/").split("/")
-    return parts[1] if len(parts) > 1 else parts[0]
+    where = collection._where()
+    ids = ", ".join(one.id for one in found)
+    if not exist_ok:
+        raise ConflictError(
+            f"{where} has a {what} {name!r} already ({ids}), and the service would create another one of that name; "
+            "exist_ok=True returns the one that is there"
+        )
+    if len(found) > 1:
+        raise AmbiguousError(f"{len(found)} {what}s in {where} are named {name!r}: {ids}; take one by its id")
+    return found[0]
+
+
+def _stored_text(node: Mapping[str, Any]) -> str | None:
+    """The stored text, to be sent along; None where there is none that the service would take."""
+    text = node.get("metadata")
+    return text if isinstance(parse_record(text), dict) else None
+
+
+def _may_be_of(obj: Clip | Norm, project: Any) -> bool:
+    """Whether an object may be of the project: two projects may have folders of one name."""
+    of = loaded_value(obj, "project") if "project" in type(obj).fields else NOT_LOADED
+    return of is NOT_LOADED or not isinstance(project, str) or bool(of == project)
+
+
+def _norm_id(norm: Any) -> str | None:
+    """The id of a norm, or of its id. Raises ValidationError for anything else."""
+    if norm is None:
+        return None
+    if isinstance(norm, Norm):
+        return norm.id
+    if isinstance(norm, str) and norm.strip():
+        return norm
+    raise ValidationError(f"norm is a Norm of the project (project.norms['name']) or its id, not {norm!r}")

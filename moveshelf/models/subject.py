@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..display import label
+from ..errors import ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
-from ..metadata import parse_record, record_of, to_datetime, values
-from .base import Thing
-from .moving import Downloads
+from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_datetime
+from ..metadata import values as plain_values
+from ..operations import commands
+from ..operations.additions import add, by_date
+from ..operations.downloads import LocatedFile, Parts
+from ..operations.locks import lock_of
+from ..operations.queries import stored_state
+from ..operations.shapes import Shape
+from ..operations.validation import (
+    checked_interventions,
+    checked_name,
+    checked_values,
+    day_in,
+    day_text,
+    json_text,
+)
+from .base import Deletable, service_of
+from .contents import HasFiles
+from .session import Session, existing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from typing_extensions import Self
 
+    from ..operations.service import Service
     from .project import Project
     from .report import Report
-    from .session import Session
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_METADATA = Shape("metadata")
 
 
 @entity("Patient", derived={"metadata": "stored", "record": "stored", "interventions": "stored"})
-class Subject(Downloads, Thing):
+class Subject(HasFiles, Deletable):
     """A subject of a project, with sessions."""
+
+    writers: ClassVar[dict[str, str]] = {
+        "metadata": "update_metadata(values)",
+        "stored": "update_metadata(values)",
+        "interventions": "update_metadata(values, interventions=...)",
+    }
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The subject's name.")
     ehr_id: Scalar[str | None] = Scalar(
@@ -60,17 +89,17 @@ class Subject(Downloads, Thing):
         Interventions are in `interventions`. A new dictionary at each access: changing it changes nothing (write
         with `update_metadata`). Fetched when first touched. Raises ValidationError where what is stored is no object.
         """
-        stored = record_of(self.record, f"subject {self.id}")
-        return values({key: value for key, value in stored.items() if key != "interventions"})
+        record = record_of(self.record, f"subject {self.id}")
+        return plain_values({key: one for key, one in record.items() if key != "interventions"})
 
     @property
     def interventions(self) -> list[dict[str, Any]]:
         """The interventions as they are stored, in order; fetched together with the metadata."""
-        stored = record_of(self.record, f"subject {self.id}").get("interventions")
-        return list(stored) if isinstance(stored, list) else []
+        found = record_of(self.record, f"subject {self.id}").get("interventions")
+        return list(found) if isinstance(found, list) else []
 
     def create_session(self, name: str, date: date | str | None = None, exist_ok: bool = False) -> Session:
-        """Make a session; the new object, which `sessions` lists at once.
+        """Create a session; the new object, which `sessions` lists at once.
 
         Without `date` (a date, or text like 2026-01-31) a name that is a date gives it. With `exist_ok` a session of
         that name that is there already is returned as it is. One request; one more to list the sessions if they are
@@ -79,9 +108,46 @@ class Subject(Downloads, Thing):
         Raises ValidationError for a name that is none or has a slash and for a date that is none (before any
         request), ConflictError for a name that is taken.
         """
-        from .subject_writes import create_session
+        service = self._attached("create_session()")
+        name = checked_name(name, "session")
+        day = day_text(date)
+        if day is None and _DAY.fullmatch(name):
+            day = day_in(name)
+        with lock_of(self.id):
+            session: Session | None = existing(self.sessions, name, "session", exist_ok)
+            if session is not None:
+                return session
+            project = self.project
+            payload = self._write(
+                commands.CREATE_SESSION,
+                {
+                    "projectId": project.id,
+                    "projectPath": f"/{self.name}/{name}/",
+                    "patientId": self.id,
+                    "sessionDate": day,
+                },
+                f"create session {name!r}",
+            )
+            cache = service.cache
+            with cache.lock:
+                session = cache.get(Session, payload["session"]["id"])
+                selection = commands.CREATE_SESSION.results[0].selection()
+                selection.populate(cache, session, payload["session"], cache.clock)
+                add(
+                    cache,
+                    session,
+                    {"project": project.id, "subject": self.id},
+                    (self, "sessions", by_date),
+                    (project, "sessions", by_date),
+                    # its clips may be there already: those that were created before their session
+                    empty=("reports",),
+                )
+            return session
 
-        return create_session(self, name, date, exist_ok)
+    def _create_session(self, project: str, path: str, day: str | None) -> Mapping[str, Any]:
+        """Create a session at that path; the payload. One request."""
+        values = {"projectId": project, "projectPath": path, "patientId": self.id, "sessionDate": day}
+        return self._send(commands.CREATE_SESSION, values)
 
     def update_metadata(
         self,
@@ -101,21 +167,84 @@ class Subject(Downloads, Thing):
         validator in `errors`, ConflictError where somebody else has changed the subject since it was read here. In both
         cases nothing was written.
         """
-        from .subject_writes import update_subject
-
-        update_subject(self, values, overwrite, validate, interventions)
+        service = self._attached("update_metadata()")
+        given = checked_values(values)
+        if "interventions" in given:
+            if interventions is not None:
+                raise ValidationError("the interventions are given twice: in values, and as interventions=")
+            interventions = given.pop("interventions")
+        wanted = None if interventions is None else checked_interventions(interventions)
+        given = {key: value for key, value in given.items() if value is not None}
+        shaped = {key: stored(value) for key, value in given.items()}
+        if not given and wanted is None:
+            return self
+        tabs: list[tuple[str, Any]] = []
+        if validate and shaped:
+            tabs.append(("subjectMetadata", shaped))
+        if validate and wanted:
+            tabs.append(("interventionMetadata", wanted))
+        cache = service.cache
+        with lock_of(self.id):
+            clock = cache.clock
+            node = self._stored_now(tabs)
+            before = record_of(parse_record(node["metadata"]), label(self))
+            merged = merge(before, given, overwrite=overwrite)
+            if "interventions" in before:
+                merged["interventions"] = before["interventions"]
+            if wanted is not None:
+                merged["interventions"] = wanted
+            if merged == before:
+                with cache.lock:
+                    stored_state(Subject).populate(cache, self, node, clock)
+                return self
+            text = json_text(merged)
+            values_ = {"patientId": self.id, "metadata": text}
+            self._write(commands.UPDATE_SUBJECT, values_, f"update {label(self)}")
+            with cache.lock:
+                cache.invalidate(self.id)
+                cache.put(self, Subject.fields["stored"], text)
+                for name in ("updated", "ehr_id"):  # the service's to say
+                    cache.unload(self, Subject.fields[name])
         return self
 
-    def delete(self, dry_run: bool = False) -> list[Any]:
-        """Delete the subject and all its sessions, trials and files. One request.
+    def _fill_as_published(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
+        """Fill what is empty in the metadata by 1.6.4's rule, and replace the interventions; the payload. Two requests.
 
-        Returns what went, as far as it was loaded; those objects refuse use from now on, and collections drop them.
-        With `dry_run` nothing is deleted: the list of all that would go, loaded for that. Raises NotFoundError where it
-        is gone already, OutcomeUnknownError where no answer came.
+        Raises NotFoundError where the service has no such subject.
         """
-        from .deletes import delete
+        node = self._shaped(_METADATA)
+        if node is None:
+            raise self._no_longer_there()
+        text = node.get("metadata")
+        before = {} if text is None else json.loads(text) or {}
+        kept = before.pop("interventions", None)
+        merged = dict(merge_as_published(before, imported))
+        if interventions or kept:
+            merged["interventions"] = interventions or kept
+        return self._send(commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)})
 
-        return delete(self, dry_run)
+    def _complaints(self, tab: str, values: Any) -> list[str]:
+        """The validator's complaints on metadata that is to be stored. One request."""
+        return service_of(self._require("validation")).complaints(type(self), self.id, tab, values)
+
+    # files -----------------------------------------------------------------------------------------------------
+    def _download_service(self) -> Service:
+        return service_of(self._require("download()"))
+
+    def _download_title(self) -> str:
+        return f"download of {label(self)}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        self.load("sessions.clips.files", "sessions.clips.original_name")
+        for session in self.sessions:
+            yield from session._located_files((*above, session._part()))
+
+    def _part(self) -> tuple[Any, str]:
+        return self.id, self.name
+
+    def _parts_above(self, owner: Any) -> Parts:
+        """The folders from the owner of a collection down, and its own."""
+        return (self._part(),)
 
     @property
     def url(self) -> str:

@@ -12,8 +12,6 @@ from ..lazy.state import NOT_LOADED, peek
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..lazy.collection import Collection
-
 
 def frame(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:
     """The rows as a DataFrame. Raises ConfigError, which says how to install it, without pandas."""
@@ -25,7 +23,7 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -
     return made
 
 
-def collection_frame(collection: Collection[Any]) -> pd.DataFrame:
+def collection_frame(collection: Any) -> pd.DataFrame:
     """One row a member: id, name, what a listing brings, and what else is loaded.
 
     Metadata, where it is loaded for any member, has a column a field (`metadata.<key>`); loaded collections count.

@@ -4,7 +4,7 @@
 
 Prints the median of each call in both, the ratio, and how much of the time is the sandbox's own (ours asks for one
 field more of each session, its norms). Ours is to stay below 1.15 times theirs. The published client runs in an
-environment of its own (tests/flat/flat_published.py), and each client in its own process, which times itself, so
+environment of its own (tests/api/flat_published.py), and each client in its own process, which times itself, so
 that neither pays for the other.
 """
 
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--version", default="1.6.4", help="of the published client")
     options = parser.parse_args()
 
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "flat")]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "api")]
     import flat_published
 
     from moveshelf.api import MoveshelfApi

@@ -70,7 +70,7 @@ def test_nine_thousand_sessions_are_listed_whole(sandbox: Sandbox) -> None:
         truth = {session.id for one in project.subjects.load("sessions") for session in one.sessions}
         assert len(truth) == 9001
     sandbox.fail(operation="ProjectSessions", max_objects=2600)
-    sandbox.fail(operation="ProjectField", max_objects=2600)
+    sandbox.fail(operation="ProjectClips", max_objects=2600)
     with sandbox.connect() as ms:
         sandbox.requests.clear()
         sessions = ms.projects[name].sessions

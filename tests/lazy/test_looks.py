@@ -174,7 +174,7 @@ def test_the_client_is_no_parcel(demo: Sandbox) -> None:
 def test_attributes_cannot_be_assigned(demo: Sandbox) -> None:
     with demo.connect() as ms:
         subject = ms.projects["lab/demo"].subjects[0]
-        with pytest.raises(AttributeError, match="methods that write"):
+        with pytest.raises(AttributeError, match="methods that write are update_metadata"):
             subject.name = "other"  # type: ignore[misc]
         with pytest.raises(AttributeError):
             subject.nonsense = 1  # type: ignore[attr-defined]

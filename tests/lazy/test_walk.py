@@ -43,9 +43,9 @@ def asked(sandbox: Sandbox) -> int:
 
 def settle(ms: moveshelf.Moveshelf) -> None:
     """Wait until nothing is on its way any more."""
-    for chunk in list(ms._engine.flights.values()):
+    for chunk in list(ms._engine.loader.in_flight.values()):
         chunk.wait()
-    if ms._engine.flights:
+    if ms._engine.loader.in_flight:
         settle(ms)
 
 

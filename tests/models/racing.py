@@ -30,8 +30,12 @@ def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], A
         for thread in threads:
             thread.start()
         for name in reads:
-            while not any(request.objects for request in sandbox.requests.of(name)):
+            for _ in range(10_000):
+                if any(request.objects for request in sandbox.requests.of(name)):
+                    break
                 threads[0].join(0.002)
+            else:
+                raise AssertionError(f"no request {name} came")
     finally:
         sandbox.latency(0)
     write()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import moveshelf
 from moveshelf import Condition, ValidationError
-from moveshelf.models.condition import folder
+from moveshelf.operations.folders import condition_name
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project, Session
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     ],
 )
 def test_the_folder_in_a_path(clip: Any, session: Any, name: str) -> None:
-    assert folder(clip, session) == name
+    assert condition_name(clip, session) == name
 
 
 @given(st.lists(st.text("ab ", min_size=1), min_size=1, max_size=3), st.booleans(), st.booleans())
 def test_slashes_at_the_ends_do_not_count(parts: list[str], before: bool, behind: bool) -> None:
     path = f"{'/' * before}P/s/{'/'.join(parts)}{'/' * behind}"
-    assert folder(path, "/P/s/") == "/".join(parts)
+    assert condition_name(path, "/P/s/") == "/".join(parts)
 
 
 @pytest.fixture(scope="module")

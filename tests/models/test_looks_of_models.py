@@ -9,7 +9,7 @@ import pytest
 
 from moveshelf import DataType, UploadStatus
 from moveshelf.display import tree
-from moveshelf.models.values import JobStatus
+from moveshelf.values import JobStatus
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project

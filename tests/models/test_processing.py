@@ -22,9 +22,9 @@ _numbers = count(1)
 @pytest.fixture
 def session(shared: Sandbox, ms: Moveshelf, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A session of two trials in each of two conditions."""
-    from moveshelf.models import processing
+    from moveshelf.operations import processing
 
-    monkeypatch.setattr(processing, "FIRST", 0.01)
+    monkeypatch.setattr(processing, "FIRST_PAUSE", 0.01)
     name = shared.generate(subjects=1, sessions=1, clips=4, files=1, name=f"lab/jobs-{next(_numbers)}")
     return ms.projects[name].subjects[0].sessions[0]
 
@@ -48,7 +48,7 @@ def test_a_job_attaches_files(shared: Sandbox, ms: Moveshelf, session: Session) 
     shared.requests.clear()
     job = session.process_gait_tool("Gait")
     (asked,) = shared.requests.of("processGaitTool")
-    assert asked.variables == {"clips": session.clips.ids(), "type": "Gait"}
+    assert asked.variables == {"clips": session.clips.ids(), "trialType": "Gait"}
     assert job.wait(progress=lambda one: seen.append(one.status)) is job
     assert seen == [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.COMPLETE]
     assert job.result
@@ -100,16 +100,14 @@ def test_a_job_that_takes_too_long(session: Session) -> None:
         job.wait()
 
 
-def test_a_word_that_nobody_knows_is_no_end(shared: Sandbox, ms: Moveshelf, session: Session) -> None:
+def test_unknown_statuses_count_as_unfinished(shared: Sandbox, ms: Moveshelf, session: Session) -> None:
     job = session.process_gait_tool("Gait")
     unknown = JobStatus("Cooking")
     assert not unknown.is_finished
     assert not unknown.is_known
     assert unknown == "Cooking"
-    ms._engine.put(job, type(job).fields["status"], None)
-    from moveshelf.models.processing import finished
-
-    assert not finished(job)
+    ms._engine.cache.put(job, type(job).fields["status"], None)
+    assert not job.is_finished
 
 
 @pytest.mark.parametrize(("timeout", "progress"), [("5", None), (-1, None), (True, None), (1, 3), (1, "yes")])
@@ -160,9 +158,9 @@ def test_reports_are_read_anew(shared: Sandbox, ms: Moveshelf, session: Session)
     session.generate_report("currentSessionConditionSummaries", "One", session.conditions["Barefoot"])
     assert set(session.reports.names()) == {*before, "Barefoot and braced", "One"}
     first, second = shared.requests.of("createInteractiveReport")[-2:]
-    assert first.variables["clips"] == session.clips.ids()
-    assert second.variables["clips"] == session.clips.ids()[:2]
-    assert second.variables["norm"] is None
+    assert first.variables["trialsIds"] == session.clips.ids()
+    assert second.variables["trialsIds"] == session.clips.ids()[:2]
+    assert second.variables["normId"] is None
 
 
 def test_reports_against_a_norm(demo: Sandbox) -> None:
@@ -171,8 +169,8 @@ def test_reports_against_a_norm(demo: Sandbox) -> None:
         session = ms.projects["lab/demo"].subjects[0].sessions[0]
         with pytest.raises(moveshelf.QueryError, match="No norm"):
             session.generate_reports(norm="Tm9ybQAAAAA")
-        assert demo.requests.of("createAutomaticInteractiveReports")[-1].variables["norm"] == "Tm9ybQAAAAA"
-        from moveshelf.models.processing import norm_id
+        assert demo.requests.of("createAutomaticInteractiveReports")[-1].variables["normId"] == "Tm9ybQAAAAA"
+        from moveshelf.models.session import _norm_id as norm_id
 
         norm = session.project.norms[0]
         assert norm_id(norm) == norm_id(norm.id) == norm.id

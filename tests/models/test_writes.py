@@ -13,6 +13,7 @@ import pytest
 
 import moveshelf
 from moveshelf import ConflictError, ValidationError
+from moveshelf.operations.service import Service
 
 from .racing import overtake
 
@@ -413,27 +414,24 @@ def test_a_subject_that_was_listed_only_compares_its_time(
         }
 
 
-def test_the_service_compares_too(shared: Sandbox, other: Moveshelf, session: Session) -> None:
+def test_the_service_compares_too(
+    shared: Sandbox, other: Moveshelf, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The edit falls between our look and our write: only `previousUpdatedAt` shows it."""
-    from moveshelf.models import writes
-
-    check = writes.check
+    state = Service.state
 
     def and_then_somebody_writes(*args: Any, **options: Any) -> Any:
-        node = check(*args, **options)
-        writes.check = check
+        found = state(*args, **options)
+        monkeypatch.setattr(Service, "state", state)
         other.session(session.id).update_metadata({"session-type": "EMG"})
-        return node
+        return found
 
-    writes.check = and_then_somebody_writes
-    try:
-        with pytest.raises(ConflictError):
-            session.update_metadata({"session-type": "Gait"})
-    finally:
-        writes.check = check
+    monkeypatch.setattr(Service, "state", and_then_somebody_writes)
+    with pytest.raises(ConflictError):
+        session.update_metadata({"session-type": "Gait"})
     assert session.metadata == {"session-type": "EMG"}
     sent = shared.requests.of("updateSession")[-1].variables
-    assert sent["previous"]
+    assert sent["previousUpdatedAt"]
 
 
 def test_writing_to_what_is_gone(ms: Moveshelf, other: Moveshelf, subject: Subject, session: Session) -> None:
@@ -499,7 +497,7 @@ def test_new_clips(ms: Moveshelf, project: Project, session: Session) -> None:
     ],
 )
 def test_the_next_title(titles: list[str], new: str) -> None:
-    from moveshelf.models.titles import next_title
+    from moveshelf.operations.titles import next_title
 
     assert next_title(titles) == new
 
@@ -568,9 +566,9 @@ def test_a_read_under_way_never_puts_an_old_value_back(
     clip = session.create_clip("t", "Barefoot")
     for text in ("one", "two"):
         new = {"description": text}
-        ms._engine.drop(subject, type(subject).fields["stored"])
-        ms._engine.drop(session, type(session).fields["stored"])
-        ms._engine.drop(clip, type(clip).fields["description"])
+        ms._engine.cache.unload(subject, type(subject).fields["stored"])
+        ms._engine.cache.unload(session, type(session).fields["stored"])
+        ms._engine.cache.unload(clip, type(clip).fields["description"])
         of_subject, of_session = {"subject-notes": text}, {"session-clinician": text}
         assert overtake(
             shared,
@@ -592,19 +590,19 @@ def test_a_listing_under_way_never_hides_what_was_made(
 ) -> None:
     subject = project.create_subject("A")
     session = subject.create_session("s")
-    ms._engine.drop(project, type(project).fields["subjects"])
+    ms._engine.cache.unload(project, type(project).fields["subjects"])
 
     def another(n: int) -> None:
         ms.execute(
             "mutation($p: String!, $n: String!) { createPatient(projectId: $p, name: $n) { patient { id } } }",
             {"p": project.id, "n": f"B{n}"},
         )
-        ms._engine.wrote((project.id, "subjects"))
+        ms._engine.cache.invalidate((project.id, "subjects"))
 
     assert overtake(shared, lambda: another(1), ProjectSubjects=project.subjects.names) == [["A", "B1"]]
-    ms._engine.drop(session, type(session).fields["clips"])
+    ms._engine.cache.unload(session, type(session).fields["clips"])
     made = session.create_clip("t", "Barefoot")
-    ms._engine.drop(session, type(session).fields["clips"])
+    ms._engine.cache.unload(session, type(session).fields["clips"])
     paths = overtake(
         shared, lambda: session.rename("renamed"), SessionClips=lambda: [one.path for one in session.clips]
     )
@@ -616,11 +614,11 @@ def test_a_listing_of_a_whole_project_under_way(shared: Sandbox, ms: Moveshelf, 
     session = project.create_subject("A").create_session("s")
     first = session.create_clip("first", "Barefoot")
     titles = overtake(
-        shared, lambda: session.create_clip("second", "Barefoot"), ProjectField=lambda: project.clips.names()
+        shared, lambda: session.create_clip("second", "Barefoot"), ProjectClips=lambda: project.clips.names()
     )
     assert titles == [["first", "second"]]
-    ms._engine.drop(project, type(project).fields["clips"])
-    assert overtake(shared, first.delete, ProjectField=lambda: project.clips.names()) == [["second"]]
+    ms._engine.cache.unload(project, type(project).fields["clips"])
+    assert overtake(shared, first.delete, ProjectClips=lambda: project.clips.names()) == [["second"]]
 
 
 def test_an_unknown_outcome_is_read_anew(shared: Sandbox, ms: Moveshelf, project: Project) -> None:

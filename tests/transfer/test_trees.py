@@ -39,7 +39,7 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def practice(sandbox: Sandbox) -> Any:
     with sandbox.connect() as ms:
-        ms._engine.wire.retry = QUICK
+        ms._wire.retry = QUICK
         yield ms.projects["lab/practice"]
 
 
@@ -90,7 +90,7 @@ def done(result: TransferResult | Plan) -> TransferResult:
 def a_clip(sandbox: Sandbox) -> Clip:
     name = sandbox.generate(subjects=1, sessions=1, clips=1, files=0)
     ms = sandbox.connect()
-    ms._engine.wire.retry = QUICK
+    ms._wire.retry = QUICK
     return ms.projects[name].subjects[0].sessions[0].clips[0]
 
 
@@ -196,7 +196,7 @@ def test_replace_different(practice: Project, sandbox: Sandbox, tmp_path: Path) 
 def test_names_that_stand_for_several_stop_it(practice: Project, sandbox: Sandbox, tmp_path: Path) -> None:
     make_tree(tmp_path / "in", trials=1)
     for _ in range(2):
-        practice._engine.wire.execute(  # type: ignore[union-attr]
+        practice._engine.service.wire.execute(  # type: ignore[union-attr]
             'mutation M($p: String!) { createPatient(projectId: $p, name: "P-001") { patient { id } } }',
             {"p": practice.id},
         )
@@ -366,7 +366,7 @@ def test_the_error_says_what_is_left_and_the_next_run_removes_it(sandbox: Sandbo
 
 def test_an_unfinished_one_that_is_not_ours_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     clip = a_clip(sandbox)
-    clip._engine.wire.execute(  # type: ignore[union-attr]
+    clip._engine.service.wire.execute(  # type: ignore[union-attr]
         "mutation M($i: CreateAdditionalDataInput) { createAdditionalData(input: $i) { data { id } } }",
         {
             "i": {
@@ -537,7 +537,7 @@ def test_faults_of_every_kind_down(sandbox: Sandbox, tmp_path: Path) -> None:
     with sandbox.connect() as ms:
         project = ms.projects[name]
         right = {entry.path: entry for entry in done(project.download(tmp_path / "right"))}
-        ms._engine.wire.retry = QUICK
+        ms._wire.retry = QUICK
         for number, fault in enumerate(
             ({"drop": True}, {"truncate": 0.3}, {"status": 503}, {"corrupt": True}, {"expire": True})
         ):

@@ -1,0 +1,194 @@
+"""The objects of one client: one per id, and what the client's own writes do to what was read."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import NotFoundError
+from .entity import Entity
+from .fields import Field, Many, One
+from .identity import IdentityMap
+from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .engine import Engine
+
+E = TypeVar("E", bound=Entity)
+
+#: How many objects reached upwards (the subject of a session) are held for a while: nobody else may hold them.
+HELD = 2000
+
+#: An object's id; or the id and the name of one of its collections.
+Key = str | tuple[str, str]
+
+#: Every cache of the process, to be told when it has forked.
+_ALIVE: weakref.WeakSet[Cache] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for cache in list(_ALIVE):
+        cache.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Cache:
+    """The objects of one client, held weakly, and the record of the client's own writes."""
+
+    def __init__(self) -> None:
+        self.objects = IdentityMap()
+        self.lock = threading.RLock()
+        #: counts our writes; a read remembers the count at its start
+        self.clock = 0
+        #: key -> the count when it was last written: a read that began before is thrown away
+        self.writes: dict[Key, int] = {}
+        self.deleted_ids: set[str] = set()
+        self._held: deque[Entity] = deque(maxlen=HELD)
+        #: weak, because the engine holds the cache: a cycle would keep a forgotten client's connections open
+        self._engine: weakref.ref[Engine] | None = None
+        _ALIVE.add(self)
+
+    def attach(self, engine: Engine) -> None:
+        """Give new objects this engine."""
+        self._engine = weakref.ref(engine)
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that new objects get; None once nobody has it any more."""
+        return None if self._engine is None else self._engine()
+
+    def release(self) -> None:
+        """Drop what is held strongly, so that nothing waits for the cycle collector."""
+        self._held.clear()
+
+    def get(self, cls: type[E], identity: str) -> E:
+        """The one object of that id, created unloaded where there is none; never a request.
+
+        Raises NotFoundError where the id is already known as another kind's.
+        """
+        with self.lock:
+            found = self.objects.get(identity)
+            if found is None:
+                found = cls(identity, self.engine)
+                if identity in self.deleted_ids:
+                    self._mark_deleted(found)
+                else:
+                    self.objects.put(found)
+            if not isinstance(found, cls):
+                raise NotFoundError(
+                    f"{identity!r} is the id of a {type(found).__name__}, not of a {cls.__name__}"
+                )
+            return found
+
+    def peek(self, identity: str) -> Entity | None:
+        """The living object of that id, or None; never a request."""
+        return self.objects.get(identity)
+
+    def hold(self, obj: Entity) -> None:
+        """Hold an object for a while that only its id connects to the others."""
+        self._held.append(obj)
+
+    # our own writes ------------------------------------------------------------------------------------------
+    def invalidate(self, *keys: Key) -> None:
+        """These were written just now: reads that began before are not to be believed.
+
+        `(id, name)` is one collection of an object, whose other fields stay as they are.
+        """
+        with self.lock:
+            self.clock += 1
+            for key in keys:
+                self.writes[key] = self.clock
+
+    def is_stale(self, key: Key, clock: int) -> bool:
+        """Whether a write has come after a read that began at `clock`."""
+        return key in self.deleted_ids or self.writes.get(key, -1) > clock
+
+    def put(self, obj: Entity, field: Field[Any], value: Any) -> None:
+        """Set one field to what our own write has made of it."""
+        with self.lock:
+            before = field.read(obj)
+            if before is not DELETED:
+                if before.__class__ is PrefetchMarker:
+                    before.batch.leave_window()
+                setattr(obj, field.slot, value)
+
+    def unload(self, obj: Entity, field: Field[Any]) -> None:
+        """Unload one field; its next reader fetches it."""
+        with self.lock:
+            if isinstance(field, Many):
+                collection = field.read(obj)
+                if collection.__class__ is not State:
+                    collection._unload()
+            else:
+                self.put(obj, field, NOT_LOADED)
+
+    def reload(self, *touched: tuple[Entity | None, Iterable[str]]) -> None:
+        """Unload those fields (an object and their names); reads that are under way are not believed."""
+        with self.lock:
+            for obj, names in touched:
+                if obj is None:
+                    continue
+                fields = [type(obj).fields[name] for name in names if name in type(obj).fields]
+                self.invalidate(*((obj.id, f.name) if isinstance(f, Many) else obj.id for f in fields))
+                for field in fields:
+                    self.unload(obj, field)
+
+    def mark_deleted(self, obj: Entity) -> None:
+        """`obj` was deleted on the service: it refuses further use from now on."""
+        with self.lock:
+            self.invalidate(obj.id)
+            self.deleted_ids.add(obj.id)
+            self.objects.drop(obj.id)
+            self._mark_deleted(obj)
+
+    def _mark_deleted(self, obj: Entity) -> None:
+        for field in type(obj).fields.values():
+            value = field.read(obj)
+            if isinstance(field, Many) and value.__class__ is not State:
+                value._mark_deleted()
+            setattr(obj, field.slot, DELETED)
+
+    # looking without a request -------------------------------------------------------------------------------
+    def owners(self, objects: Iterable[Entity], *links: str) -> list[Any]:
+        """The living objects that those One fields of `objects` lead to, or may lead to where they are not loaded.
+
+        After a `refresh()` an object does not know its owner: then every object of that class counts.
+        """
+        found: dict[str, Entity] = {}
+        unknown: set[type[Entity]] = set()
+        for obj in objects:
+            for name in links:
+                field = type(obj).fields.get(name)
+                if not isinstance(field, One):
+                    continue
+                identity = loaded_value(obj, name)
+                if identity is NOT_LOADED:
+                    unknown.add(field.target)
+                elif isinstance(identity, str) and identity not in found:
+                    owner = self.peek(identity)
+                    if owner is not None:
+                        found[identity] = owner
+        if unknown:
+            kinds = tuple(unknown)
+            found.update((one.id, one) for one in self.objects if isinstance(one, kinds))
+        return list(found.values())
+
+
+def loaded_value(obj: Entity, name: str) -> Any:
+    """A field's value as far as it is loaded, else NOT_LOADED; never a request."""
+    value = peek(type(obj).fields[name].read(obj))
+    return NOT_LOADED if value.__class__ is State else value
+
+
+def loaded_collection(obj: Entity | None, name: str) -> Any:
+    """The Collection of a field, if there is one, loaded or not; never a request."""
+    found = None if obj is None else type(obj).fields[name].read(obj)
+    return None if found is None or found.__class__ is State else found

@@ -1,0 +1,52 @@
+"""How far ahead of its reader one level of a traversal may be fetched."""
+
+from __future__ import annotations
+
+#: How many batches of a level may have been requested and not yet read.
+MOST_AHEAD = 8
+#: How many batches before the reader has come to one of them.
+FIRST_AHEAD = 2
+#: How a window that an index or a name opened grows when the next neighbour is touched too.
+GROWTH = 8
+
+
+class Window:
+    """The window of one level: full for a loop; for members that were picked, of one object, which grows.
+
+    Holds numbers only, so that it can be tested alone.
+    """
+
+    __slots__ = ("_most_ahead", "ahead", "expected", "feeds_lower_level", "full", "size")
+
+    def __init__(self, full: bool) -> None:
+        #: a loop opens the full window; an index or a name a window of one
+        self.full = full
+        #: how many members a window that is not full covers
+        self.size = 1
+        #: the id that comes next, if the reader goes on to the neighbour
+        self.expected: str | None = None
+        #: batches that were requested for this level and that nobody has read
+        self.ahead = 0
+        #: whether a level below this one is being read: then this one stays only just ahead of it
+        self.feeds_lower_level = False
+        self._most_ahead = FIRST_AHEAD
+
+    def open(self, identity: str, most: int) -> int:
+        """How many members a window covers that an index or a name opened at `identity`."""
+        self.size = self.size * GROWTH if identity == self.expected else 1
+        if self.size > 1 and self.size >= most:
+            self.full = True
+        return min(self.size, most)
+
+    def slide(self) -> None:
+        """The reader has come to a batch that was prefetched: it goes on reading, so the whole window opens."""
+        self._most_ahead = MOST_AHEAD
+
+    def room(self, depth: int) -> int:
+        """How many more batches may be requested ahead of the reader, at a level with `depth` levels above it.
+
+        A level that another one is read below stays two batches ahead, so that the lower one does not come to the end
+        of what is known and wait; the deepest has the rest of the window.
+        """
+        most = FIRST_AHEAD if self.feeds_lower_level else min(self._most_ahead, MOST_AHEAD - depth)
+        return most - self.ahead

@@ -1,0 +1,457 @@
+"""Collections: lists of objects that load themselves when used, by position, by name, by id, or in a loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from .. import display
+from ..errors import (
+    AmbiguousError,
+    DeletedError,
+    DetachedError,
+    IndexNotFoundError,
+    NameNotFoundError,
+    ValidationError,
+)
+from ..lazy.entity import Entity
+from ..lazy.fields import Many
+from ..lazy.members import Members
+from ..lazy.peers import At, Named, Peers, Selector
+from ..lazy.registry import ENTITIES
+from ..lazy.selection import Selection, basic
+from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
+from ..operations.downloads import LocatedFile, Parts
+from ..tables.frame import collection_frame
+from ..wire import TooLargeError
+from .base import require, service_of
+from .contents import HasFiles
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..lazy.engine import Engine
+    from ..operations.service import Service
+    from ..transfer.result import Plan, TransferResult
+
+#: The way from a member down to its clips, to load with their files.
+_CLIPS_BELOW = {
+    "Project": "subjects.sessions.clips.",
+    "Subject": "sessions.clips.",
+    "Session": "clips.",
+    "Clip": "",
+}
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Entity)
+
+
+class Lookup(Sequence[T]):
+    """A list whose members are found by position, by name, by id, or by their attributes.
+
+    What collections of objects and a session's conditions have in common.
+    """
+
+    __slots__ = ()
+
+    # what a class of lists says of itself ----------------------------------------------------------------------
+    def _members(self) -> list[Any]:
+        raise NotImplementedError
+
+    def _named(self) -> dict[str, list[Any]]:
+        """The members by their names."""
+        raise NotImplementedError
+
+    def _kind(self, count: int = 2) -> str:
+        """What a member is called, in the singular for a `count` of 1."""
+        raise NotImplementedError
+
+    def _where(self) -> str:
+        """What the members belong to, for error texts."""
+        raise NotImplementedError
+
+    def _clean(self, key: str) -> str:
+        """A name as it is looked for."""
+        return key
+
+    def _check_attribute(self, name: str) -> None:
+        """Raise ValidationError where members have no attribute of that name."""
+        raise NotImplementedError
+
+    def _picked(self, member: Any, select: Selector) -> Any:
+        """A member that was picked by a position or a name."""
+        return member
+
+    def _view(self, items: list[Any]) -> Any:
+        """Some of the members as a list of the same kind."""
+        return items
+
+    # looking up ------------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        return len(self._members())
+
+    def __getitem__(self, key: Any) -> Any:
+        """The member at a position, of a name or id, or the members of a slice.
+
+        Raises IndexNotFoundError, NameNotFoundError (with near misses) or AmbiguousError (with the ids).
+        """
+        if isinstance(key, slice):
+            return self._view(self._members()[key])
+        if isinstance(key, str):
+            return self._picked(self._by_name(key), Named(self._clean(key)))
+        try:
+            position = key.__index__()
+        except AttributeError:
+            raise ValidationError(
+                f"{self._kind()} are read by position, slice, name or id, not by {type(key).__name__} {key!r}"
+            ) from None
+        items = self._members()
+        try:
+            return self._picked(items[position], At(position))
+        except IndexError:
+            raise IndexNotFoundError(
+                f"no {self._kind(1)} at position {position}: {self._where()} has {len(items)}"
+            ) from None
+
+    def _by_name(self, key: str) -> Any:
+        found = self._named().get(self._clean(key))
+        if found is None:
+            for one in self._members():
+                if one.id == key:
+                    return one
+            raise NameNotFoundError(self._no_such(key))
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found)
+            raise AmbiguousError(
+                f"{len(found)} {self._kind()} in {self._where()} are named {key!r}: {ids}; take one by its id"
+            )
+        return found[0]
+
+    def _no_such(self, key: str) -> str:
+        names = list(self._named())
+        text = f"no {self._kind(1)} {key!r} in {self._where()}"
+        near = display.near_misses(self._clean(key), names)
+        if near:
+            return f"{text}; did you mean {' or '.join(repr(name) for name in near)}?"
+        if not names:
+            return f"{text}, which has none"
+        shown = ", ".join(repr(name) for name in names[:5])
+        return f"{text}; it has {shown}{', ...' if len(names) > 5 else ''}"
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str):
+            return self._clean(key) in self._named() or any(one.id == key for one in self._members())
+        return any(one is key or one == key for one in self._members())
+
+    def get(self, key: str | int, default: Any = None) -> T | Any:
+        """The member of that name, id or position, or `default`. An ambiguous name still raises."""
+        try:
+            return self[key]
+        except (NameNotFoundError, IndexNotFoundError):
+            return default
+
+    def find(self, **attributes: Any) -> Any:
+        """The members whose attributes all equal the given ones, as a list of the same kind.
+
+        A callable stands for a test: `find(name=lambda name: name.startswith("P-"))`. Fetches the attributes
+        that are not loaded, in batches. Raises ValidationError for an attribute that the members do not have.
+        """
+        for name in attributes:
+            self._check_attribute(name)
+        return self._view([one for one in self if all(_fits(one, *pair) for pair in attributes.items())])
+
+    def find_one(self, **attributes: Any) -> T:
+        """The one member whose attributes equal the given ones.
+
+        Raises NameNotFoundError if there is none, AmbiguousError if there are several.
+        """
+        found = list(self.find(**attributes))
+        wanted = ", ".join(f"{name}={value!r}" for name, value in attributes.items())
+        if not found:
+            raise NameNotFoundError(f"no {self._kind(1)} with {wanted} in {self._where()}")
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found)
+            raise AmbiguousError(f"{len(found)} {self._kind()} with {wanted} in {self._where()}: {ids}")
+        return found[0]  # type: ignore[no-any-return]
+
+    def names(self) -> list[str]:
+        """The members' names, in order."""
+        return [one.name for one in self._members()]
+
+    def ids(self) -> list[str]:
+        """The members' ids, in order; of conditions, which have none, their paths."""
+        return [one.id for one in self._members()]
+
+
+def _fits(one: Any, name: str, wanted: Any) -> bool:
+    value = getattr(one, name)
+    return bool(wanted(value)) if isinstance(wanted, Callable) else bool(value == wanted)  # type: ignore[arg-type]
+
+
+class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
+    """The objects below another one, in the service's order.
+
+    Nothing is fetched until it is used: `len`, iteration, `[0]`, `["name"]`, `in` and truth fetch the listing (one
+    request, or none when it is there). A loop over a collection makes the fields touched in its body be fetched for
+    the members that come next; an index or a name fetches for that member alone.
+    """
+
+    __slots__ = ("__weakref__", "_engine", "_field", "_owner", "_type")
+
+    def __init__(
+        self,
+        engine: Engine | None,
+        kind: type[C],
+        *,
+        owner: str | None = None,
+        field: Many[C] | None = None,
+        items: list[C] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._type = kind
+        self._owner = owner
+        self._field = field
+        self._items: Any = NOT_LOADED if items is None else items
+        self._names: tuple[int, dict[str, list[C]]] | None = None
+        self._roots: list[Peers | None] | None = None
+
+    # loading -------------------------------------------------------------------------------------------------
+    def _members(self) -> list[C]:
+        items = self._items
+        while items.__class__ is not list:
+            if items.__class__ is PrefetchMarker:
+                batch, items = items.batch, items.value
+                self._items = items
+                owner = self._owner_now()
+                if owner is not None:
+                    batch.reached(owner)
+                continue
+            self._load()
+            items = self._items
+        return items
+
+    def _load(self) -> None:
+        field, engine = self._field, self._engine
+        if self._items is State.DELETED:
+            raise DeletedError(f"this collection of {self._kind()} belongs to something that was deleted")
+        if engine is None or field is None or self._owner is None:
+            raise DetachedError(
+                f"this collection of {self._kind()} was not loaded before it was copied or pickled, and a copy has "
+                "no connection; load it first, or get its owner from a client by its id"
+            )
+        owner = self._adopting_owner(engine, field)
+        if not field.in_parts:
+            try:
+                engine.loader.fetch(owner, field.group)
+                return
+            except TooLargeError:
+                if field.lister is None:
+                    raise
+        self._load_in_parts(engine, owner, field)
+
+    def _load_in_parts(self, engine: Engine, owner: Entity, field: Many[C]) -> None:
+        assert field.lister is not None
+        cache = engine.cache
+        clock = cache.clock
+        rows = field.lister(owner)
+        with cache.lock:
+            items = Selection.listed(cache, owner, field, basic(field.target), rows, clock)
+            if not cache.is_stale(owner.id, clock) and not cache.is_stale((owner.id, field.name), clock):
+                self._fill(items)
+
+    def _adopting_owner(self, engine: Engine, field: Many[C]) -> Entity:
+        """The owner; where it was collected, a new one that takes this collection over, so that the rows come here."""
+        assert self._owner is not None
+        with engine.cache.lock:
+            owner = engine.cache.get(field.owner, self._owner)
+            if field.read(owner) is not self:
+                setattr(owner, field.slot, self)
+            return owner
+
+    def _owner_now(self) -> Entity | None:
+        if self._engine is None or self._owner is None:
+            return None
+        return self._engine.cache.peek(self._owner)
+
+    def load(self, *paths: str) -> Self:
+        """Fetch what the dotted paths name for every member ("metadata", "sessions.clips.files").
+
+        Several levels travel in one request where that is smaller; what is loaded is not fetched again. Without a
+        path it fetches the listing. Raises ValidationError for a path that names no attribute.
+        """
+        members = self._members()
+        if paths and self._engine is not None:
+            self._engine.load(members, self._type, paths)
+        return self
+
+    # peers ---------------------------------------------------------------------------------------------------
+    def _peers_of(self, select: Selector | None, full: bool) -> Peers:
+        """The peers of those who are read this way: below the owner's own, or those that begin here."""
+        field = self._field
+        if field is not None and not field.barrier:
+            owner = self._owner_now()
+            if owner is not None and owner._peers is not None:
+                return owner._peers.child(field, select, full)
+        return self._root_peers(full)
+
+    def _root_peers(self, full: bool) -> Peers:
+        """The peers that begin with these members: one for loops, one for those picked out."""
+        if self._roots is None:
+            self._roots = [None, None]
+        found = self._roots[full]
+        if found is None:
+            found = Peers([one.id for one in self._members()], full=full)
+            self._roots[full] = found
+        return found
+
+    def _picked(self, member: C, select: Selector) -> C:
+        if self._engine is not None:
+            member._peers = self._peers_of(select, False)
+        return member
+
+    # reading -------------------------------------------------------------------------------------------------
+    def __iter__(self) -> Iterator[C]:
+        items = self._members()
+        if self._engine is None:
+            yield from items
+            return
+        peers = self._peers_of(None, True)
+        for one in items:
+            one._peers = peers
+            yield one
+
+    def __reversed__(self) -> Iterator[C]:
+        items = self._members()
+        if self._engine is None:
+            yield from reversed(items)
+            return
+        peers = Peers([one.id for one in reversed(items)])
+        for one in reversed(items):
+            one._peers = peers
+            yield one
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, key: int) -> C: ...
+        @overload
+        def __getitem__(self, key: str) -> C: ...
+        @overload
+        def __getitem__(self, key: slice) -> Collection[C]: ...
+        def __getitem__(self, key: int | str | slice) -> C | Collection[C]: ...
+
+        def find(self, **attributes: Any) -> Collection[C]: ...
+
+    def _named(self) -> dict[str, list[C]]:
+        clock = 0 if self._engine is None else self._engine.cache.clock
+        found = self._names
+        if found is None or found[0] != clock:
+            names: dict[str, list[C]] = {}
+            for one in self._members():
+                names.setdefault(str(one.name), []).append(one)  # type: ignore[attr-defined]
+            found = self._names = (clock, names)
+        return found[1]
+
+    def _check_attribute(self, name: str) -> None:
+        if not hasattr(self._type, name):
+            self._type.field(name)
+
+    def download(
+        self,
+        to: str | PathLike[str],
+        include: str | Iterable[str] | None = None,
+        data_types: str | Iterable[str] | None = None,
+        existing: str = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+    ) -> TransferResult | Plan:
+        """Download every file below the members, into folder `to`, and return a result with one entry a file.
+
+        Files lie below `to` on the path from the collection's owner down: those of `subject.sessions` at
+        `session/condition/trial/file`, those of a collection without one owner (a slice, what was found) at
+        `subject/session/condition/trial/file`. Everything else is as in `download` of a member.
+        """
+        return super().download(to, include, data_types, existing, dry_run, jobs, progress)
+
+    def _download_service(self) -> Service:
+        if not hasattr(self._type, "_located_files"):
+            raise ValidationError(f"{self._kind()} have no files to download")
+        return service_of(require(self._engine, "download()"))
+
+    def _download_title(self) -> str:
+        return f"download of {self._kind()}"
+
+    def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        below = _CLIPS_BELOW.get(self._type.__name__)
+        if below is not None:
+            self.load(f"{below}files", f"{below}original_name")
+        for one in self:
+            yield from one._located_files((*above, *self._parts_above(one)))  # type: ignore[attr-defined]
+
+    def _parts_above(self, member: Any) -> Parts:
+        """The folders from the collection's owner down to a member, and the member's own."""
+        return member._parts_above(self._owner_now())  # type: ignore[no-any-return]
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: one row a member, one column a loaded or listed attribute. Needs the extra `pandas`."""
+        return collection_frame(self)
+
+    def _view(self, items: list[C]) -> Collection[C]:
+        return Collection(self._engine, self._type, items=items)
+
+    # looks, copies: never a request ----------------------------------------------------------------------------
+    def _kind(self, count: int = 2) -> str:
+        name = self._type.__name__.lower()
+        name = {"datafile": "file"}.get(name, name)
+        return name if count == 1 else name + "s"
+
+    def _where(self) -> str:
+        owner = self._owner_now()
+        return "this collection" if owner is None else display.label(owner)
+
+    def __repr__(self) -> str:
+        return display.collection_repr(self)
+
+    def _repr_html_(self) -> str:
+        return display.collection_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        items = self._shown()
+        if items.__class__ is not list:
+            return []
+        return [name for name in (one._peek_name() for one in items) if name]
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, (Collection, list, tuple)) and self._is_loaded():
+            return list(self._members()) == list(other)
+        return NotImplemented if not isinstance(other, Collection) else False
+
+    __hash__ = None  # type: ignore[assignment]  # a collection is a list, and lists are not hashable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        items = peek(self._items)
+        return (_revive, (self._type.__name__, items if items.__class__ is list else None))
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def count(self, value: Any) -> int:
+        """How many members equal `value` (1 or 0)."""
+        return sum(1 for one in self._members() if one is value)
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """The position of a member. Raises ValueError if it is none."""
+        items = self._members()
+        return items.index(value, start, len(items) if stop is None else stop)
+
+
+def _revive(name: str, items: Iterable[Any] | None) -> Collection[Any]:
+    return Collection(None, ENTITIES[name], items=None if items is None else list(items))
+
+
+Many.collection_type = Collection

@@ -1,0 +1,218 @@
+"""From files on the service to files on the disk: below which path each goes, and what has become of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Hashable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..errors import TargetExistsError, ValidationError
+from ..lazy.registry import ENTITIES
+from ..transfer.names import local_paths
+from ..transfer.result import Plan, Step, TransferResult
+from ..transfer.run import JOBS, carry_out, checked_jobs
+from ..values import DataType, UploadStatus
+from .files import DataFiles
+from .service import Service
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from ..wire import Future
+
+Parts = tuple[tuple[Hashable, str], ...]
+"""The way down to a file: key and name of each folder, then of the file."""
+
+EXISTING = ("skip", "overwrite", "error")
+_STATUS = Shape("uploadStatus")
+
+
+@attrs.frozen
+class LocatedFile:
+    """A file of a download: the way to it, and what is known of it."""
+
+    parts: Parts
+    #: the object that the result shows
+    file: Any
+    #: the id that the URL is requested by: the file's, or its clip's for a clip's own file
+    id: str
+    status: UploadStatus | str | None
+    data_type: str | None
+    #: whether the status can be looked up again
+    is_data_file: bool = True
+
+    def below(self, above: Parts) -> LocatedFile:
+        """The same file with folders above its way."""
+        return attrs.evolve(self, parts=(*above, *self.parts))
+
+
+def download(
+    service: Service,
+    files: Iterable[LocatedFile],
+    title: str,
+    to: str | os.PathLike[str],
+    include: str | Iterable[str] | None = None,
+    data_types: str | Iterable[str] | None = None,
+    existing: str = "skip",
+    dry_run: bool = False,
+    jobs: int = JOBS,
+    progress: bool | None = None,
+) -> TransferResult | Plan:
+    """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes."""
+    if existing not in EXISTING:
+        raise ValidationError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
+    checked_jobs(jobs)
+    wanted = Filter(include, data_types)
+    folder = Path(to)
+    # what carries the bytes is imported while the listing is on its way
+    threading.Thread(target=_import_ahead, daemon=True).start()
+    found = selected(files, wanted)
+    first = None if dry_run or _has_entries(folder) else _first_urls(service, found)
+    plan, ids = make_plan(service, found, folder, existing, title)
+    if dry_run:
+        return plan
+    if existing == "error":
+        _refuse_existing(plan)
+    from ..transfer.receiver import Receiver
+
+    receiver = Receiver(DataFiles(service).download_urls, ids, retry=service.wire.retry, first=first)
+    result = carry_out(
+        service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+    )
+    for entry, one in zip(result, found, strict=True):
+        entry.file = one.file
+    return result
+
+
+def _has_entries(folder: Path) -> bool:
+    """Whether there is anything in a folder; also where that cannot be seen."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _first_urls(service: Service, found: Sequence[LocatedFile]) -> Future[Any] | None:
+    """Request the URLs of the first files while it is decided where all of them go."""
+    from ..transfer.receiver import FIRST
+
+    complete = (one for one in found if one.status == UploadStatus.COMPLETE)
+    ids = [one.id for one in islice(complete, FIRST)]
+    if not ids:
+        return None
+
+    async def fetch() -> dict[str, str | BaseException]:
+        return dict(zip(ids, await DataFiles(service).download_urls(ids), strict=True))
+
+    return service.wire.run(fetch)
+
+
+def _import_ahead() -> None:
+    from ..transfer import receiver  # noqa: F401
+    from ..transfer.checksum import extender
+
+    extender()
+
+
+class Filter:
+    """What `include` and `data_types` say. Patterns look at the name and at the path below `to`, whatever the case."""
+
+    def __init__(self, include: str | Iterable[str] | None, data_types: str | Iterable[str] | None) -> None:
+        try:
+            patterns = [include] if isinstance(include, str) else list(include or ())
+        except TypeError:
+            patterns = [include]  # type: ignore[list-item]
+        if not all(isinstance(one, str) for one in patterns):
+            raise ValidationError(f"include is a pattern such as '*.c3d', or several, not {include!r}")
+        self.patterns = [pattern.lower() for pattern in patterns]
+        kinds = [data_types] if isinstance(data_types, str) else list(data_types or ())
+        known = {one.value for one in DataType}
+        unknown = [str(one) for one in kinds if str(one) not in known]
+        if unknown:
+            raise ValidationError(f"{unknown[0]!r} is no data type; there are {', '.join(sorted(known))}")
+        self.kinds = {str(one) for one in kinds}
+
+    def fits(self, path: str, data_type: str | None = None) -> bool:
+        """Whether a file at that path, of that type, is wanted."""
+        if self.kinds and data_type not in self.kinds:
+            return False
+        path = path.lower()
+        name = path.rpartition("/")[2]
+        return not self.patterns or any(
+            fnmatchcase(name, pattern) or fnmatchcase(path, pattern) for pattern in self.patterns
+        )
+
+
+def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:
+    """Those that are wanted, each once."""
+    seen: set[Any] = set()
+    kept = []
+    for one in files:
+        path = "/".join(name for _, name in one.parts)
+        if one.parts[-1][0] not in seen and wanted.fits(path, one.data_type):
+            seen.add(one.parts[-1][0])
+            kept.append(one)
+    return kept
+
+
+def make_plan(
+    service: Service, found: Sequence[LocatedFile], to: Path, existing: str, title: str
+) -> tuple[Plan, list[str]]:
+    """What is going to happen to each, and the ids whose URLs will be requested, in that order."""
+    from ..transfer.receiver import Item
+
+    statuses = _statuses(service, found)
+    steps = []
+    ids: list[str] = []
+    for one, path, status in zip(found, local_paths(one.parts for one in found), statuses, strict=True):
+        target = to.joinpath(*path)
+        shown = "/".join(path)
+        if status != UploadStatus.COMPLETE:
+            steps.append(Step(shown, "skip", None, f"its status is {status}"))
+            continue
+        there = os.path.lexists(target)
+        if there and existing == "skip":
+            steps.append(Step(shown, "skip", None, "already there"))
+            continue
+        work = Item(len(ids), one.id, target, overwrite=existing == "overwrite")
+        reason = ("replaces what is there" if existing == "overwrite" else "already there") if there else ""
+        ids.append(one.id)
+        steps.append(Step(shown, "download", None, reason, work))
+    return Plan(steps, title), ids
+
+
+def _refuse_existing(plan: Plan) -> None:
+    there = [step.path for step in plan if step.reason == "already there"]
+    if there:
+        more = f" and {len(there) - 5} more" if len(there) > 5 else ""
+        raise TargetExistsError(
+            f"{', '.join(there[:5])}{more} exist already; nothing was downloaded (existing='skip' leaves them alone, "
+            "'overwrite' replaces them)"
+        )
+
+
+def _statuses(service: Service, found: Sequence[LocatedFile]) -> list[UploadStatus | str | None]:
+    """The upload statuses; those that were not complete when they were read are looked up again, all at once."""
+    late = [one.id for one in found if one.status != UploadStatus.COMPLETE and one.is_data_file]
+    if not late:
+        return [one.status for one in found]
+    kind = ENTITIES["DataFile"]
+    nodes = service.values(kind, late, _STATUS.selection(kind))
+    now: list[UploadStatus | str | None] = []
+    for one in found:
+        node = nodes.get(one.id) if one.is_data_file else None
+        if isinstance(node, Exception):
+            now.append("gone")
+        elif node is not None and node.get("uploadStatus"):
+            now.append(UploadStatus(node["uploadStatus"]))
+        else:
+            now.append(one.status)
+    return now

@@ -1,0 +1,312 @@
+"""Files as transfers see the service: many created, looked at, deleted, or given URLs in one request; and read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..errors import MoveshelfError, NotFoundError, TransferError, fresh
+from ..lazy.registry import ENTITIES
+from ..transfer.desk import Made, Spec
+from . import commands, queries
+from .queries import Part, Query
+from .service import Outcome, Service
+from .shapes import Shape
+from .text import field_text, fields_text, fragment_text, operation_text
+
+if TYPE_CHECKING:
+    from ..transfer.source import Source
+    from ..wire.network import Blobs
+
+_URLS = Shape("uploadStatus", "originalDataDownloadUri")
+_STATUS = Shape("uploadStatus")
+FILES = Shape(additionalData=Shape("originalFileName", "uploadStatus"))
+
+
+@attrs.frozen
+class FileOnService:
+    """A file of a clip as the service lists it now."""
+
+    id: str
+    name: str
+    status: str | None
+
+
+class DataFiles:
+    """Files of clips: a `Spec.owner` is the clip's id."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+        """Create them in one request, in order; an exception for each that was refused."""
+        rows = [
+            {
+                "input": {
+                    "clipId": spec.owner,
+                    "dataType": spec.data_type,
+                    "crc32c": spec.crc32c,
+                    "filename": spec.name,
+                    "clientId": str(number),
+                }
+            }
+            for number, spec in enumerate(specs)
+        ]
+        outcomes = await self.service.run_many_async(commands.CREATE_FILE, rows)
+        return [_created(one, "data") for one in outcomes]
+
+    async def statuses(self, ids: list[str]) -> Sequence[str | BaseException | None]:
+        """Upload statuses; None for what the service does not have."""
+        found = await self._values("UploadStatuses", ids, _STATUS)
+        return [
+            None
+            if isinstance(one, NotFoundError)
+            else one
+            if isinstance(one, Exception)
+            else one.get("uploadStatus")
+            for one in found
+        ]
+
+    async def delete(self, ids: list[str]) -> Sequence[BaseException | None]:
+        """Delete files; an exception for each that was not deleted."""
+        rows = [{"id": identity} for identity in ids]
+        outcomes = await self.service.run_many_async(commands.DELETE_FILE, rows)
+        return [_not_deleted(one) for one in outcomes]
+
+    async def download_urls(self, ids: list[str]) -> Sequence[str | BaseException]:
+        """Signed URLs of files, and of clips' own files."""
+        return [_url(one) for one in await self._values("DownloadUrls", ids, _URLS)]
+
+    async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
+        """The clip's files of that name as they are now, {id: status}; None where that cannot be told."""
+        kind = ENTITIES["Clip"]
+        query = queries.nodes(FILES.selection(kind), [owner])
+        (found,) = await self.service.values_async(query, kind, [owner])
+        if isinstance(found, Exception):
+            return None
+        return {one.id: one.status for one in files_in(found) if one.name == name}
+
+    async def _values(self, operation: str, ids: Sequence[str], shape: Shape) -> list[Any]:
+        """The shape of each id, whether it is a file's or a clip's."""
+        kinds = [ENTITIES["DataFile"], ENTITIES["Clip"]]
+        fields = " ".join(fragment_text(kind.wire, fields_text(shape.selection(kind))) for kind in kinds)
+        aliases = [field_text(f"n{n}", "node", [("id", f"id{n}")], f"id {fields}") for n in range(len(ids))]
+        declared = [(f"id{n}", "ID!") for n in range(len(ids))]
+        parts = tuple(Part(f"n{n}", shape.selection(kinds[0]), one) for n, one in enumerate(ids))
+        query = Query(
+            operation,
+            operation_text("query", operation, declared, aliases),
+            {f"id{n}": identity for n, identity in enumerate(ids)},
+            parts,
+        )
+        return await self.service.values_async(query, kinds[0], ids)
+
+
+class ClipFiles(DataFiles):
+    """Clips that are a file of their own: a `Spec.owner` is the project, `Spec.extra` the clip's metadata."""
+
+    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+        """Create clips, in one request for each project among them, as the service has it."""
+        by_project = {spec.owner: [one for one in specs if one.owner == spec.owner] for spec in specs}
+        created: dict[int, Made | BaseException] = {}
+        for project, group in by_project.items():
+            clips = [
+                {
+                    "clientId": str(number),
+                    "crc32c": spec.crc32c,
+                    "filename": spec.name,
+                    "metadata": spec.extra or {"title": spec.name},
+                }
+                for number, spec in enumerate(group)
+            ]
+            row = {"input": {"project": project, "clips": clips}}
+            (outcome,) = await self.service.run_many_async(commands.CREATE_CLIPS, [row])
+            for number, spec in enumerate(group):
+                created[id(spec)] = clip_in(outcome, number)
+        return [created[id(spec)] for spec in specs]
+
+    async def delete(self, ids: list[str]) -> Sequence[BaseException | None]:
+        """Delete clips; an exception for each that was not deleted."""
+        rows = [{"clipId": identity} for identity in ids]
+        outcomes = await self.service.run_many_async(commands.DELETE_CLIP, rows)
+        return [_not_deleted(one) for one in outcomes]
+
+    async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
+        """None: several clips may have one title."""
+        return None
+
+
+def files_in(node: Any) -> list[FileOnService]:
+    """The files in a clip's dictionary of the shape FILES."""
+    return [
+        FileOnService(one["id"], one.get("originalFileName") or "", one.get("uploadStatus"))
+        for one in node.get("additionalData") or ()
+        if one
+    ]
+
+
+def files_now(service: Service, clips: Iterable[str]) -> dict[str, list[FileOnService] | Exception]:
+    """The files of clips as the service has them now, many clips to a request. Nothing is kept."""
+    kind = ENTITIES["Clip"]
+    found = service.values(kind, list(clips), FILES.selection(kind))
+    return {clip: one if isinstance(one, Exception) else files_in(one) for clip, one in found.items()}
+
+
+def clip_in(outcome: Outcome, number: int) -> Made | Exception:
+    """The clip that was created as number so and so of its request."""
+    if isinstance(outcome, Exception):
+        return fresh(outcome)
+    for row in outcome["response"]:
+        if row.get("clientId") == str(number) and row.get("mocapClip"):
+            return Made(row["mocapClip"]["id"], row.get("uploadUrl") or "")
+    return TransferError("the service answered without this clip")
+
+
+def _created(outcome: Outcome, name: str) -> Made | Exception:
+    if isinstance(outcome, Exception):
+        return outcome
+    if not outcome.get(name) or not outcome.get("uploadUrl"):
+        return TransferError("the service answered without the file, or without a URL for its bytes")
+    return Made(outcome[name]["id"], outcome["uploadUrl"])
+
+
+def _not_deleted(outcome: Outcome) -> Exception | None:
+    if isinstance(outcome, Exception):
+        return outcome
+    return None if outcome.get("ok") is not False else TransferError("the service did not delete it")
+
+
+def _url(one: Any) -> str | Exception:
+    if isinstance(one, NotFoundError):
+        return NotFoundError("the service has no such file any more")
+    if isinstance(one, Exception):
+        return one
+    url = one.get("originalDataDownloadUri")
+    if not url:
+        return TransferError(
+            f"the service gives no URL for its bytes (its upload status is {one.get('uploadStatus')})"
+        )
+    return str(url)
+
+
+def url_of(answers: Sequence[str | BaseException], name: str) -> str:
+    """The one URL of a look-up. Raises what the service said in its place, with the file's name."""
+    (answer,) = answers
+    if isinstance(answer, NotFoundError):
+        raise NotFoundError(f"the service has no file {name!r} any more")
+    if isinstance(answer, MoveshelfError):
+        error = fresh(answer)
+        error.message = f"{name!r}: {error.message}"
+        raise error
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def read_one(service: Service, identity: str, name: str) -> bytes:
+    """The whole content of a file, verified. Two requests."""
+    from ..transfer.download import read
+
+    files = DataFiles(service)
+
+    async def work() -> bytes:
+        async def url(renew: bool) -> str:
+            return url_of(await files.download_urls([identity]), name)
+
+        return await read(await service.wire.blob_session(), url, name, retry=service.wire.retry)
+
+    return service.wire.run(work).result()
+
+
+def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 16) -> list[bytes | Exception]:
+    """The contents of many files (id, name) together: bytes, or why there are none, in their order.
+
+    One request for every 64 signed URLs, and one a file for its bytes.
+    """
+    if not wanted:
+        return []
+    from asyncio import Semaphore, gather
+
+    from ..transfer.download import read
+    from ..transfer.receiver import Addresses
+
+    wire = service.wire
+
+    async def one(blobs: Blobs, slots: Semaphore, urls: Addresses, number: int) -> bytes | Exception:
+        async def url(renew: bool) -> str:
+            return await urls.get(number, renew)
+
+        async with slots:
+            try:
+                return await read(blobs, url, wanted[number][1], retry=wire.retry)
+            except Exception as error:
+                return error
+
+    async def work() -> list[bytes | Exception]:
+        urls = Addresses(DataFiles(service).download_urls, [identity for identity, _ in wanted])
+        blobs, slots = await wire.blob_session(), Semaphore(jobs)
+        try:
+            return list(await gather(*(one(blobs, slots, urls, number) for number in range(len(wanted)))))
+        finally:
+            await urls.close()
+
+    return wire.run(work).result()
+
+
+def put(service: Service, url: str, source: Source) -> None:
+    """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError."""
+    from ..transfer import upload
+
+    async def work() -> None:
+        await upload.put(await service.wire.blob_session(), url, source, retry=service.wire.retry)
+
+    service.wire.run(work).result()
+
+
+def md5_of(service: Service, url: str) -> str:
+    """The MD5 of what a signed URL holds, as hexadecimal digits, in constant memory. Raises TransferError."""
+    import asyncio
+    import hashlib
+
+    from ..transfer.blob import Broken, exchange, gave_up
+
+    wire = service.wire
+
+    async def work() -> str:
+        blobs = await wire.blob_session()
+        attempt = 0
+        while True:
+            attempt += 1
+            found = hashlib.md5(usedforsecurity=False)
+            try:
+                async with exchange(blobs, "GET", url) as response:
+                    async for chunk in response.content.iter_chunked(1 << 16):
+                        found.update(chunk)
+                return found.hexdigest()
+            except Broken as broken:
+                pause = wire.retry.pause(broken.failure, attempt, mutation=False)
+                if pause is None:
+                    raise gave_up(
+                        "the stored file was not compared", broken.failure, "Try again.", attempt
+                    ) from None
+            await asyncio.sleep(pause)
+
+    return wire.run(work).result()
+
+
+__all__ = [
+    "FILES",
+    "ClipFiles",
+    "DataFiles",
+    "FileOnService",
+    "clip_in",
+    "files_in",
+    "files_now",
+    "md5_of",
+    "put",
+    "read_many",
+    "read_one",
+    "url_of",
+]

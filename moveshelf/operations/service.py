@@ -1,0 +1,370 @@
+"""The one door to the service: every request of the library goes through here, whoever sends it.
+
+It sends queries (queries.py) and commands (commands.py), checks each response before anything believes it
+(responses.py), and returns it. The loader populates objects from what passed the check; the flat client shapes its
+answers from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from ..errors import MoveshelfError, NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
+from ..lazy.cache import Cache
+from ..lazy.entity import Entity
+from ..lazy.registry import BY_WIRE
+from ..lazy.selection import Selection
+from ..wire import Response
+from ..wire.thread import result_of
+from . import queries
+from .commands import Command, Touched, Values
+from .queries import Query
+from .responses import InvalidResponseError, errors_by_alias, no_such, query_error
+
+if TYPE_CHECKING:
+    from ..wire import Wire
+
+#: How many commands of one kind one request carries.
+COMMANDS_A_REQUEST = 50
+#: How many objects a query of single values names.
+OBJECTS_A_REQUEST = 100
+
+Nodes = Mapping[str, Mapping[str, Any] | BaseException]
+#: What a caller gets for one of many commands: its payload, or why there is none.
+Outcome = Mapping[str, Any] | Exception
+
+
+class Pending(Protocol):
+    """A request in flight, or one that was answered: what the service needs of a future."""
+
+    def result(self, timeout: float | None = None) -> Response:
+        """The response; waits for it. Raises what kept it from coming."""
+        ...
+
+    def add_done_callback(self, function: Callable[[Any], object]) -> None:
+        """Have the function called when the response has come; at once, if it has."""
+        ...
+
+
+class Sender(Protocol):
+    """What carries a request's text to the service: a Wire, or a flat client's own methods.
+
+    A sender whose attribute `replaced` is true answers from a script's own code, and only when the response has come.
+    """
+
+    def submit(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation: str | None = None,
+        halve: bool = False,
+    ) -> Pending:
+        """Send it; returns at once with what will come, or (where `replaced`) with what came."""
+        ...
+
+
+@attrs.frozen
+class _Sent:
+    """A request for several commands that is in flight, and whose they are."""
+
+    rows: Sequence[Values]
+    future: Pending | None
+    error: Exception | None = None
+
+
+class Service:
+    """The service as one client sees it.
+
+    Holds the way to send and the cache; no object and no engine, so that a forgotten client is freed at once.
+    """
+
+    def __init__(self, wire: Wire, cache: Cache, sender: Sender | None = None) -> None:
+        """`sender` carries the requests in place of the wire; bytes go over the wire all the same."""
+        self.wire = wire
+        self.cache = cache
+        self.sender: Sender = wire if sender is None else sender
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a script's own code answers: flat answers are what it gives, and it waits on the calling thread."""
+        return bool(getattr(self.sender, "replaced", False))
+
+    @property
+    def url(self) -> str:
+        """The address of the GraphQL endpoint."""
+        return self.wire.url
+
+    def room(self) -> int | None:
+        """How many requests the budgets in force still allow; None without a budget."""
+        return self.wire.room()
+
+    # queries -------------------------------------------------------------------------------------------------
+    def fetch(
+        self,
+        selection: Selection,
+        ids: list[str],
+        *,
+        halve: bool,
+        done: Callable[[Callable[[], Nodes]], object],
+    ) -> None:
+        """Send one query for a selection of objects. `done` gets a function that returns each object's dictionary, or why
+        there is none, by id; it raises what concerns all of them."""
+        query = queries.nodes(selection, ids)
+        future = self.sender.submit(query.text, query.variables, operation=query.operation, halve=halve)
+
+        def nodes() -> Nodes:
+            return _nodes(query, selection.kind, ids, future.result())
+
+        future.add_done_callback(lambda _: done(nodes))
+
+    def send(self, query: Query, *, halve: bool = False) -> Response:
+        """Send a query and wait; its response, checked. GraphQL errors are raised as QueryError."""
+        response = self.sender.submit(
+            query.text, query.variables, operation=query.operation, halve=halve
+        ).result()
+        if response.errors:
+            raise query_error(response.errors, query.operation, response)
+        if not self.is_replaced:
+            query.check(response.data)
+        return response
+
+    def node(self, selection: Selection, identity: str) -> dict[str, Any] | None:
+        """A selection of one object, as it came: None for an unknown id, `{}` for one of another type. One request."""
+        found: dict[str, Any] | None = (self.send(queries.nodes(selection, [identity])).data or {}).get("n0")
+        return found
+
+    def rows(
+        self,
+        listing: queries.Listing,
+        project: str,
+        arguments: Mapping[str, Any],
+        selection: Selection | None = None,
+        *,
+        halve: bool = False,
+    ) -> list[dict[str, Any]] | None:
+        """A listing of a project that the service filters: its rows as they came. One request.
+
+        Raises NotFoundError if there is no such project, TooLargeError (with `halve`) if the response cannot be had whole.
+        """
+        response = self.send(listing.query(project, arguments, selection), halve=halve)
+        node = (response.data or {}).get("n0")
+        if not node:
+            raise NotFoundError(
+                f"the service has no project with id {project!r} (deleted, or not visible with your key)"
+            )
+        rows = node.get(listing.field)
+        if listing.edges:
+            rows = [edge.get("node") for edge in (rows or {}).get("edges") or () if edge]
+        return rows  # type: ignore[no-any-return]
+
+    def subject_by_ehr_id(
+        self, project: str, ehr_id: str, selection: Selection | None = None
+    ) -> dict[str, Any] | None:
+        """The subject of a project with that EHR id, None without one. One request."""
+        found: dict[str, Any] | None = (
+            self.send(queries.subject_by_ehr_id(project, ehr_id, selection)).data or {}
+        ).get("n0")
+        return found
+
+    def kind_of(self, identity: str) -> type[Entity] | None:
+        """The class of the object with that id; None for an unknown id or a type that no class stands for. One request."""
+        node = (self.send(queries.kind_of(identity)).data or {}).get("n0")
+        return BY_WIRE.get(str(node.get("__typename"))) if isinstance(node, dict) else None
+
+    def values(
+        self, kind: type[Entity], ids: Sequence[str], selection: Selection
+    ) -> dict[str, dict[str, Any] | Exception]:
+        """A selection of objects now, many to a request and all at once: {id: dictionary or exception}. Nothing is kept."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Any] = {}
+        sent = []
+        for begin in range(0, len(wanted), OBJECTS_A_REQUEST):
+            part = wanted[begin : begin + OBJECTS_A_REQUEST]
+            query = queries.nodes(selection, part)
+            sent.append(
+                (query, part, self.sender.submit(query.text, query.variables, operation=query.operation))
+            )
+        for query, part, future in sent:
+            found.update(_nodes(query, kind, part, future.result()))
+        return found
+
+    def state(
+        self, kind: type[Entity], identity: str, tabs: Sequence[tuple[str, Any]], *, stored: bool = True
+    ) -> tuple[dict[str, Any] | None, list[str]]:
+        """What is stored of an object now, and the validator's complaints on metadata. One request.
+
+        None in place of what is stored where the service has no such object.
+        """
+        query = queries.state_and_complaints(kind, identity, tabs, stored)
+        try:
+            data = self.send(query).data or {}
+        except QueryError as error:
+            if stored and (error.data or {}).get("n0", error) is None:
+                return None, []
+            raise
+        complaints = [one for n in range(len(tabs)) for one in queries.complaints_in(data.get(f"v{n}"))]
+        return (data.get("n0") or None) if stored else {}, complaints
+
+    def complaints(self, kind: type[Entity], identity: str, tab: str, values: Any) -> list[str]:
+        """The validator's complaints on metadata that is to be stored. One request."""
+        return self.state(kind, identity, [(tab, values)], stored=False)[1]
+
+    # commands ------------------------------------------------------------------------------------------------
+    def run(self, command: Command, values: Values) -> Mapping[str, Any]:
+        """Carry one command out; its payload, checked. One request.
+
+        Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
+        Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
+        """
+        text, variables = command.build([values])
+        with self._doubt(command, [values]):
+            response = self.sender.submit(text, variables, operation=command.name).result()
+            if response.errors:
+                raise query_error(response.errors, command.name, response)
+            return self._payloads(command, [values], response)[0]  # type: ignore[return-value]
+
+    def run_many(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
+        """Carry one command out for each row of values, many in a request, all requests at once; outcomes in order.
+
+        An exception stands for a row that failed by itself.
+        """
+        with self._doubt(command, rows):
+            sent = [self._submit_many(command, part) for part in self._parts(command, rows)]
+            outcomes: list[Outcome] = []
+            for one in sent:
+                if one.future is None:
+                    outcomes += [one.error] * len(one.rows)  # type: ignore[list-item]
+                    continue
+                try:
+                    outcomes += self._payloads(command, one.rows, one.future.result())
+                except RequestError as error:
+                    outcomes += [fresh(error) for _ in one.rows]
+            if any(isinstance(one, OutcomeUnknownError) for one in outcomes):
+                self.touch(command, rows)
+            return outcomes
+
+    async def run_many_async(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
+        """The same for coroutines on the I/O thread; failures of a whole request are raised."""
+        outcomes: list[Outcome] = []
+        for part in self._parts(command, rows):
+            text, variables = command.build(part)
+            response = await self._send_async(text, variables, command.name)
+            outcomes += self._payloads(command, part, response)
+        return outcomes
+
+    async def values_async(self, query: Query, kind: type[Entity], ids: Sequence[str]) -> list[Any]:
+        """The objects of a query of several ids, in order, for coroutines on the I/O thread; exceptions stand for failures."""
+        response = await self._send_async(query.text, query.variables, query.operation)
+        found = _nodes(query, kind, list(dict.fromkeys(ids)), response)
+        return [found[identity] for identity in ids]
+
+    def touch(self, command: Command, rows: Sequence[Values]) -> None:
+        """Unload what a command has changed, or may have changed, of cached objects."""
+        with self.cache.lock:
+            for values in rows:
+                self.cache.reload(*list(command.touches(self.cache, values)))
+
+    @contextmanager
+    def _doubt(self, command: Command, rows: Sequence[Values]) -> Iterator[None]:
+        """Around a command: where its outcome is unknown, what it may have changed is fetched by the next reader."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, OutcomeUnknownError) or not isinstance(error, Exception):  # an interrupt
+                self.touch(command, rows)
+            raise
+
+    @staticmethod
+    def _parts(command: Command, rows: Sequence[Values]) -> list[Sequence[Values]]:
+        return [rows[start : start + COMMANDS_A_REQUEST] for start in range(0, len(rows), COMMANDS_A_REQUEST)]
+
+    def _submit_many(self, command: Command, rows: Sequence[Values]) -> _Sent:
+        text, variables = command.build(rows)
+        try:
+            return _Sent(rows, self.sender.submit(text, variables, operation=command.name))
+        except RequestError as error:
+            return _Sent(rows, None, error)
+
+    def _payloads(self, command: Command, rows: Sequence[Values], response: Response) -> list[Outcome]:
+        """The checked payload of each row of a request, or why there is none."""
+        bad = errors_by_alias(response.errors)
+        outcomes: list[Outcome] = []
+        for n, values in enumerate(rows):
+            alias = f"n{n}"
+            payload = (response.data or {}).get(alias)
+            if payload is None and (alias in bad or "" in bad):
+                outcomes.append(query_error(bad.get(alias) or bad[""], command.name, response))
+                continue
+            try:
+                outcomes.append(command.check(values, payload))
+            except InvalidResponseError as error:
+                raise OutcomeUnknownError(
+                    f"{command.name} was sent, and {error.message}. It may or may not have been carried out: look first "
+                    "(refresh() what it was to change), and repeat it only if it was not",
+                    request_id=response.request_id,
+                    operation=command.name,
+                ) from None
+        return outcomes
+
+    async def _send_async(self, text: str, variables: Mapping[str, Any], operation: str) -> Response:
+        if not self.is_replaced:
+            pending: Any = self.sender.submit(text, variables, operation=operation)
+            return await result_of(pending)
+        # a script's own method waits for its request: on a thread of its own, not on the I/O thread
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[Response] = loop.create_future()
+
+        def settle(response: Response | None, error: Exception | None) -> None:
+            if arrived.done():
+                return
+            if response is None:
+                arrived.set_exception(error or RequestError("the request was interrupted"))
+            else:
+                arrived.set_result(response)
+
+        def work() -> None:
+            response, error = None, None
+            try:
+                response = self.sender.submit(text, variables, operation=operation).result()
+            except Exception as failure:
+                error = failure
+            finally:
+                loop.call_soon_threadsafe(settle, response, error)
+
+        threading.Thread(target=work, name="moveshelf-sender", daemon=True).start()
+        return await arrived
+
+
+def _nodes(query: Query, kind: type[Entity], ids: Sequence[str], response: Response) -> dict[str, Any]:
+    """By id: each object's dictionary, or why there is none."""
+    data, errors = response.data, response.errors
+    if data is None:
+        raise query_error(errors, query.operation, response)
+    query.check(data, errors)
+    bad = errors_by_alias(errors) if errors else {}
+    found: dict[str, Any] = {}
+    for n, identity in enumerate(ids):
+        alias = f"n{n}"
+        node = data.get(alias)
+        if alias in bad or (not node and "" in bad):
+            found[identity] = query_error(bad.get(alias) or bad[""], query.operation, response)
+        elif not node:
+            found[identity] = no_such(kind, identity, node)
+        else:
+            found[identity] = node
+    return found
+
+
+def failure(outcome: Outcome) -> Exception | None:
+    """Why a row of `run_many` has no payload; None if it has one."""
+    return outcome if isinstance(outcome, Exception) else None
+
+
+__all__ = ["COMMANDS_A_REQUEST", "MoveshelfError", "Outcome", "Sender", "Service", "Touched", "failure"]

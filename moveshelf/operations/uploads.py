@@ -1,0 +1,249 @@
+"""From files to the service: what has to be done for each file, and carrying it out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..errors import ValidationError
+from ..lazy.cache import Cache
+from ..lazy.fields import Many
+from ..lazy.registry import ENTITIES
+from ..transfer.journal import Journal
+from ..transfer.layout import DATA_TYPES, data_type
+from ..transfer.result import Entry, Plan, Step, TransferResult
+from ..transfer.run import JOBS, carry_out
+from ..values import UploadStatus
+from .files import ClipFiles, DataFiles, FileOnService, files_now
+from .service import Service
+from .validation import checked_file_name
+
+if TYPE_CHECKING:
+    from ..transfer.run import Lane
+    from ..transfer.sender import Item
+    from ..transfer.source import Source
+
+EXISTING = ("add", "skip", "replace-different")
+ARRIVED = (UploadStatus.COMPLETE, UploadStatus.PROCESSING)
+_AHEAD = 3
+"""Files under way for each that is being sent: the others have their checksum taken, or are created on the service."""
+
+
+@attrs.frozen
+class WantedFile:
+    """A file that shall be at a clip: `shown` is its path in plans and results."""
+
+    shown: str
+    source: Source
+    clip: str
+    name: str
+    data_type: str
+    size: int
+
+
+def upload_file(
+    service: Service,
+    clip: str,
+    file: Any,
+    name: str | None,
+    data_type_: str | None,
+    existing: str,
+    progress: bool | None,
+) -> str:
+    """Upload one file to a clip; the id of the file on the service."""
+    checked_existing(existing)
+    source, name = source_of(file, name)
+    kind = checked_type(data_type_, name)
+    size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
+    wanted = WantedFile(name, source, clip, name, kind, size)
+    journal = Journal(service.url)
+    steps = plan_steps([wanted], files_now(service, [clip]), journal, existing)
+    result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
+    result.raise_for_errors()
+    return str(result[0].file.id)
+
+
+def upload_clip(
+    service: Service,
+    project: str,
+    file: Any,
+    title: str | None,
+    metadata: Mapping[str, Any],
+    progress: bool | None,
+) -> str:
+    """Upload a file as a clip of its own; the clip's id. `metadata` has the service's names."""
+    from ..transfer.sender import Item
+
+    source, name = source_of(file, None)
+    item = Item(source, project, name, "", {**metadata, "title": title or name})
+    size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
+    plan = Plan([Step(name, "upload", size, "", item)], f"upload of {name!r}")
+    journal = Journal(service.url)
+    result = send(service, plan, journal, jobs=1, progress=progress, files=ClipFiles(service))
+    result.raise_for_errors()
+    return str(result[0].file.id)
+
+
+def source_of(file: Any, name: str | None) -> tuple[Source, str]:
+    """What is uploaded, and the name that it gets. Raises ValidationError, FileNotFoundError, IsADirectoryError."""
+    from ..transfer.source import FileSource, StreamSource
+
+    if isinstance(file, (str, os.PathLike)):
+        path = Path(file)
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
+        if path.is_dir():
+            raise IsADirectoryError(f"{os.fspath(path)!r} is a folder: project.upload_tree(...) sends those")
+        return FileSource(path), checked_file_name(path.name if name is None else name)
+    if name is None:
+        own = getattr(file, "name", None)
+        if not isinstance(own, str) or not os.path.basename(own) or own.startswith("<"):
+            raise ValidationError("a stream has no name of its own: give name='angles.json'")
+        name = os.path.basename(own)
+    return StreamSource(file, f"the stream for {name!r}"), checked_file_name(name)
+
+
+def checked_type(kind: str | None, name: str) -> str:
+    """The data type to send: the one given, else the one that the extension says. Raises ValidationError."""
+    if kind is None:
+        return data_type(name)
+    if str(kind) not in DATA_TYPES:
+        raise ValidationError(f"{kind!r} is no data type; there are {', '.join(DATA_TYPES)}")
+    return str(kind)
+
+
+def checked_existing(existing: str) -> str:
+    """What to do about files of the same name. Raises ValidationError."""
+    if existing not in EXISTING:
+        raise ValidationError(f"existing is one of {', '.join(map(repr, EXISTING))}, not {existing!r}")
+    return existing
+
+
+def plan_steps(
+    wanted: Iterable[WantedFile],
+    there: Mapping[str, Sequence[FileOnService] | Exception],
+    journal: Journal,
+    existing: str,
+) -> list[Step]:
+    """What has to be done for each. Clips that `there` does not know are new, and empty."""
+    steps = []
+    for one in wanted:
+        listed = there.get(one.clip, ())
+        if isinstance(listed, Exception):
+            raise listed
+        steps.append(_step(one, [file for file in listed if file.name == one.name], journal, existing))
+    return steps
+
+
+def _step(one: WantedFile, same: Sequence[FileOnService], journal: Journal, existing: str) -> Step:
+    from ..transfer.sender import Item
+
+    arrived = [file for file in same if file.status in ARRIVED]
+    pending = [file.id for file in same if file.status not in ARRIVED]
+    journal.settle(one.clip, one.name, pending)
+    mine = journal.mine(one.clip, one.name, pending)
+    if arrived and existing == "skip":
+        reason = _already_there(arrived[0])
+        if not mine:
+            return Step(one.shown, "skip", one.size, reason, work=arrived[0].id)
+        # an earlier run died between the new file and the removal of the one it had left
+        rest = Item(None, one.clip, one.name, one.data_type, leftovers=mine, made=arrived[0].id)
+        rest.status = arrived[0].status
+        return Step(one.shown, "tidy", None, f"{reason}; what an earlier upload left is removed", rest)
+    item = Item(one.source, one.clip, one.name, one.data_type)
+    item.known = frozenset(file.id for file in same)
+    item.leftovers = mine
+    reasons = []
+    if arrived and existing == "replace-different":
+        complete = [file.id for file in arrived if file.status == UploadStatus.COMPLETE]
+        if not complete:
+            return Step(one.shown, "skip", one.size, _already_there(arrived[0]), work=arrived[0].id)
+        item.rivals = complete
+        reasons.append("if it differs from what is there")
+    if mine:
+        reasons.append("an earlier upload was not finished")
+    others = len(pending) - len(mine)
+    if others:
+        reasons.append(f"{others} unfinished of that name, begun elsewhere, left alone")
+    return Step(one.shown, "upload", one.size, "; ".join(reasons), item)
+
+
+def _already_there(file: FileOnService) -> str:
+    return "already there" if file.status == UploadStatus.COMPLETE else f"already there, {file.status}"
+
+
+def send(
+    service: Service,
+    plan: Plan,
+    journal: Journal,
+    *,
+    jobs: int = JOBS,
+    progress: bool | None = None,
+    files: DataFiles | None = None,
+    other: Callable[[Any], str] | None = None,
+) -> TransferResult:
+    """Carry an upload plan out, and update the cache; each entry's `file` is then the object.
+
+    `other(work)` does, on a worker thread, the steps whose work is no upload; what it returns is the entry's reason.
+    """
+    from ..transfer.blob import in_thread
+    from ..transfer.sender import Item, Sender
+
+    sender = Sender(files or DataFiles(service), journal, retry=service.wire.retry)
+    result = None
+
+    async def work(step: Step, entry: Entry, lane: Lane) -> None:
+        if isinstance(step.work, Item):
+            await sender.work(step, entry, lane)
+        elif other is not None:
+            entry.reason = await in_thread(other, step.work)
+
+    try:
+        result = carry_out(
+            service.wire, plan, work, jobs=jobs, ahead=_AHEAD, progress=progress, closing=sender.close
+        )
+    except KeyboardInterrupt as stopped:
+        result = getattr(stopped, "result", None)
+        raise
+    finally:
+        if result is not None:
+            for step, entry in zip(plan, result, strict=True):
+                entry.file = _uploaded(service.cache, step, entry.file or (step.work if step.idle else None))
+    return result
+
+
+def _uploaded(cache: Cache, step: Step, identity: Any) -> Any:
+    """The object of an uploaded file, put where the cached objects look for it."""
+    item: Item | None = step.work if hasattr(step.work, "leftovers") else None
+    if not isinstance(identity, str):
+        return None
+    clip_kind, kind = ENTITIES["Clip"], ENTITIES["DataFile"]
+    if item is not None and not item.data_type:
+        return cache.get(clip_kind, identity)
+    file = cache.get(kind, identity)
+    if item is None:
+        return file
+    clip = cache.peek(item.owner)
+    with cache.lock:
+        cache.invalidate(item.owner)
+        for removed in (*item.leftovers, *item.rivals):
+            old = cache.peek(removed)
+            if removed != identity and isinstance(old, kind) and removed in item.removed:
+                cache.mark_deleted(old)
+        values = {"name": item.name, "data_type": item.data_type, "upload_status": item.status}
+        for name, value in values.items():
+            field: Any = kind.fields[name]
+            cache.put(file, field, field.convert(value) if field.convert and value is not None else value)
+        if isinstance(clip, clip_kind):
+            setattr(file, kind.fields["clip"].slot, clip.id)
+            files = clip_kind.fields["files"]
+            assert isinstance(files, Many)
+            collection = files.collection(clip)
+            if collection._is_loaded():
+                collection._fill([one for one in collection._members() if one.id not in item.removed])
+                collection._add(file)
+    return file

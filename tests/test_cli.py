@@ -368,7 +368,7 @@ def tree(tmp_path: Path) -> Path:
 def test_upload_and_again(mine: Sandbox, shell: Any, tree: Path) -> None:
     code, out, _ = shell("upload", str(tree), "lab/practice", "--dry-run")
     assert code == 0
-    assert "makes 2 subjects, 2 sessions, 4 trials" in out
+    assert "creates 2 subjects, 2 sessions, 4 trials" in out
     assert shell("ls", "lab/practice", "--json")[1] == "[]\n"
     assert "4 done" in shell("upload", str(tree), "lab/practice")[1]
     assert "4 skipped" in shell("upload", str(tree), "lab/practice")[1]

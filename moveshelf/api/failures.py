@@ -66,6 +66,8 @@ def legacy_error(error: MoveshelfError) -> Exception:
         return found
     if type(error) is NotFoundError:
         return UnknownIdError(error.message)
+    if type(error).__name__ == "WrongKindError":  # by its name: its module costs more to import
+        return OtherKindError(error.message)
     if isinstance(error, BudgetError) or not isinstance(error, (RequestError, TransferError)):
         return error
     if isinstance(error, _Legacy):

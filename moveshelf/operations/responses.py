@@ -180,6 +180,10 @@ def query_error(errors: Sequence[dict[str, Any]], operation: str, response: Resp
     )
 
 
+class WrongKindError(NotFoundError):
+    """The id belongs to an object of another kind."""
+
+
 def no_such(kind: type[Entity], identity: str, node: Any) -> NotFoundError:
     """What an empty response for an id means."""
     name = kind.__name__
@@ -187,4 +191,4 @@ def no_such(kind: type[Entity], identity: str, node: Any) -> NotFoundError:
         return NotFoundError(
             f"the service has no {name.lower()} with id {identity!r} (deleted, or not visible with your key)"
         )
-    return NotFoundError(f"{identity!r} is not the id of a {name.lower()} but of something else")
+    return WrongKindError(f"{identity!r} is not the id of a {name.lower()} but of something else")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from ..errors import MoveshelfError, NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
+from ..errors import MoveshelfError, OutcomeUnknownError, QueryError, RequestError, fresh
 from ..lazy.cache import Cache
 from ..lazy.entity import Entity
-from ..lazy.registry import BY_WIRE
+from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
 from ..wire import Response
 from ..wire.thread import result_of
@@ -156,9 +156,7 @@ class Service:
         response = self.send(listing.query(project, arguments, selection), halve=halve)
         node = (response.data or {}).get("n0")
         if not node:
-            raise NotFoundError(
-                f"the service has no project with id {project!r} (deleted, or not visible with your key)"
-            )
+            raise no_such(ENTITIES["Project"], project, node)
         rows = node.get(listing.field)
         if listing.edges:
             rows = [edge.get("node") for edge in (rows or {}).get("edges") or () if edge]

@@ -10,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import moveshelf.operations.overview
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moveshelf.metadata import merge_as_published as merge
 
+import moveshelf.operations.overview
 from moveshelf.api import (
     BearerTokenAuth,
     GraphQlException,
@@ -26,6 +25,7 @@ from moveshelf.api import (
     kinds,
 )
 from moveshelf.errors import ConfigError, MoveshelfError, ValidationError
+from moveshelf.metadata import merge_as_published as merge
 from moveshelf.transfer import checksum
 from moveshelf.util import addOrGetTrial, getConditionsFromSession, getPatientMetadata
 

@@ -31,7 +31,7 @@ def theirs() -> dict[str, str]:
 
 def published_python(version: str = VERSION) -> str:
     """An interpreter with the published client: the environment that the flat client's tests use too."""
-    sys.path.insert(0, str(ROOT / "tests" / "flat"))
+    sys.path.insert(0, str(ROOT / "tests" / "api"))
     from flat_published import python_of
 
     return python_of(version)

@@ -102,7 +102,7 @@ def test_a_tree_arrives_once(practice: Project, sandbox: Sandbox, tmp_path: Path
     plan = practice.upload_tree(tmp_path / "in", dry_run=True)
     assert isinstance(plan, Plan)
     assert [step.action for step in plan] == ["upload"] * len(content)
-    assert "makes 2 subjects, 2 sessions, 12 trials" in repr(plan)
+    assert "creates 2 subjects, 2 sessions, 12 trials" in repr(plan)
     assert not any(one.operation.startswith("create") for one in sandbox.requests)
     result = done(practice.upload_tree(tmp_path / "in"))
     assert [entry.path for entry in result] == sorted(content)
@@ -189,7 +189,7 @@ def test_replace_different(practice: Project, sandbox: Sandbox, tmp_path: Path) 
     assert {entry.reason for entry in result.skipped} == {"the same bytes are there"}
     operations = [one.operation for one in sandbox.requests]
     assert operations.count("PUT") == 1
-    assert operations.index("PUT") < operations.index("deleteAdditionalData")
+    assert operations.index("PUT") < operations.index("DeleteFile")
     assert stored(practice) == {**{path: [data] for path, data in content.items()}, changed: [b"other"]}
 
 

@@ -41,7 +41,8 @@ class Blobs:
     def __init__(self, folder: Path, secret: bytes, store: Store, make: Callable[[Any], bytes]) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
-        self.incoming.mkdir(parents=True, exist_ok=True)
+        for made in (folder, self.incoming):  # `parents=True` would give the outer one everybody's mode
+            made.mkdir(mode=0o700, exist_ok=True)
         for left_over in self.incoming.iterdir():  # of a process that was killed
             left_over.unlink()
         self.base_url = ""

@@ -15,6 +15,7 @@ from graphql.language import OperationType
 
 from .faults import Fault
 from .log import Request
+from .schema import MAX_NESTING, nesting
 from .service import Service
 
 dumps: Callable[[Any], bytes]
@@ -80,6 +81,16 @@ def fault_answer(fault: Fault) -> web.Response:
     return error_answer(status, f"The sandbox was told to answer {status}.", headers=headers)
 
 
+@web.middleware
+async def forgive_departure(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A client that closes its connection within a request is no error of the server: nothing is logged."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except ConnectionError:
+        return await cut(request)
+    return response
+
+
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:
     """Give every answer an id of its own."""
     response.headers["X-Request-Id"] = secrets.token_hex(8)
@@ -111,14 +122,16 @@ class Endpoint:
 
     async def _answer(self, request: web.Request, record: Request) -> web.StreamResponse:
         service = self.service
-        body = await request.read()
-        record.bytes_in = len(body)
+        authorised = self.authorised(request)
         problem: BadRequest | None = None
         document = operation = None
-        try:
-            document, operation = self._understand(body, record)
-        except BadRequest as error:
-            problem = error
+        if authorised:  # nobody else's body is read, parsed or recorded
+            body = await request.read()
+            record.bytes_in = len(body)
+            try:
+                document, operation = self._understand(body, record)
+            except BadRequest as error:
+                problem = error
         names = {record.operation or "", *record.fields}
         if operation is not None:
             names.add("mutation" if operation.operation is OperationType.MUTATION else "query")
@@ -133,7 +146,7 @@ class Endpoint:
                 return self._send(request, record, fault_answer(fault))
         if service.latency:  # half on the way here, half on the way back
             await sleep(service.latency / 2)
-        if not self.authorised(request):
+        if not authorised:
             return self._send(request, record, error_answer(401, "The access token is missing or not valid."))
         if problem is not None:
             body = dumps({"errors": problem.errors})
@@ -153,6 +166,9 @@ class Endpoint:
             service.fault = fault
             try:
                 status, answer, objects = service.execute(document, operation, record.variables)
+            except RecursionError:  # values within the document; resolvers turn theirs into errors of a field
+                status, objects = 400, 0
+                answer = {"errors": [{"message": "The document's values are nested too deep."}]}
             finally:
                 service.fault = None
             record.objects = objects
@@ -174,13 +190,18 @@ class Endpoint:
     def _understand(self, body: bytes, record: Request) -> Any:
         try:
             payload = loads(body)
-        except ValueError:
-            raise BadRequest({"message": "The body is not JSON."}) from None
+        except (ValueError, RecursionError):
+            raise BadRequest({"message": "The body is not JSON, or nested too deep."}) from None
         if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
             raise BadRequest({"message": "The body must be an object with a query."})
         variables = payload.get("variables") or {}
         if not isinstance(variables, dict):
             raise BadRequest({"message": "The variables must be an object."})
+        if (levels := nesting(variables)) > MAX_NESTING:
+            message = (
+                f"The variables are nested too deep: {levels} levels, and at most {MAX_NESTING} are read."
+            )
+            raise BadRequest({"message": message})
         record.query, record.variables = payload["query"], variables
         name = payload.get("operationName")
         record.operation = name

@@ -18,10 +18,11 @@ from aiohttp import web
 
 from . import demo as demo_project
 from .control import Control
-from .endpoint import Endpoint, name_request
+from .endpoint import Endpoint, forgive_departure, name_request
 from .generate import generate
 from .log import Requests
 from .objectstore import ObjectStore
+from .private import create_private
 from .service import Service
 
 if TYPE_CHECKING:
@@ -119,12 +120,9 @@ class Sandbox:
         """The key of this folder, made at its first use."""
         file = self.path / "mvshlf-api-key.json"
         self.key_file = str(file)
-        if file.exists():
-            return str(json.loads(file.read_text(encoding="utf-8"))["secretKey"])
-        key = secrets.token_hex(32)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps({"application": "moveshelf-sandbox", "secretKey": key}), encoding="utf-8")
-        return key
+        fresh = {"application": "moveshelf-sandbox", "secretKey": secrets.token_hex(32)}
+        create_private(file, json.dumps(fresh))
+        return str(json.loads(file.read_text(encoding="utf-8"))["secretKey"])
 
     def _run(self, started: threading.Event, failure: list[BaseException]) -> None:
         try:
@@ -173,7 +171,7 @@ class Sandbox:
             service.close()
 
     def _application(self, service: Service) -> web.Application:
-        application = web.Application(client_max_size=1 << 28)
+        application = web.Application(client_max_size=1 << 28, middlewares=[forgive_departure])
         application.on_response_prepare.append(name_request)
         endpoint = Endpoint(service, self.api_key)
         store = ObjectStore(service)
@@ -280,9 +278,10 @@ class Sandbox:
     def fail(self, operation: str | None = None, **fault: Any) -> None:
         """Queue a fault.
 
-        `operation` aims it: the name of an operation or of a field at its top, "query", "mutation", "PUT", "GET",
-        "HEAD", "blob" (the three), "*" (everything). Without one it strikes GraphQL requests, or the kind of
-        request that its effect belongs to.
+        `operation` aims it: the name of a query or mutation of the schema ("createPatient"), the name that a document
+        gives its operation (with a capital letter, or received before), "query", "mutation", "PUT", "GET", "HEAD", "blob"
+        (the three), "*" (everything). Without one it strikes GraphQL requests, or the kind of request that its effect
+        belongs to. ValueError for any other name, and for an effect that such a request cannot have.
 
         Effects: `status` (with `retry_after`, `body`), `drop` (True or "before": the connection is cut and nothing
         was carried out; "after": it was), `truncate` (the answer, or a PUT's body, is cut after so many bytes, or

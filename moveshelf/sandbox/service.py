@@ -21,6 +21,7 @@ from .faults import Fault, Faults
 from .jobs import Jobs
 from .log import Requests
 from .mutations import MUTATIONS
+from .private import create_private
 from .resolvers import FIELDS, LEAVES
 from .rows import COMPLETE, FAILED, PROCESSING, Configuration, Project, Row
 from .schema import Document, Documents, load_schema
@@ -36,13 +37,14 @@ class Service:
         self.folder = folder
         self.store = Store(folder / "sandbox.sqlite3", seed)
         secret_file = folder / "url-signing-secret"
-        if not secret_file.exists():
-            secret_file.write_text(secrets.token_hex(32))
+        create_private(secret_file, secrets.token_hex(32))
         self.blobs = Blobs(folder / "blobs", bytes.fromhex(secret_file.read_text()), self.store, make_content)
         self.jobs = Jobs(self)
-        self.faults = Faults()
-        self.requests = Requests()
         self.documents = _documents()
+        schema = self.documents.schema
+        roots = [root for root in (schema.query_type, schema.mutation_type) if root is not None]
+        self.faults = Faults(name for root in roots for name in root.fields)
+        self.requests = Requests()
         self.latency = 0.0
         self.per_object = 0.0
         self.settle_after = 0

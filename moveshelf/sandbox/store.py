@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
+from .private import create_private, restrict
 from .rows import (
     TABLES,
     Clip,
@@ -42,6 +43,10 @@ class Store:
         self.rows: dict[str, Any] = {}
         self.projects: list[Any] = []
         self._clock = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        # SQLite gives its two side files the mode of the database
+        for path in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            restrict(path)
+        create_private(file, "")
         # WAL with synchronous=NORMAL loses nothing when the process is killed; a mutation costs no disk flush
         self._db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
         try:

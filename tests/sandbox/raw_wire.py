@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +43,14 @@ def http_request(
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
         connection.close()
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait for what another thread does; the limit only ends a test that hangs."""
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "it never happened"
+        time.sleep(0.005)
 
 
 def crc32c(data: bytes) -> str:

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import http.client
 import socket
+import struct
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_wire import until
 
 from moveshelf.sandbox.objectstore import parse_range
 
@@ -99,6 +101,43 @@ def test_a_body_that_breaks_off_leaves_nothing(wire: Any) -> None:
         connection.sendall(head.encode() + DATA[:1000])
     assert wire.file(id)["uploadStatus"] == "Pending"
     assert wire.file(id)["originalDataDownloadUri"] is None
+
+
+LENGTH, CHUNKED = "Content-Length: 100000", "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    ("method", "header", "body"),
+    [
+        ("PUT", LENGTH, b""),
+        ("PUT", LENGTH, b"x" * 1000),
+        ("PUT", CHUNKED, b"10\r\n0123456789abcdef\r\n10\r\nabc"),
+        ("POST", LENGTH, b'{"query"'),
+        ("GET", "Accept: */*", b""),
+    ],
+)
+def test_a_client_that_leaves_is_no_error(
+    wire: Any, caplog: pytest.LogCaptureFixture, reset: bool, method: str, header: str, body: bytes
+) -> None:
+    url, id = wire.create_file(wire.clip(), b"x" * 100_000)
+    if method == "POST":
+        url = wire.sandbox.api_url
+    elif method == "GET":
+        url = wire.file(wire.upload(wire.clip(), bytes(30_000_000)))["originalDataDownloadUri"]
+    parts = urlsplit(url)
+    head = f"{method} {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n{header}\r\nAuthorization: Bearer "
+    wire.sandbox.requests.clear()
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+        connection.sendall(f"{head}{wire.sandbox.api_key}\r\n\r\n".encode() + body)
+        until(lambda: len(wire.sandbox.requests))
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    (record,) = wire.sandbox.requests
+    until(lambda: record.seconds)  # set when its end has come
+    assert wire.file(id)["uploadStatus"] == "Pending"
+    assert [entry.getMessage() for entry in caplog.records] == []
+    assert list((wire.sandbox.path / "blobs" / "incoming").iterdir()) == []
 
 
 @pytest.mark.parametrize(

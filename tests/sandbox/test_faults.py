@@ -121,6 +121,48 @@ def test_a_fault_without_effect_is_a_mistake(wire: Any) -> None:
         wire.sandbox.fail(nonsense=1)
 
 
+@pytest.mark.parametrize("name", ["creatPatient", "put", "blobs", "queries", ""])
+def test_an_unknown_operation_is_refused_when_it_is_set(wire: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"no operation '{name}'") as caught:
+        wire.sandbox.fail(name, status=500)
+    if name == "creatPatient":
+        assert "did you mean 'createPatient'" in str(caught.value)
+    assert wire.post(VIEWER).status == 200
+
+
+def test_names_of_documents_are_known_by_their_capital_or_once_received(wire: Any) -> None:
+    text = "query getThem {viewer{projects{id}}}"
+    with pytest.raises(ValueError):
+        wire.sandbox.fail("getThem", status=500)
+    assert wire.post(text).status == 200
+    wire.sandbox.fail("getThem", status=500)
+    wire.sandbox.fail("Unheard", status=501)
+    assert [wire.post(query).status for query in (text, VIEWER, "query Unheard {__typename}")] == [
+        500,
+        200,
+        501,
+    ]
+    for name in ("node", "deleteClip", "query", "mutation", "HEAD", "blob", "*"):
+        wire.sandbox.fail(name, status=500)
+
+
+@pytest.mark.parametrize(
+    ("operation", "effect"),
+    [
+        ("createPatient", {"corrupt": True}),
+        ("HEAD", {"corrupt": True}),
+        ("GET", {"late_failure": True}),
+        ("query", {"expire": True}),
+        ("PUT", {"error": "no"}),
+        ("blob", {"max_objects": 3}),
+        ("query", {"fail_job": True}),
+    ],
+)
+def test_an_effect_that_its_request_cannot_have_is_refused(wire: Any, operation: str, effect: Any) -> None:
+    with pytest.raises(ValueError, match="has no effect on"):
+        wire.sandbox.fail(operation, **effect)
+
+
 # --- the store's
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,50 @@ def test_key_and_config_files(tmp_path: Path) -> None:
         assert again.api_key == key["secretKey"]
     with Sandbox() as other:
         assert other.api_key != key["secretKey"]
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+PRIVATE = ("mvshlf-api-key.json", "url-signing-secret", "sandbox.sqlite3", "sandbox.sqlite3-wal")
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """New files are for everybody unless their mode says otherwise."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@posix
+def test_secrets_and_data_are_created_for_their_owner_alone(
+    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a file was restricted after it was created")
+
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    with Sandbox(tmp_path) as sandbox:
+        Wire(sandbox).subject("P-1")
+        modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in PRIVATE}
+        shared = tmp_path / "sandbox.sqlite3-shm"  # with an exclusive lock SQLite needs none
+        assert not shared.exists() or shared.stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
+    assert modes == dict.fromkeys(PRIVATE, 0o600)
+
+
+@posix
+def test_files_of_an_older_version_are_restricted(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as sandbox:
+        key = sandbox.api_key
+        project = Wire(sandbox).project()
+    names = ("mvshlf-api-key.json", "url-signing-secret", "sandbox.sqlite3")
+    for name in names:
+        (tmp_path / name).chmod(0o644)
+    with Sandbox(tmp_path) as sandbox:
+        assert {(tmp_path / name).stat().st_mode & 0o777 for name in names} == {0o600}
+        assert sandbox.api_key == key
+        assert Wire(sandbox).project() == project
 
 
 def test_a_temporary_folder_goes_with_the_sandbox() -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import google_crc32c
 
@@ -33,6 +34,13 @@ def valid_crc_text(text: str) -> bool:
         return len(base64.b64decode(text, validate=True)) == 4
     except ValueError:
         return False
+
+
+def object_key(row: Row) -> str:
+    """A row's place in the store: its id, and the file's name."""
+    name = (row.file_name or "").encode(errors="replace").decode()
+    # clients resolve the two that mean folders
+    return f"{row.id}/{name}" if name and name not in (".", "..") else row.id
 
 
 class Blobs:
@@ -59,10 +67,16 @@ class Blobs:
         return hmac.digest(self._secret, text, "sha256").hex()
 
     def url(self, row: Row, action: str) -> str:
-        """A URL for one row and one kind of action ("read" or "write"), good until it expires."""
+        """A URL for one row and one kind of action ("read" or "write"), good until it expires.
+
+        Its path ends in the file's name, where there is one that a path can end in.
+        """
         expires = str(int(time.time() + self.lifetime))
-        signature = self.sign(action, row.id, expires)
-        return f"{self.base_url}/store/{row.id}?action={action}&expires={expires}&signature={signature}"
+        key = object_key(row)
+        query = urlencode(
+            {"action": action, "expires": expires, "signature": self.sign(action, key, expires)}
+        )
+        return f"{self.base_url}/store/{'/'.join(quote(part, safe='') for part in key.split('/', 1))}?{query}"
 
     def refusal(self, key: str, query: Any, action: str) -> str | None:
         """Why a URL does not open, or None."""

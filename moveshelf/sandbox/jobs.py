@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .rows import COMPLETE, FAILED, PENDING, PROCESSING, DataFile, Job, split
+from .rows import COMPLETE, FAILED, PENDING, PROCESSING, DataFile, Job, data_type_of, split
 
 if TYPE_CHECKING:
     from .service import Service
@@ -74,11 +74,11 @@ class Jobs:
 
 
 def derived(store: Any, clip: Any, name: str, recipe: dict[str, Any]) -> Any:
-    """A file whose bytes are made from a recipe when they are first asked for."""
+    """A file whose bytes are made from a recipe when they are first read."""
     return store.make(
         DataFile,
         clip=clip.id,
-        data_type="data",
+        data_type=data_type_of(name),
         file_name=name,
         upload_status=COMPLETE,
         stored="lazy:" + json.dumps(recipe),

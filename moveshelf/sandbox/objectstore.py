@@ -28,7 +28,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class ObjectStore:
-    """`/store/<id>`."""
+    """`/store/<id>/<name>`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -66,9 +66,9 @@ class ObjectStore:
         # as in endpoint.py: those whose time has come go one by one, and who knocks meanwhile is let in
         async with self.turn:
             await sleep(0)
-        key = request.match_info["key"]
+        key, name = request.match_info["key"], request.match_info.get("name")
         action = "write" if request.method == "PUT" else "read"
-        refusal = service.blobs.refusal(key, request.query, action)
+        refusal = service.blobs.refusal(f"{key}/{name}" if name else key, request.query, action)
         if fault is not None and fault.expire:
             refusal = "ExpiredToken"
         if refusal is not None:

@@ -10,6 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 PENDING, PROCESSING, COMPLETE, FAILED = "Pending", "Processing", "Complete", "Failed"
+DATA_TYPES = {
+    "video": ("mp4", "mov", "mpg", "avi"),
+    "motion": ("bvh", "fbx", "trc", "glb", "mox", "c3d", "xlsx"),
+    "doc": ("pdf",),
+    "data": ("csv", "json", "txt"),
+    "img": ("png", "jpg"),
+    "camera": ("xcp",),
+}
 
 
 class Row:
@@ -211,6 +219,15 @@ TABLES: tuple[type[Row], ...] = (
 def split(path: str | None) -> list[str]:
     """The parts of a projectPath, slashes aside."""
     return [part for part in (path or "").split("/") if part]
+
+
+def data_type_of(name: str | None) -> str:
+    """The type that a file's name stands for."""
+    lower = (name or "").lower()
+    if lower.endswith("event.json"):
+        return "event"
+    extension = lower.rpartition(".")[2]
+    return next((kind for kind, known in DATA_TYPES.items() if extension in known), "raw")
 
 
 def by_name(row: Any) -> tuple[str, int]:

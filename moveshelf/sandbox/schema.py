@@ -25,12 +25,14 @@ from graphql import (
     validate,
 )
 
+from .days import iso_day
+
 # levels of fields in a document, fragments counted where they are spread: an introspection query has 15
 MAX_DEPTH = 30
 # levels of lists and objects in the variables: filters are nested groups
 MAX_NESTING = 100
 
-_BARE_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_BARE_DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
 def load_schema() -> GraphQLSchema:
@@ -50,12 +52,12 @@ def load_schema() -> GraphQLSchema:
 def _date_time(value: Any) -> str:
     if isinstance(value, str):
         try:
-            if _BARE_DAY.fullmatch(value):
-                datetime.strptime(value, "%Y-%m-%d")
-            else:
+            if not _BARE_DAY.fullmatch(value):
                 # Python 3.10 knows neither the Z nor other than 3 or 6 digits of a second
                 datetime.fromisoformat(re.sub(r"\.\d+", "", value.replace("Z", "+00:00")))
-            return value
+                return value
+            if iso_day(value):
+                return value
         except ValueError:
             pass
     raise GraphQLError(f"DateTime cannot represent {value!r}: an ISO 8601 date or date-time is needed.")

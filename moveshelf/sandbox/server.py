@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from . import demo as demo_project
+from . import study as study_project
 from .control import Control
 from .endpoint import Endpoint, forgive_departure, name_request
 from .generate import generate
@@ -39,13 +40,26 @@ class Sandbox:
 
     `with Sandbox(demo=True) as sandbox: ms = sandbox.connect()`. With a `path` its data stay there, and a sandbox
     started again on the same path has them, its key and its ids; without one they live in a temporary folder until
-    it stops. It starts with one empty project, `lab/practice`; with `demo` there is `lab/demo` besides. The same
-    `seed` and the same history make the same ids.
+    it stops. It starts with one empty project, `lab/practice`; with `demo` there are `lab/demo` (12 subjects, 30 sessions,
+    198 trials) and `lab/study` (40 subjects before and after interventions) besides. `latency` and `per_object` are the
+    seconds of `latency()`. The same `seed` and the same history make the same ids.
     """
 
     def __init__(
-        self, path: str | Path | None = None, demo: bool = False, *, port: int = 0, seed: int = 0
+        self,
+        path: str | Path | None = None,
+        demo: bool = False,
+        *,
+        port: int = 0,
+        seed: int = 0,
+        latency: float = 0.0,
+        per_object: float = 0.0,
     ) -> None:
+        if min(latency, per_object) < 0:
+            raise ValueError(
+                f"latency and per_object are seconds, not less than none: {latency!r}, {per_object!r}"
+            )
+        self._latency = latency, per_object
         self._given = Path(path) if path is not None else None
         self._demo = demo
         self._wanted_port = port
@@ -136,11 +150,13 @@ class Sandbox:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         service = Service(self.path, self._seed)
         try:
+            service.latency, service.per_object = self._latency
             service.requests = self._requests
             if service.store.project(PRACTICE) is None:
                 service.add_project(PRACTICE, description="An empty project to practise in")
-            if self._demo and service.store.project(demo_project.NAME) is None:
-                demo_project.build(service)
+            for project in (demo_project, study_project) if self._demo else ():
+                if service.store.project(project.NAME) is None:
+                    project.build(service)
             runner = web.AppRunner(
                 self._application(service),
                 access_log=None,
@@ -178,7 +194,8 @@ class Sandbox:
         application.router.add_post("/graphql", endpoint.handle)
         application.router.add_post("/_sandbox", Control(service, endpoint).handle)
         for method in ("PUT", "GET", "HEAD"):
-            application.router.add_route(method, "/store/{key}", store.handle)
+            for path in ("/store/{key}", "/store/{key}/{name:(?s:.+)}"):
+                application.router.add_route(method, path, store.handle)
         return application
 
     def _call(self, work: Callable[[Service], T]) -> T:

@@ -7,14 +7,13 @@ import json
 import secrets
 from contextlib import nullcontext
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from graphql import OperationDefinitionNode
 from graphql.language import OperationType
 
-from . import gait
+from . import gait, recordings
 from .blobs import Blobs
 from .execute import Context, Refused, attach, execute
 from .faults import Fault, Faults
@@ -106,7 +105,7 @@ class Service:
             template_data=json.dumps(template) if template else None,
             **values,
         )
-        settings = {"canProcessGCDFiles": False}
+        settings = {"featureFlags": {"canProcessGCDFiles": False}}
         configuration = self.store.make(
             Configuration, project=project.id, name="Default", data=json.dumps(settings)
         )
@@ -142,8 +141,10 @@ def _documents() -> Documents:
 def make_content(row: Any) -> bytes:
     """The bytes of a row whose content is only a recipe so far."""
     recipe = json.loads(row.stored.partition(":")[2])
-    if "file" in recipe:
-        return files("moveshelf.sandbox").joinpath(f"data/{recipe['file']}").read_bytes()
+    if recipe.get("file") == gait.TABLE:
+        return gait.table_bytes()
+    if recipe.get("packed"):
+        return recordings.packed(recipe)
     size = recipe.get("size")
     if size is not None:
         return hashlib.shake_128(row.id.encode()).digest(int(size))

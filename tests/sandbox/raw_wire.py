@@ -114,7 +114,7 @@ class Wire:
         return created[0]["mocapClip"]["id"]
 
     def create_file(
-        self, clip: str, data: bytes, name: str = "walk.c3d", kind: str | None = "motion"
+        self, clip: str, data: bytes, name: str | None = "walk.c3d", kind: str | None = "motion"
     ) -> tuple[str, str]:
         """Announce a file; returns the URL to put it to, and its id."""
         query = """mutation($i: CreateAdditionalDataInput) {

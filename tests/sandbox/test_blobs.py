@@ -6,14 +6,17 @@ import http.client
 import socket
 import struct
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_wire import until
+from yarl import URL
 
+from moveshelf.sandbox.blobs import object_key
 from moveshelf.sandbox.objectstore import parse_range
+from moveshelf.sandbox.rows import DataFile
 
 DATA = bytes(range(256)) * 40
 
@@ -202,6 +205,52 @@ def test_a_signature_opens_one_thing_only(wire: Any, get: Any, uri: str) -> None
     assert get(uri.replace("expires=", "expires=9")).status == 403
     assert get(uri.replace("signature=", "signature=%C3%A9")).status == 403
     assert wire.file(id)["uploadStatus"] == "Pending"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "walk.c3d",
+        "P-001<<<Walk 01>>>angles_normalized.json",
+        "a b+c%20&d?e#f.csv",
+        "Über/ünïcode.json",
+        "日本.txt",
+    ],
+)
+def test_the_path_of_a_url_ends_in_the_name_of_the_file(wire: Any, get: Any, name: str) -> None:
+    url, id = wire.create_file(wire.clip(), DATA, name)
+    assert unquote(urlsplit(url).path) == f"/store/{id}/{name}"
+    assert get(url, "PUT", DATA).status == 200
+    uri = wire.file(id)["originalDataDownloadUri"]
+    assert unquote(urlsplit(uri).path.rpartition("/")[2]) == name
+    assert get(uri).body == DATA
+    # the name belongs to what is signed
+    assert get(uri.replace(f"/store/{id}/", f"/store/{id}/x")).status == 403
+    assert get(f"{uri.split('/store/')[0]}/store/{id}?{uri.partition('?')[2]}").status == 403
+
+
+@pytest.mark.parametrize("name", [None, "", ".", ".."])
+def test_the_path_of_a_url_without_a_name_ends_in_the_id(wire: Any, get: Any, name: str | None) -> None:
+    url, id = wire.create_file(wire.clip(), DATA, name)
+    assert urlsplit(url).path == f"/store/{id}"
+    assert get(url, "PUT", DATA).status == 200
+    assert get(wire.file(id)["originalDataDownloadUri"]).body == DATA
+
+
+def test_the_client_reads_a_file_of_any_name(wire: Any) -> None:
+    names = ["a b+c%20&d?e#f.csv", "100%.csv", "<<<x>>>.json", "Über.json", "a;b,c@d=e.csv", "x\ny.csv"]
+    for name in names:
+        wire.upload(clip := wire.clip("/P-1/s/", name), name.encode(), name)
+        with wire.sandbox.connect() as ms:
+            assert ms.clip(clip).files[0].read_bytes() == name.encode()
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_any_name_makes_a_url_that_leads_back(name: str) -> None:
+    key = object_key(DataFile("id", 1, file_name=name))
+    path = "/".join(quote(part, safe="") for part in key.split("/", 1))
+    assert URL(f"http://h/{path}", encoded=True).raw_path == f"/{path}"
+    assert unquote(path) == key
 
 
 def test_urls_expire(wire: Any, get: Any) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from graphql import get_introspection_query
+from raw_wire import Wire
 
+from moveshelf.sandbox import Sandbox
 from moveshelf.sandbox.schema import MAX_DEPTH, MAX_NESTING
 
 
@@ -292,3 +294,13 @@ def test_latency(wire: Any, get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wire.sandbox.latency(0)
     wire("{viewer{projects{name}}}")
     assert slept == [0.5]
+    slept.clear()
+    with Sandbox(latency=0.5, per_object=0.25) as slow:
+        Wire(slow)("{viewer{projects{name}}}")
+        assert slept == [0.25, 0.25 + 0.25]
+
+
+@pytest.mark.parametrize("wrong", [{"latency": -1}, {"per_object": -0.1}])
+def test_no_response_comes_before_its_request(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        Sandbox(**wrong)

@@ -64,7 +64,7 @@ def fill(wire: Wire) -> tuple[str, str]:
     session = wire.session("/P-1/a/", subject, "2024-01-01")
     clip = wire.clip("/P-1/a/Barefoot/")
     file = wire.upload(clip, b"bytes that stay")
-    wire('mutation($c: ID!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=clip)
+    wire('mutation($c: String!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=clip)
     wire("mutation($s: ID!){createAutomaticInteractiveReports(sessionId: $s){ok}}", s=session)
     wire.clip("/P-1/a/gone/", "Gone")
     gone = wire.subject("Gone")

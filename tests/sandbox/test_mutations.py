@@ -220,7 +220,10 @@ def test_deleting_takes_what_is_below_and_nothing_else(wire: Any, get: Any, kind
     }
     ids["AdditionalData"] = wire.upload(ids["MocapClip"], b"abc")
     wire("mutation($s: ID!){createAutomaticInteractiveReports(sessionId: $s){ok}}", s=ids["Session"])
-    wire('mutation($c: ID!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=ids["MocapClip"])
+    wire(
+        'mutation($c: String!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}',
+        c=ids["MocapClip"],
+    )
     uri = wire.file(ids["AdditionalData"])["originalDataDownloadUri"]
     wire.subject("P-2")
     sibling = wire.clip("/P-1/b/B/")

@@ -166,7 +166,7 @@ def _session(service: Service, project: Any, subject: Any, number: int, index: i
         subject=subject.id,
         path=f"/{subject.name}/{name}/",
         date=f"{day}T00:00:00+00:00",
-        # one session of somebody who has not filled in anything yet
+        # one session without any metadata
         metadata=None if (number, index) == (12, 1) else json.dumps(stored),
         updated=f"{day + timedelta(days=1)}T16:00:00.000000+00:00",
     )

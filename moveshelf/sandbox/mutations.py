@@ -1,4 +1,4 @@
-"""The mutations: each looks at everything first, then writes in one transaction."""
+"""The mutations: each checks all its arguments first, then writes in one transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import filters
 from .blobs import valid_crc_text
 from .days import iso_day
 from .execute import Context, Field, Refused
-from .looking import editable, found, project_of
+from .lookup import editable, found, project_of
 from .reports import create_automatic_reports, create_report
 from .rows import PENDING, Clip, Comment, DataFile, Session, Subject, data_type_of, split
 
@@ -120,12 +120,12 @@ def update_clip(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     return {"clip": clip}
 
 
-def _delete(context: Context, table: Any, id: str | None, word: str, answer: str) -> Any:
+def _delete(context: Context, table: Any, id: str | None, word: str, result: str) -> Any:
     row = found(context, table, id, word)
     owner = context.service.store.rows[row.clip] if table is DataFile else row
     editable(project_of(context, owner))
-    context.service.forget(row)
-    return {answer: True}
+    context.service.delete(row)
+    return {result: True}
 
 
 def create_additional_data(context: Context, _: Any, arguments: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What each field of each type answers. Leaves look at one row; fields see the execution and their arguments too."""
+"""The resolver of each field of each type. Leaves read one row; fields have the execution and their arguments too."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def _preview_image(context: Context, clip: Any, arguments: dict[str, Any]) -> An
 
 
 def _job_status(context: Context, job: Any, arguments: dict[str, Any]) -> Any:
-    return context.service.jobs.look(job)
+    return context.service.jobs.read_status(job)
 
 
 FIELDS: dict[str, dict[str, Field]] = {

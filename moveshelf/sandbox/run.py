@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--path", help="keep the data in this folder (default: a temporary one)")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--demo", action="store_true", help="with the projects lab/demo and lab/study")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="S", help="seconds every answer takes")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="S", help="seconds that every response takes"
+    )
     parser.add_argument(
         "--per-object", type=float, default=0.0, metavar="S", help="and for each object in it"
     )

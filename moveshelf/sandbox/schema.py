@@ -36,7 +36,7 @@ _BARE_DAY = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
 def load_schema() -> GraphQLSchema:
-    """The schema that client and sandbox share, with scalars that refuse what is none of theirs."""
+    """The schema that client and sandbox share, with scalars that refuse invalid values."""
     text = files("moveshelf.wire").joinpath("schema.graphql").read_text(encoding="utf-8")
     schema = build_schema(text)
     for name, check in (("DateTime", _date_time), ("JSONString", _json_string)):
@@ -162,7 +162,7 @@ def nesting(value: Any) -> int:
 
 
 class Documents:
-    """The newest documents by their text, the oldest forgotten: reading a hundred aliases takes some 35 ms."""
+    """The newest documents by their text, the oldest dropped: reading a hundred aliases takes some 35 ms."""
 
     def __init__(self, schema: GraphQLSchema, keep: int = 500) -> None:
         self.schema = schema

@@ -19,7 +19,7 @@ from aiohttp import web
 from . import demo as demo_project
 from . import study as study_project
 from .control import Control
-from .endpoint import Endpoint, forgive_departure, name_request
+from .endpoint import Endpoint, add_request_id, ignore_disconnect
 from .generate import generate
 from .log import Requests
 from .objectstore import ObjectStore
@@ -78,7 +78,7 @@ class Sandbox:
     # --- life
 
     def start(self) -> Sandbox:
-        """Serve until `stop()`. Returns when requests are answered; raises OSError if the port is taken."""
+        """Serve until `stop()`. Returns when it accepts requests; raises OSError if the port is taken."""
         if self._thread is not None:
             return self
         if self._given is not None:
@@ -187,8 +187,8 @@ class Sandbox:
             service.close()
 
     def _application(self, service: Service) -> web.Application:
-        application = web.Application(client_max_size=1 << 28, middlewares=[forgive_departure])
-        application.on_response_prepare.append(name_request)
+        application = web.Application(client_max_size=1 << 28, middlewares=[ignore_disconnect])
+        application.on_response_prepare.append(add_request_id)
         endpoint = Endpoint(service, self.api_key)
         store = ObjectStore(service)
         application.router.add_post("/graphql", endpoint.handle)
@@ -219,10 +219,10 @@ class Sandbox:
 
     @property
     def requests(self) -> Requests:
-        """Everything it was asked since it started, or since `requests.clear()`."""
+        """Every request since it started, or since `requests.clear()`."""
         return self._requests
 
-    # --- shaping it
+    # --- content, delays, faults
 
     def generate(
         self,
@@ -240,7 +240,7 @@ class Sandbox:
         """A new project of that shape; returns its name.
 
         `sessions` of each subject, `clips` of each session in the conditions Barefoot and Braced (one clip: Barefoot
-        only), `files` of each clip: derived files, whose bytes are made when they are first asked for. With
+        only), `files` of each clip: derived files, whose bytes are made when they are first read. With
         `file_size` the files are `data-1.bin` and so on, of that many bytes, no two the same. The first `undated`
         sessions have no date.
         """
@@ -277,7 +277,7 @@ class Sandbox:
         )
 
     def latency(self, seconds: float, per_object: float = 0.0) -> None:
-        """Let every answer, the blob store's too, take so long; a query besides so long for each of its objects."""
+        """Delay every response by so many seconds, the blob store's too; a query by so many more for each of its objects."""
 
         def work(service: Service) -> None:
             service.latency, service.per_object = seconds, per_object
@@ -289,7 +289,7 @@ class Sandbox:
         self._call(lambda service: setattr(service.blobs, "lifetime", seconds))
 
     def settle_after(self, looks: int) -> None:
-        """Let uploaded files be Processing for so many looks at their status before they are Complete (0)."""
+        """Let uploaded files be Processing for so many reads of their status before they are Complete (0)."""
         self._call(lambda service: setattr(service, "settle_after", looks))
 
     def fail(self, operation: str | None = None, **fault: Any) -> None:
@@ -301,10 +301,10 @@ class Sandbox:
         belongs to. ValueError for any other name, and for an effect that such a request cannot have.
 
         Effects: `status` (with `retry_after`, `body`), `drop` (True or "before": the connection is cut and nothing
-        was carried out; "after": it was), `truncate` (the answer, or a PUT's body, is cut after so many bytes, or
+        was carried out; "after": it was), `truncate` (the response, or a PUT's body, is cut after so many bytes, or
         that share of it if a float), `error` (a GraphQL error with status 200), `max_objects` (502 to every
         query that returns more objects), `corrupt` (one bit flipped, in a GET's bytes, or in a PUT's on their
-        way), `late_failure` (a PUT that is answered 200 and whose file then turns Failed), `expire` (the URL has
+        way), `late_failure` (a PUT that succeeds and whose file then turns Failed), `expire` (the URL has
         expired), `fail_job` (True or a text: the job fails), `redirect` (to that URL), `delay` (so many seconds
         more).
 
@@ -314,5 +314,5 @@ class Sandbox:
         self._call(lambda service: service.faults.add(operation=operation, **fault))
 
     def clear_faults(self) -> None:
-        """Forget every fault that waits."""
+        """Remove every fault that waits."""
         self._call(lambda service: service.faults.clear())

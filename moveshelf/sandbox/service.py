@@ -63,8 +63,8 @@ class Service:
             raise Refused(f"No project with the id or name {id_or_name!r}.")
         return found
 
-    def forget(self, row: Row) -> None:
-        self.blobs.forget(self.store.forget(row))
+    def delete(self, row: Row) -> None:
+        self.blobs.delete(self.store.delete(row))
 
     def arrived(self, row: Any, *, fails: bool = False) -> None:
         """The bytes of a row are in the store: decide what its status is now, and what it becomes."""
@@ -76,7 +76,7 @@ class Service:
             self.store.change(row, upload_status=outcome, settle=0, settles_to=None)
 
     def settle(self, row: Any) -> str:
-        """One look at a status that is not settled yet."""
+        """A read of a status that is not settled yet."""
         if row.settle > 0:
             self.store.change(row, settle=row.settle - 1)
         else:
@@ -119,7 +119,7 @@ class Service:
     def execute(
         self, document: Document, operation: OperationDefinitionNode, raw: dict[str, Any]
     ) -> tuple[int, dict[str, Any], int]:
-        """Carry out one operation; returns HTTP status, answer and the number of objects in it."""
+        """Carry out one operation; returns HTTP status, response and the number of objects in it."""
         context = Context(self)
         name = operation.name.value if operation.name else None
         mutates = operation.operation is OperationType.MUTATION

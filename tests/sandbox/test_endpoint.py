@@ -12,7 +12,7 @@ from moveshelf.sandbox import Sandbox
 from moveshelf.sandbox.schema import MAX_DEPTH, MAX_NESTING
 
 
-def test_a_project_to_practise_in_is_there(wire: Any) -> None:
+def test_a_project_to_practise_in_exists(wire: Any) -> None:
     assert wire("{viewer{projects{name canEdit}}}") == {
         "viewer": {"projects": [{"name": "lab/practice", "canEdit": True}]}
     }
@@ -20,11 +20,11 @@ def test_a_project_to_practise_in_is_there(wire: Any) -> None:
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
 def test_no_token_or_a_wrong_one_is_refused(wire: Any, token: str) -> None:
-    answer = wire.post("{viewer{projects{id}}}", token=token)
-    assert answer.status == 401
-    assert answer.json["errors"][0]["message"]
-    assert "data" not in answer.json
-    assert answer.headers["x-request-id"]
+    response = wire.post("{viewer{projects{id}}}", token=token)
+    assert response.status == 401
+    assert response.json["errors"][0]["message"]
+    assert "data" not in response.json
+    assert response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
@@ -62,9 +62,9 @@ def levels(count: int) -> str:
 
 def test_the_depth_of_a_query_is_bounded(wire: Any) -> None:
     assert wire.post(levels(MAX_DEPTH)).status == 200
-    answer = wire.post(levels(MAX_DEPTH + 1))
-    assert answer.status == 400
-    (message,) = [error["message"] for error in answer.json["errors"]]
+    response = wire.post(levels(MAX_DEPTH + 1))
+    assert response.status == 400
+    (message,) = [error["message"] for error in response.json["errors"]]
     assert "too deep" in message
     assert f"{MAX_DEPTH + 1} levels" in message
 
@@ -72,17 +72,17 @@ def test_the_depth_of_a_query_is_bounded(wire: Any) -> None:
 def test_fragments_count_where_they_are_spread(wire: Any) -> None:
     parts = [f"fragment F{n} on Patient{{project{{patientsList{{...F{n + 1}}}}}}}" for n in range(40)]
     text = "{viewer{projects{patientsList{...F0}}}} " + " ".join(parts) + " fragment F40 on Patient{id}"
-    answer = wire.post(text)
-    assert answer.status == 400
-    assert "84 levels" in answer.json["errors"][0]["message"]
+    response = wire.post(text)
+    assert response.status == 400
+    assert "84 levels" in response.json["errors"][0]["message"]
     shorter = text.replace("...F0}", "id}", 1)  # what is spread nowhere counts too
     assert "81 levels" in wire.post(shorter).json["errors"][0]["message"]
 
 
 def test_fragments_in_a_circle_are_refused(wire: Any) -> None:
-    answer = wire.post(SELF, {"id": wire.project()})
-    assert answer.status == 400
-    assert "A > B > A" in answer.json["errors"][0]["message"]
+    response = wire.post(SELF, {"id": wire.project()})
+    assert response.status == 400
+    assert "A > B > A" in response.json["errors"][0]["message"]
     assert wire.post(SELF.replace("project{...A}", "project{id}"), {"id": wire.project()}).status == 200
 
 
@@ -96,17 +96,17 @@ def test_values_nested_without_end_are_refused(wire: Any, get: Any, depth: int) 
     headers = {"Authorization": f"Bearer {wire.sandbox.api_key}"}
     query = "query($f: BaseFilterInput){viewer{projects{patients(metadataFilters: $f){id}}}}"
     nested = '{"logic":"AND","filters":[' * depth + "]}" * depth
-    answer = get(
+    response = get(
         wire.sandbox.api_url,
         "POST",
         f'{{"query": {json.dumps(query)}, "variables": {{"f": {nested}}}}}',
         headers,
     )
-    assert answer.status == 400
-    assert "too deep" in answer.json["errors"][0]["message"]
+    assert response.status == 400
+    assert "too deep" in response.json["errors"][0]["message"]
     inline = "{logic: AND, filters: [" * depth + "]}" * depth
-    answer = wire.post(f"{{viewer{{projects{{patients(metadataFilters: {inline}){{id}}}}}}}}")
-    assert answer.status == 400 or "errors" in answer.json
+    response = wire.post(f"{{viewer{{projects{{patients(metadataFilters: {inline}){{id}}}}}}}}")
+    assert response.status == 400 or "errors" in response.json
     assert wire.project()  # and it serves on
 
 
@@ -141,10 +141,10 @@ def test_groups_of_filters_may_be_nested(wire: Any) -> None:
     ],
 )
 def test_what_does_not_validate_is_a_bad_request(wire: Any, query: str, variables: dict[str, Any]) -> None:
-    answer = wire.post(query, variables)
-    assert answer.status == 400
-    assert answer.json["errors"][0]["message"]
-    assert "data" not in answer.json
+    response = wire.post(query, variables)
+    assert response.status == 400
+    assert response.json["errors"][0]["message"]
+    assert "data" not in response.json
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_what_does_not_validate_is_a_bad_request(wire: Any, query: str, variable
 )
 def test_a_body_that_is_no_request_is_a_bad_request(wire: Any, get: Any, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {wire.sandbox.api_key}"}
-    answer = get(wire.sandbox.api_url, "POST", body, headers)
-    assert answer.status == 400
-    assert answer.json["errors"]
+    response = get(wire.sandbox.api_url, "POST", body, headers)
+    assert response.status == 400
+    assert response.json["errors"]
 
 
 def test_nulls_for_absent_variables_and_unknown_ones_are_taken(wire: Any) -> None:
@@ -219,13 +219,13 @@ def test_an_error_names_its_place_and_leaves_the_rest(wire: Any) -> None:
         good: node(id: $id) { id }
         bad: node(id: $id) { ... on Project { name recentSessions(limit: -1) { id } } }
     }"""
-    answer = wire.post(query, {"id": wire.project()})
-    assert answer.status == 200
-    assert answer.json["data"] == {
+    response = wire.post(query, {"id": wire.project()})
+    assert response.status == 200
+    assert response.json["data"] == {
         "good": {"id": wire.project()},
         "bad": {"name": "lab/practice", "recentSessions": None},
     }
-    (error,) = answer.json["errors"]
+    (error,) = response.json["errors"]
     assert error["path"] == ["bad", "recentSessions"]
     assert error["locations"] == [{"line": 3, "column": 52}]
 

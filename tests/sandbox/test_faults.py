@@ -17,19 +17,19 @@ def uri(wire: Any) -> str:
 
 def test_a_status_a_number_of_times(wire: Any) -> None:
     wire.sandbox.fail(status=503, times=2, retry_after=7)
-    answers = [wire.post(VIEWER) for _ in range(3)]
-    assert [answer.status for answer in answers] == [503, 503, 200]
-    assert answers[0].headers["retry-after"] == "7"
+    responses = [wire.post(VIEWER) for _ in range(3)]
+    assert [response.status for response in responses] == [503, 503, 200]
+    assert responses[0].headers["retry-after"] == "7"
     assert [record.status for record in wire.sandbox.requests] == [503, 503, 200]
     assert wire.sandbox.requests[0].fault
 
 
-def test_a_proxy_answers_502_without_json(wire: Any) -> None:
+def test_a_proxy_responds_502_without_json(wire: Any) -> None:
     wire.sandbox.fail(status=502)
-    answer = wire.post(VIEWER)
-    assert answer.headers["content-type"].startswith("text/html")
+    response = wire.post(VIEWER)
+    assert response.headers["content-type"].startswith("text/html")
     with pytest.raises(ValueError):
-        json.loads(answer.body)
+        json.loads(response.body)
 
 
 def test_faults_are_queued(wire: Any) -> None:
@@ -37,8 +37,8 @@ def test_faults_are_queued(wire: Any) -> None:
     wire.sandbox.fail(status=429)
     wire.sandbox.fail(error="over quota")
     assert [wire.post(VIEWER).status for _ in range(2)] == [500, 429]
-    answer = wire.post(VIEWER)
-    assert (answer.status, answer.json["errors"][0]["message"]) == (200, "over quota")
+    response = wire.post(VIEWER)
+    assert (response.status, response.json["errors"][0]["message"]) == (200, "over quota")
     assert wire.post(VIEWER).json["data"]["viewer"]
 
 
@@ -67,7 +67,7 @@ def test_a_dropped_connection(wire: Any) -> None:
 
 
 @pytest.mark.parametrize("cut", [5, 0.5])
-def test_a_truncated_answer(wire: Any, cut: Any) -> None:
+def test_a_truncated_response(wire: Any, cut: Any) -> None:
     wire.sandbox.fail(truncate=cut)
     with pytest.raises(http.client.IncompleteRead):
         wire.post(VIEWER)
@@ -80,8 +80,8 @@ def test_too_many_objects(wire: Any) -> None:
     query = "query($id: ID!){node(id: $id){id ... on Project{patientsList{id sessions{id}}}}}"
     wire.sandbox.fail(max_objects=20)
     for _ in range(3):
-        answer = wire.post(query, {"id": id})
-        assert answer.status == 502
+        response = wire.post(query, {"id": id})
+        assert response.status == 502
     assert wire.sandbox.requests[-1].objects == 21
     assert wire(query.replace("sessions{id}", "name"), id=id)
     wire.sandbox.clear_faults()
@@ -92,8 +92,8 @@ def test_too_many_objects(wire: Any) -> None:
 
 def test_a_redirect(wire: Any) -> None:
     wire.sandbox.fail(redirect="http://127.0.0.1:9/elsewhere")
-    answer = wire.post(VIEWER)
-    assert (answer.status, answer.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
+    response = wire.post(VIEWER)
+    assert (response.status, response.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
 
 
 def test_a_body_of_any_kind(wire: Any) -> None:
@@ -112,7 +112,7 @@ def test_a_rate_is_drawn_with_a_seed(wire: Any) -> None:
     assert 4 < first.count(503) < 25
 
 
-def test_a_fault_without_effect_is_a_mistake(wire: Any) -> None:
+def test_a_fault_without_effect_is_refused(wire: Any) -> None:
     with pytest.raises(ValueError):
         wire.sandbox.fail()
     with pytest.raises(ValueError):

@@ -30,19 +30,19 @@ def uri(wire: Any) -> str:
 
 
 def test_up_and_down(wire: Any, get: Any, uri: str) -> None:
-    answer = get(uri)
-    assert (answer.status, answer.body) == (200, DATA)
-    assert answer.headers["content-length"] == str(len(DATA))
-    assert answer.headers["accept-ranges"] == "bytes"
+    response = get(uri)
+    assert (response.status, response.body) == (200, DATA)
+    assert response.headers["content-length"] == str(len(DATA))
+    assert response.headers["accept-ranges"] == "bytes"
     md5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
-    crc, _, digest = answer.headers["x-goog-hash"].partition(",")
+    crc, _, digest = response.headers["x-goog-hash"].partition(",")
     assert digest == f"md5={md5}"
     assert crc.startswith("crc32c=")
     assert len(base64.b64decode(crc.removeprefix("crc32c="))) == 4
     head = get(uri, "HEAD")
     assert (head.status, head.body) == (200, b"")
     for name in ("content-length", "x-goog-hash", "etag", "accept-ranges", "last-modified"):
-        assert head.headers[name] == answer.headers[name]
+        assert head.headers[name] == response.headers[name]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -156,24 +156,24 @@ def test_a_client_that_leaves_is_no_error(
 )
 def test_ranges(get: Any, uri: str, header: str, start: int, stop: int) -> None:
     for method in ("GET", "HEAD"):
-        answer = get(uri, method, headers={"Range": header})
-        assert answer.status == 206
-        assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
-        assert answer.headers["content-length"] == str(stop - start)
-        assert answer.body == (DATA[start:stop] if method == "GET" else b"")
+        response = get(uri, method, headers={"Range": header})
+        assert response.status == 206
+        assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
+        assert response.headers["content-length"] == str(stop - start)
+        assert response.body == (DATA[start:stop] if method == "GET" else b"")
 
 
 @pytest.mark.parametrize("header", ["bytes=5-4", "bytes=a-b", "bytes=-", "lines=1-2", "bytes=0-1,3-4"])
-def test_ranges_that_are_none_answer_the_whole(get: Any, uri: str, header: str) -> None:
-    answer = get(uri, headers={"Range": header})
-    assert (answer.status, answer.body) == (200, DATA)
+def test_invalid_ranges_return_the_whole(get: Any, uri: str, header: str) -> None:
+    response = get(uri, headers={"Range": header})
+    assert (response.status, response.body) == (200, DATA)
 
 
 @pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=99999999-", "bytes=-0"])
 def test_ranges_beyond_the_end(get: Any, uri: str, header: str) -> None:
-    answer = get(uri, headers={"Range": header})
-    assert answer.status == 416
-    assert answer.headers["content-range"] == f"bytes */{len(DATA)}"
+    response = get(uri, headers={"Range": header})
+    assert response.status == 416
+    assert response.headers["content-range"] == f"bytes */{len(DATA)}"
 
 
 @given(st.text("bytes=0123456789-, ", max_size=14), st.integers(0, 50))
@@ -189,11 +189,11 @@ def test_if_range(get: Any, uri: str) -> None:
     first = get(uri)
     for right in (first.headers["etag"], first.headers["last-modified"]):
         assert get(uri, headers={"Range": "bytes=1-2", "If-Range": right}).status == 206
-    answer = get(uri, headers={"Range": "bytes=1-2", "If-Range": '"another"'})
-    assert (answer.status, answer.body) == (200, DATA)
+    response = get(uri, headers={"Range": "bytes=1-2", "If-Range": '"another"'})
+    assert (response.status, response.body) == (200, DATA)
 
 
-def test_a_signature_opens_one_thing_only(wire: Any, get: Any, uri: str) -> None:
+def test_a_signature_opens_one_file_only(wire: Any, get: Any, uri: str) -> None:
     put, id = wire.create_file(wire.clip(), b"x")
     read = wire.file(wire.upload(wire.clip(), b"other"))["originalDataDownloadUri"]
     assert get(uri, "PUT", b"x").status == 403
@@ -257,9 +257,9 @@ def test_urls_expire(wire: Any, get: Any) -> None:
     id = wire.upload(wire.clip(), b"x")
     wire.sandbox.url_lifetime(-5)
     put, _ = wire.create_file(wire.clip(), b"x")
-    answer = get(wire.file(id)["originalDataDownloadUri"])
-    assert answer.status == 403
-    assert b"ExpiredToken" in answer.body
+    response = get(wire.file(id)["originalDataDownloadUri"])
+    assert response.status == 403
+    assert b"ExpiredToken" in response.body
     assert get(put, "PUT", b"x").status == 403
     wire.sandbox.url_lifetime(60)
     assert get(wire.file(id)["originalDataDownloadUri"]).status == 200
@@ -289,9 +289,9 @@ def test_a_larger_file_streams_both_ways(wire: Any, get: Any) -> None:
     data = hashlib.shake_128(b"large").digest(40 << 20)
     id = wire.upload(wire.clip(), data, "large.mp4", "video")
     uri = wire.file(id)["originalDataDownloadUri"]
-    answer = get(uri)
-    assert answer.body == data
-    assert "md5=" not in answer.headers["x-goog-hash"]
+    response = get(uri)
+    assert response.body == data
+    assert "md5=" not in response.headers["x-goog-hash"]
     md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
     assert get(uri, "HEAD").headers["x-goog-hash"].endswith(f",md5={md5}")
     part = get(uri, headers={"Range": "bytes=1000-5000000"})

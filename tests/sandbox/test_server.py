@@ -215,7 +215,25 @@ def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
         Sandbox(tmp_path).start()
 
 
-def test_a_port_of_one_s_choice(tmp_path: Path) -> None:
+def test_a_folder_with_its_columns_in_another_order_is_read(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, demo=True) as sandbox:
+        before = snapshot(Wire(sandbox))
+    with sqlite3.connect(tmp_path / "sandbox.sqlite3") as database:
+        for table in ("Patient", "MocapClip", "AdditionalData"):
+            names = [line[1] for line in database.execute(f'PRAGMA table_info("{table}")')]
+            turned = ", ".join(f'"{name}"' for name in [*names[:2], *reversed(names[2:])])
+            database.execute(f'ALTER TABLE "{table}" RENAME TO "before"')
+            database.execute(f'CREATE TABLE "{table}" ({turned})')
+            database.execute(f'INSERT INTO "{table}" ({turned}) SELECT {turned} FROM "before"')
+            database.execute('DROP TABLE "before"')
+    database.close()
+    with Sandbox(tmp_path, demo=True) as sandbox:
+        wire = Wire(sandbox)
+        assert snapshot(wire) == before
+        assert wire.subject("New")
+
+
+def test_a_given_port(tmp_path: Path) -> None:
     with Sandbox() as first:
         with pytest.raises(OSError):
             Sandbox(port=first.port).start()
@@ -224,7 +242,7 @@ def test_a_port_of_one_s_choice(tmp_path: Path) -> None:
         assert second.api_url == f"http://127.0.0.1:{port}/graphql"
 
 
-def test_a_stopped_one_says_so() -> None:
+def test_a_stopped_sandbox_says_so() -> None:
     sandbox = Sandbox()
     with pytest.raises(RuntimeError, match="not running"):
         sandbox.latency(1)

@@ -44,7 +44,7 @@ def test_every_file_is_in_the_wheel(wheel: Path) -> None:
     }
     assert packed == wanted
     assert {"moveshelf/py.typed", "moveshelf_api/py.typed", "moveshelf/wire/schema.graphql"} <= packed
-    assert "moveshelf/sandbox/data/normal_gait_schwartz2008.csv" in packed
+    assert "moveshelf/gait/data/normal_gait_schwartz2008.csv" in packed
 
 
 def test_metadata(wheel: Path) -> None:

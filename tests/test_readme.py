@@ -102,7 +102,7 @@ def test_python_blocks_run_and_print_what_they_say(after_python: tuple[Path, dic
     taken = re.search(r"<Stats (\d+) requests", printed)
     assert taken
     assert f"take {taken[1]} requests" in README
-    assert "Hamstring lengthening" in printed
+    assert "4237 2023-05-02" in printed
     assert "Walk 1 ['Trial-1_markers.csv'] ['Barefoot']" in printed
 
 

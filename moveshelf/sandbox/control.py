@@ -1,6 +1,6 @@
 """`POST /_sandbox`: what `Sandbox`'s methods do, for another process.
 
-The body is `{"do": <action>, ...arguments}`, authorised by the sandbox's key; the answer is `{"result": ...}`.
+The body is `{"do": <action>, ...arguments}`, authorised by the sandbox's key; the response is `{"result": ...}`.
 Actions: generate, add_project, latency, url_lifetime, settle_after, fail, clear_faults, requests (the records),
 count (their number and sums), clear_requests.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .endpoint import Endpoint, dumps, error_answer, loads
+from .endpoint import Endpoint, dumps, error_response, loads
 from .generate import generate
 from .service import Service
 
@@ -23,13 +23,13 @@ class Control:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if not self.endpoint.authorised(request):
-            return error_answer(401, "The access token is missing or not valid.")
+            return error_response(401, "The access token is missing or not valid.")
         try:
             body = loads(await request.read())
             action = body.pop("do")
             result = getattr(self, f"do_{action}")(**body)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return error_answer(400, f"{type(error).__name__}: {error}")
+            return error_response(400, f"{type(error).__name__}: {error}")
         return web.Response(body=dumps({"result": result}), content_type="application/json")
 
     def do_generate(self, **arguments: Any) -> str:

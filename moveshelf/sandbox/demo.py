@@ -7,6 +7,7 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
+from .gait import TABLE
 from .generate import FILES
 from .jobs import derived
 from .rows import COMPLETE, Clip, Comment, Dataset, Norm, Report, Row, Session, Subject
@@ -15,6 +16,27 @@ from .template import project_template
 
 NAME = "lab/demo"
 TRIALS = 3
+# how the laboratories that these subjects came from wrote their curves; the others' are Vicon's labels and 51 rows
+EXPORTS: dict[int, dict[str, Any]] = {
+    2: {"rows": 101},
+    3: {"labels": "gcd"},
+    6: {"labels": "gcd", "rows": 101},
+    8: {"rows": 100},
+    9: {"labels": "gcd", "rows": 100, "first": 1},
+    11: {"rows": 101},
+}
+# trials with their recording as a C3D file in place of angles.json
+RECORDED = [
+    {
+        "speed": "Free",
+        "subject": "P-002",
+        "session": "2023-01-31",
+        "condition": "Braced",
+        "trial": trial,
+        **EXPORTS[2],
+    }
+    for trial in range(1, TRIALS + 1)
+]
 
 
 def build(service: Service) -> None:
@@ -41,8 +63,10 @@ def build(service: Service) -> None:
                 if number % 4 == 0:
                     conditions["Running"] = "VeryFast"
                 for place, (condition, speed) in enumerate(conditions.items()):
-                    gap = number == 5 and index == 0
-                    rows += _trials(service, session, condition, speed, before=place * TRIALS, gap=gap)
+                    more = dict(EXPORTS.get(number, {}))
+                    if number == 5 and index == 0:
+                        more["gap"] = True
+                    rows += _trials(service, session, condition, speed, more, before=place * TRIALS)
                 day += timedelta(days=dice.randrange(150, 240))
                 last = session if number == 1 else last
         store.add(*rows, ordered=False)
@@ -50,14 +74,26 @@ def build(service: Service) -> None:
         _extras(service, project, last)
 
 
+def procedure(side: str, name: str, location: str, place: str = "", how: str = "") -> dict[str, str]:
+    """A procedure of an intervention, with the keys of real projects."""
+    return {
+        "side": side,
+        "procedure": name,
+        "location": location,
+        "location-modifier": place,
+        "procedure-modifier": how,
+    }
+
+
 def _subject(service: Service, project: Any, number: int) -> Any:
     values: dict[str, Any] = {
         "ehr-id": f"{4200 + 37 * number}",
         "subject-sex": "Female" if number % 2 else "Male",
-        "subject-birth-date": f"{2008 + number % 7}-{1 + number % 12:02d}-{3 + number:02d}",
+        "subject-date-of-birth": f"{2008 + number % 7}-{1 + number % 12:02d}-{3 + number:02d}",
         "subject-diagnosis": {
             "value": ("Cerebral palsy", "Clubfoot", "Cerebral palsy", "Typically developing")[number % 4]
         },
+        "subject-diagnosis-laterality": ("Right", "Both", "Left", "Both")[number % 4],
         "subject-leg-length": [
             {"context": "left", "value": str(640 + 11 * number)},
             {"context": "right", "value": str(638 + 11 * number + number % 3)},
@@ -68,20 +104,25 @@ def _subject(service: Service, project: Any, number: int) -> Any:
         aids = ["Ankle-foot orthosis", "Insole", "Crutches"][: 1 + number % 3]
         values["subject-aids"] = {"value": aids, "multiselect": True}
     if number == 7:
-        values["subject-birth-date"] = "0007-01-12"  # such dates are found in real projects
+        values["subject-date-of-birth"] = "0007-01-12"  # such dates are found in real projects
     if number == 1:
         values["interventions"] = [
             {
                 "id": 1,
-                "intervention-date": "2023-05-02",
-                "intervention-name": "Hamstring lengthening",
-                "intervention-side": {"value": "Both"},
+                "date": "2023-05-02",
+                "site": "Day surgery",
+                "surgeon": "Surgeon A",
+                "procedures": [
+                    procedure("Both", "Lengthening", "Hamstrings", "Medial"),
+                    procedure("Left", "Recession", "Gastrocnemius"),
+                ],
             },
             {
                 "id": 2,
-                "intervention-date": "2023-05-02",
-                "intervention-name": "Gastrocnemius recession",
-                "intervention-side": {"value": "Left"},
+                "date": "2023-10-17",
+                "site": "Outpatient clinic",
+                "surgeon": "Surgeon B",
+                "procedures": [procedure("Left", "Injection", "Gastrocnemius", "", "Botulinum toxin")],
             },
         ]
     return service.store.make(
@@ -107,8 +148,14 @@ def _session(service: Service, project: Any, subject: Any, number: int, index: i
             {"context": "right", "value": str(38 - 4 * index + number % 4)},
         ],
         "session-report-due": f"{day + timedelta(days=14)}",
+        "vicon-height": str(112 + 4 * number + 3 * index),
+        "vicon-weight": str(20 + 3 * number + 2 * index),
+        "vicon-leg-length": [
+            {"context": "left", "value": str(640 + 11 * number + 14 * index)},
+            {"context": "right", "value": str(638 + 11 * number + number % 3 + 14 * index)},
+        ],
     }
-    stored: dict[str, Any] = {"metadata": values}
+    stored: dict[str, Any] = {"metadata": values, "label": ("Pre-op", "Post-op", "Follow-up")[index]}
     if number == 1:
         stored["gaitScriptEvaluation"] = [
             {"id": "evaluation-1", "state": {"gaitAbnormalities": {"left": ["Crouch"], "right": []}}}
@@ -119,17 +166,18 @@ def _session(service: Service, project: Any, subject: Any, number: int, index: i
         subject=subject.id,
         path=f"/{subject.name}/{name}/",
         date=f"{day}T00:00:00+00:00",
-        # one session of somebody who has not filled in anything yet
+        # one session without any metadata
         metadata=None if (number, index) == (12, 1) else json.dumps(stored),
         updated=f"{day + timedelta(days=1)}T16:00:00.000000+00:00",
     )
 
 
 def _trials(
-    service: Service, session: Any, condition: str, speed: str, *, before: int, gap: bool
+    service: Service, session: Any, condition: str, speed: str, more: dict[str, Any], *, before: int
 ) -> list[Row]:
     """Three trials of a condition, numbered on through the session: a title leads to one of them."""
-    store, made = service.store, []
+    store = service.store
+    rows: list[Row] = []
     subject, name = session.names
     for trial in range(1, TRIALS + 1):
         clip = store.make(
@@ -150,37 +198,47 @@ def _trials(
             "session": name,
             "condition": condition,
             "trial": trial,
+            **more,
         }
-        if gap and trial == 2:
-            recipe["gap"] = True
-        made += [clip, *(derived(store, clip, file, recipe) for file in FILES)]
-    return made
+        if recipe.get("gap") and trial != 2:
+            del recipe["gap"]
+        rows.append(clip)
+        if recipe in RECORDED:
+            rows += [derived(store, clip, file, recipe) for file in FILES if file != "angles.json"]
+            rows.append(derived(store, clip, f"{clip.title}.c3d", {**recipe, "packed": True}))
+        else:
+            rows += [derived(store, clip, file, recipe) for file in FILES]
+    return rows
+
+
+def add_norm(service: Service, project: Any, speed: str) -> None:
+    """A norm with one clip: the table's own means and standard deviations at one speed."""
+    store = service.store
+    norm = store.make(
+        Norm,
+        project=project.id,
+        name=f"Typically developing, {speed.lower()}",
+        status=COMPLETE,
+        upload_status=COMPLETE,
+        path=f"/Norms/{speed}/",
+    )
+    clip = store.make(
+        Clip,
+        project=project.id,
+        norm=norm.id,
+        title=f"Norm {speed.lower()}",
+        created="2023-01-02T09:00:00+00:00",
+        path=norm.path,
+        upload_status=COMPLETE,
+    )
+    store.add(norm)
+    store.add(clip, derived(store, clip, "angles_normalized.json", {"speed": speed, "norm": True}))
 
 
 def _norms(service: Service, project: Any) -> None:
     store = service.store
-    speeds = {"Slow": "slow", "Free": "free", "Fast": "fast"}
-    for speed, word in speeds.items():
-        norm = store.make(
-            Norm,
-            project=project.id,
-            name=f"Typically developing, {word}",
-            status=COMPLETE,
-            upload_status=COMPLETE,
-            path=f"/Norms/{speed}/",
-        )
-        clip = store.make(
-            Clip,
-            project=project.id,
-            norm=norm.id,
-            title=f"Norm {word}",
-            created="2023-01-02T09:00:00+00:00",
-            path=norm.path,
-            upload_status=COMPLETE,
-        )
-        recipe = {"speed": speed, "subject": "norm", "session": speed, "trial": 1}
-        store.add(norm)
-        store.add(clip, derived(store, clip, "angles_normalized.json", recipe))
+    for speed in ("Slow", "Free", "Fast"):
+        add_norm(service, project, speed)
     # a norm of a lab's own, made of one session's trials
     session = next(s for s in project.subjects if s.name == "P-003").sessions[0]
     trials = [clip for clip in session.clips if clip.path.endswith("/Barefoot/")]
@@ -201,7 +259,7 @@ def _norms(service: Service, project: Any) -> None:
 def _extras(service: Service, project: Any, session: Any) -> None:
     store = service.store
     clip = session.clips[0]
-    recipe = {"file": "normal_gait_schwartz2008.csv"}
+    recipe = {"file": TABLE}
     store.add(
         store.make(
             Report,
@@ -223,7 +281,7 @@ def _extras(service: Service, project: Any, session: Any) -> None:
             Dataset,
             project=project.id,
             name="Normal gait at five speeds (Schwartz 2008)",
-            file_name="normal_gait_schwartz2008.csv",
+            file_name=TABLE,
             upload_status=COMPLETE,
             stored="lazy:" + json.dumps(recipe),
         ),

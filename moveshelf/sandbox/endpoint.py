@@ -15,6 +15,7 @@ from graphql.language import OperationType
 
 from .faults import Fault
 from .log import Request
+from .schema import MAX_NESTING, nesting
 from .service import Service
 
 dumps: Callable[[Any], bytes]
@@ -32,7 +33,7 @@ except ImportError:  # the extra `fast` is not installed
 
 
 class BadRequest(Exception):
-    """A request that cannot be carried out: its text goes into the answer, with status 400."""
+    """A request that cannot be carried out: its text goes into the response, with status 400."""
 
     def __init__(self, *errors: dict[str, Any]) -> None:
         self.errors = list(errors)
@@ -50,20 +51,20 @@ def record_of(request: web.Request, kind: str) -> Request:
     )
 
 
-def error_answer(status: int, *messages: str, headers: dict[str, str] | None = None) -> web.Response:
+def error_response(status: int, *messages: str, headers: dict[str, str] | None = None) -> web.Response:
     body = dumps({"errors": [{"message": message} for message in messages]})
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-def fault_answer(fault: Fault) -> web.Response:
-    """An answer that a fault gives in place of the service: a proxy's page, an error body, a redirect."""
+def fault_response(fault: Fault) -> web.Response:
+    """The response of a fault in place of the service's: a proxy's page, an error body, a redirect."""
     headers = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)
@@ -75,13 +76,23 @@ def fault_answer(fault: Fault) -> web.Response:
         body = fault.body if isinstance(fault.body, bytes) else fault.body.encode()
         return web.Response(status=status, body=body, headers=headers, content_type="text/plain")
     if status in (502, 504) or fault.max_objects is not None:
-        page = f"<html><head><title>{status}</title></head><body>The upstream server did not answer.</body></html>"
+        page = f"<html><head><title>{status}</title></head><body>The upstream server did not respond.</body></html>"
         return web.Response(status=status, text=page, content_type="text/html", headers=headers)
-    return error_answer(status, f"The sandbox was told to answer {status}.", headers=headers)
+    return error_response(status, f"The sandbox was told to respond with {status}.", headers=headers)
 
 
-async def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer an id of its own."""
+@web.middleware
+async def ignore_disconnect(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A client that closes its connection within a request is no error of the server: nothing is logged."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except ConnectionError:
+        return await cut(request)
+    return response
+
+
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every response an id of its own."""
     response.headers["X-Request-Id"] = secrets.token_hex(8)
 
 
@@ -104,21 +115,23 @@ class Endpoint:
         record = record_of(request, "graphql")
         self.service.requests.add(record)
         try:
-            answer = await self._answer(request, record)
+            response = await self._respond(request, record)
         finally:
             record.seconds = time.perf_counter() - started
-        return answer
+        return response
 
-    async def _answer(self, request: web.Request, record: Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, record: Request) -> web.StreamResponse:
         service = self.service
-        body = await request.read()
-        record.bytes_in = len(body)
+        authorised = self.authorised(request)
         problem: BadRequest | None = None
         document = operation = None
-        try:
-            document, operation = self._understand(body, record)
-        except BadRequest as error:
-            problem = error
+        if authorised:  # the body of a request without the key is not read, parsed or recorded
+            body = await request.read()
+            record.bytes_in = len(body)
+            try:
+                document, operation = self._understand(body, record)
+            except BadRequest as error:
+                problem = error
         names = {record.operation or "", *record.fields}
         if operation is not None:
             names.add("mutation" if operation.operation is OperationType.MUTATION else "query")
@@ -130,11 +143,13 @@ class Endpoint:
             if fault.drop in (True, "before"):
                 return await cut(request)
             if fault.status is not None or fault.redirect is not None or fault.body is not None:
-                return self._send(request, record, fault_answer(fault))
+                return self._send(request, record, fault_response(fault))
         if service.latency:  # half on the way here, half on the way back
             await sleep(service.latency / 2)
-        if not self.authorised(request):
-            return self._send(request, record, error_answer(401, "The access token is missing or not valid."))
+        if not authorised:
+            return self._send(
+                request, record, error_response(401, "The access token is missing or not valid.")
+            )
         if problem is not None:
             body = dumps({"errors": problem.errors})
             return self._send(
@@ -147,23 +162,26 @@ class Endpoint:
             )
         assert document is not None
         assert operation is not None
-        # one after the other, and what is due meanwhile between: no answer waits for a burst
+        # one at a time, and requests that arrive meanwhile in between: no response waits for a burst of others
         async with self.turn:
             await sleep(0)
             service.fault = fault
             try:
-                status, answer, objects = service.execute(document, operation, record.variables)
+                status, result, objects = service.execute(document, operation, record.variables)
+            except RecursionError:  # values within the document; resolvers turn theirs into errors of a field
+                status, objects = 400, 0
+                result = {"errors": [{"message": "The document's values are nested too deep."}]}
             finally:
                 service.fault = None
             record.objects = objects
-            body = dumps(answer)
+            body = dumps(result)
         pause = service.latency / 2 + service.per_object * objects
         if pause:
             await sleep(pause)
         limit = service.faults.limit(names, "graphql", objects)
         if limit is not None:
             record.fault = _describe(limit)
-            return self._send(request, record, fault_answer(limit))
+            return self._send(request, record, fault_response(limit))
         if fault is not None and fault.drop == "after":
             return await cut(request)
         response = web.Response(status=status, body=body, content_type="application/json")
@@ -174,13 +192,18 @@ class Endpoint:
     def _understand(self, body: bytes, record: Request) -> Any:
         try:
             payload = loads(body)
-        except ValueError:
-            raise BadRequest({"message": "The body is not JSON."}) from None
+        except (ValueError, RecursionError):
+            raise BadRequest({"message": "The body is not JSON, or nested too deep."}) from None
         if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
             raise BadRequest({"message": "The body must be an object with a query."})
         variables = payload.get("variables") or {}
         if not isinstance(variables, dict):
             raise BadRequest({"message": "The variables must be an object."})
+        if (levels := nesting(variables)) > MAX_NESTING:
+            message = (
+                f"The variables are nested too deep: {levels} levels, and at most {MAX_NESTING} are read."
+            )
+            raise BadRequest({"message": message})
         record.query, record.variables = payload["query"], variables
         name = payload.get("operationName")
         record.operation = name
@@ -202,7 +225,7 @@ class Endpoint:
     async def _truncated(
         self, request: web.Request, record: Request, whole: web.Response, at: int | float
     ) -> web.StreamResponse:
-        """Announce the whole answer, send its beginning, and close."""
+        """Announce the whole response, send its beginning, and close."""
         body = whole.body if isinstance(whole.body, bytes) else b""
         response = web.StreamResponse(status=whole.status)
         response.content_type = "application/json"

@@ -1,11 +1,12 @@
-"""The rows behind graphql-core's execution: resolvers are hung into the schema once, at start."""
+"""The rows behind graphql-core's execution: resolvers are attached to the schema once, at start."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import graphql
+from attrs import frozen
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -32,7 +33,7 @@ class Refused(Exception):
 
 
 class Context:
-    """One execution: who answers, and how many objects came of it."""
+    """One execution: the service behind it, and how many objects it returned."""
 
     __slots__ = ("objects", "service")
 
@@ -48,8 +49,9 @@ _KINDS: dict[str, type] = {"ID": str, "String": str, "DateTime": str, "JSONStrin
 _SHORT = "short ways"  # under this name with a type
 
 
-class _Short(NamedTuple):
-    """How a field is answered where graphql-core has nothing to do for it."""
+@frozen
+class _Short:
+    """How a field is resolved where graphql-core has nothing to complete."""
 
     leaf: Leaf | None
     field: Field | None
@@ -67,20 +69,20 @@ def _executor() -> dict[str, Any]:
         return {}
 
     class Executor(base):  # type: ignore[misc]
-        def execute_field(self, parent: Any, row: Any, asked: Any, *rest: Any) -> Any:
+        def execute_field(self, parent: Any, row: Any, selected: Any, *rest: Any) -> Any:
             fields = parent.extensions.get(_SHORT)
-            short = None if fields is None else fields.get(asked[0].node.name.value)
+            short = None if fields is None else fields.get(selected[0].node.name.value)
             if short is not None:
-                leaf, field, kind, nullable = short
+                leaf, field, kind, nullable = short.leaf, short.field, short.kind, short.nullable
                 try:
                     value = leaf(row) if leaf else field(self.context_value, row, {})
-                except Exception:  # once more, where it becomes an error of the answer
-                    return super().execute_field(parent, row, asked, *rest)
+                except Exception:  # again by graphql-core, where it becomes an error of the response
+                    return super().execute_field(parent, row, selected, *rest)
                 if value.__class__ is kind or (value is None and nullable):
                     return value
                 if value.__class__ is list and not value:
                     return []
-            return super().execute_field(parent, row, asked, *rest)
+            return super().execute_field(parent, row, selected, *rest)
 
     return {"executor_class": Executor}
 
@@ -120,7 +122,7 @@ def execute(
     errors = result.errors or []
     for error in errors:
         cause = error.original_error
-        # a mistake of the sandbox's own is none of the answers that the service gives
+        # a bug of the sandbox is raised, not sent as an error of the service
         if cause is not None and not isinstance(cause, (Refused, GraphQLError, RecursionError)):
             raise cause
     return result.data, [dict(error.formatted) for error in errors]

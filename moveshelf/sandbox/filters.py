@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from .days import iso_day
 from .execute import Refused
 
 
 def day(value: str | None) -> str | None:
     """The day of a date or date-time argument."""
-    return value[:10] if value else None
+    return iso_day(value) or value[:10] if value else None
 
 
 def within(date: str | None, start: str | None, end: str | None, *, end_included: bool = True) -> bool:

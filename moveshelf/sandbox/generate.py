@@ -96,11 +96,7 @@ def generate(
                     if file_size is not None:
                         recipe["size"] = file_size
                     for n in range(files):
-                        name_of_file = file_name(n, file_size is not None)
-                        file = derived(store, clip, name_of_file, recipe)
-                        if name_of_file.endswith(".bin"):
-                            file.data_type = "raw"
-                        rows.append(file)
+                        rows.append(derived(store, clip, file_name(n, file_size is not None), recipe))
         store.add(*rows, ordered=False)
     return name
 

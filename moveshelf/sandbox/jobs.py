@@ -1,11 +1,11 @@
-"""Jobs: they go on by being looked at, so that whoever waits for one sees every status, always in the same order."""
+"""Jobs: each read of its status moves one on, so that a client that waits sees every status, in the same order."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from .rows import COMPLETE, FAILED, PENDING, PROCESSING, DataFile, Job, split
+from .rows import COMPLETE, FAILED, PENDING, PROCESSING, DataFile, Job, data_type_of, split
 
 if TYPE_CHECKING:
     from .service import Service
@@ -15,7 +15,7 @@ _MOTION = (".c3d", ".trc", ".bvh", ".fbx", ".mox", ".glb", ".xlsx")
 
 
 class Jobs:
-    """The gait tool. The first look at a job finds it Pending, the second Processing, the third how it ended."""
+    """The gait tool. The first read of a job's status is Pending, the second Processing, the third how it ended."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -35,8 +35,8 @@ class Jobs:
         store.add(job)
         return job
 
-    def look(self, job: Any) -> str:
-        """The status that this look finds."""
+    def read_status(self, job: Any) -> str:
+        """The status of this read."""
         store = self.service.store
         if job.status in (PENDING, PROCESSING):
             store.change(job, looks=job.looks + 1)
@@ -67,18 +67,18 @@ class Jobs:
         store = self.service.store
         recipe = recipe_of(clip)
         for file in [f for f in clip.files if f.file_name in DERIVED and f.crc32c is None]:
-            self.service.forget(file)
+            self.service.delete(file)
         files = [derived(store, clip, name, recipe) for name in DERIVED]
         store.add(*files)
         return [file.id for file in files]
 
 
 def derived(store: Any, clip: Any, name: str, recipe: dict[str, Any]) -> Any:
-    """A file whose bytes are made from a recipe when they are first asked for."""
+    """A file whose bytes are made from a recipe when they are first read."""
     return store.make(
         DataFile,
         clip=clip.id,
-        data_type="data",
+        data_type=data_type_of(name),
         file_name=name,
         upload_status=COMPLETE,
         stored="lazy:" + json.dumps(recipe),

@@ -1,14 +1,15 @@
-"""What the sandbox was asked: one record a request, safe to read from any thread."""
+"""The requests that the sandbox received: one record each, safe to read from any thread."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from attrs import asdict, define, field
 
-@dataclass
+
+@define(eq=False)
 class Request:
     """One request. `seconds` and `bytes_out` of a transfer are final once its last byte has left."""
 
@@ -17,19 +18,19 @@ class Request:
     path: str
     operation: str | None = None  # the operation's name; of a blob request its method
     fields: tuple[str, ...] = ()  # the fields at the operation's top
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(factory=dict)
     query: str | None = None
-    objects: int = 0  # objects with an id that the answer holds
+    objects: int = 0  # objects with an id in the response
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0
-    status: int | None = None  # None: no answer was sent
+    status: int | None = None  # None: no response was sent
     authorization: bool = False  # whether a bearer token came along
-    headers: dict[str, str] = field(default_factory=dict)
-    fault: str | None = None  # what was made to go wrong
+    headers: dict[str, str] = field(factory=dict)
+    fault: str | None = None  # the fault that struck it
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self, recurse=False)
 
 
 class Requests(Sequence[Request]):

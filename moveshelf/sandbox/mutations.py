@@ -1,4 +1,4 @@
-"""The mutations: each looks at everything first, then writes in one transaction."""
+"""The mutations: each checks all its arguments first, then writes in one transaction."""
 
 from __future__ import annotations
 
@@ -9,34 +9,23 @@ from typing import Any
 
 from . import filters
 from .blobs import valid_crc_text
+from .days import iso_day
 from .execute import Context, Field, Refused
-from .looking import editable, found, project_of
+from .lookup import editable, found, project_of
 from .reports import create_automatic_reports, create_report
-from .rows import PENDING, Clip, Comment, DataFile, Session, Subject, split
+from .rows import PENDING, Clip, Comment, DataFile, Session, Subject, data_type_of, split
 
 _TIMECODE = re.compile(r"\d{2}:\d{2}:\d{2}[:;]\d{2,3}")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-DATA_TYPES = {
-    "video": ("mp4", "mov", "mpg", "avi"),
-    "motion": ("bvh", "fbx", "trc", "glb", "mox", "c3d", "xlsx"),
-    "doc": ("pdf",),
-    "data": ("csv", "json", "txt"),
-    "img": ("png", "jpg"),
-    "camera": ("xcp",),
-}
 
 
 def midnight(text: str | None) -> str | None:
     """A day as the service keeps a session's date: the UTC midnight it begins with."""
     if not text:
         return None
-    try:
-        if not _DAY.fullmatch(text[:10]):
-            raise ValueError
-        datetime.strptime(text[:10], "%Y-%m-%d")
-    except ValueError:
-        raise Refused(f"{text!r} is not a date (YYYY-MM-DD).") from None
-    return f"{text[:10]}T00:00:00+00:00"
+    day = iso_day(text)
+    if day is None:
+        raise Refused(f"{text!r} is not a date (YYYY-MM-DD).")
+    return f"{day}T00:00:00+00:00"
 
 
 def _clip_values(context: Context, project: Any, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -131,12 +120,12 @@ def update_clip(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     return {"clip": clip}
 
 
-def _delete(context: Context, table: Any, id: str | None, word: str, answer: str) -> Any:
+def _delete(context: Context, table: Any, id: str | None, word: str, result: str) -> Any:
     row = found(context, table, id, word)
     owner = context.service.store.rows[row.clip] if table is DataFile else row
     editable(project_of(context, owner))
-    context.service.forget(row)
-    return {answer: True}
+    context.service.delete(row)
+    return {result: True}
 
 
 def create_additional_data(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
@@ -157,12 +146,6 @@ def create_additional_data(context: Context, _: Any, arguments: dict[str, Any]) 
     )
     service.store.add(file)
     return {"uploadUrl": service.blobs.url(file, "write"), "data": file}
-
-
-def data_type_of(name: str | None) -> str:
-    """The type that a file's extension stands for."""
-    extension = (name or "").rpartition(".")[2].lower()
-    return next((kind for kind, known in DATA_TYPES.items() if extension in known), "raw")
 
 
 def create_patient(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
@@ -292,8 +275,11 @@ def process_gait_tool(context: Context, _: Any, arguments: dict[str, Any]) -> An
 
 def create_comment(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
     store = context.service.store
-    clip = found(context, Clip, arguments["inputs"]["clipId"], "clip")
-    text = arguments["inputs"]["comment"]
+    inputs = arguments["inputs"]
+    clip = found(context, Clip, inputs.get("clipId"), "clip")
+    text = inputs.get("comment")
+    if not (text or "").strip():
+        raise Refused("A comment needs a text.")
     store.add(
         store.make(Comment, clip=clip.id, author=context.service.user, comment=text, created=store.now())
     )

@@ -18,7 +18,7 @@ import google_crc32c
 from aiohttp import web
 
 from .blobs import CHUNK, MD5_INLINE, crc_text
-from .endpoint import _describe, cut, fault_answer, record_of, share
+from .endpoint import _describe, cut, fault_response, record_of, share
 from .faults import Fault
 from .log import Request
 from .rows import Stored
@@ -28,7 +28,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class ObjectStore:
-    """`/store/<id>`."""
+    """`/store/<id>/<name>`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -40,17 +40,17 @@ class ObjectStore:
         record.operation = request.method
         self.service.requests.add(record)
         try:
-            answer = await self._answer(request, record)
+            response = await self._respond(request, record)
             if record.fault is None or "drop" not in record.fault:
-                record.status = answer.status
-            return answer
+                record.status = response.status
+            return response
         except web.HTTPException as refused:
             record.status = refused.status
             raise
         finally:
             record.seconds = time.perf_counter() - started
 
-    async def _answer(self, request: web.Request, record: Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, record: Request) -> web.StreamResponse:
         service = self.service
         fault = service.faults.take({request.method, "blob"}, "blob")
         if fault is not None:
@@ -60,15 +60,15 @@ class ObjectStore:
             if fault.drop in (True, "before"):
                 return await cut(request)
             if fault.status is not None or fault.redirect is not None or fault.body is not None:
-                return fault_answer(fault)
+                return fault_response(fault)
         if service.latency:
             await sleep(service.latency)
-        # as in endpoint.py: those whose time has come go one by one, and who knocks meanwhile is let in
+        # as in endpoint.py: one at a time, and requests that arrive meanwhile in between
         async with self.turn:
             await sleep(0)
-        key = request.match_info["key"]
+        key, name = request.match_info["key"], request.match_info.get("name")
         action = "write" if request.method == "PUT" else "read"
-        refusal = service.blobs.refusal(key, request.query, action)
+        refusal = service.blobs.refusal(f"{key}/{name}" if name else key, request.query, action)
         if fault is not None and fault.expire:
             refusal = "ExpiredToken"
         if refusal is not None:
@@ -140,7 +140,7 @@ class ObjectStore:
         if row.stored is None:
             return xml(404, "NoSuchKey")
         path = self.service.blobs.ready(row)
-        if row.md5 is None and request.method == "HEAD":  # who asks for the facts alone waits for them
+        if row.md5 is None and request.method == "HEAD":  # a HEAD request waits for it
             md5 = await asyncio.to_thread(self.service.blobs.compute_md5, row)
             self.service.store.change(row, md5=md5)
         size, tag = row.size, etag(row)
@@ -152,11 +152,11 @@ class ObjectStore:
             "Last-Modified": formatdate(path.stat().st_mtime, usegmt=True),
             "Content-Type": "application/octet-stream",
         }
-        asked = request.headers.get("Range")
+        wanted = request.headers.get("Range")
         condition = request.headers.get("If-Range")
         if condition is not None and condition not in (tag, headers["Last-Modified"]):
-            asked = None
-        span = parse_range(asked, size) if asked else None
+            wanted = None
+        span = parse_range(wanted, size) if wanted else None
         if span == "unsatisfiable":
             return xml(416, "InvalidRange", headers={"Content-Range": f"bytes */{size}"})
         start, stop = span if isinstance(span, tuple) else (0, size)
@@ -219,7 +219,7 @@ def parse_range(text: str, size: int) -> tuple[int, int] | str | None:
     """The half-open span of a Range header; "unsatisfiable"; None for one that is to be ignored."""
     match = _RANGE.fullmatch(text.strip())
     if match is None or match.groups() == ("", ""):
-        return None  # several ranges, another unit: the whole is a right answer
+        return None  # several ranges, another unit: the whole is a valid response
     first, last = match.groups()
     if not first:
         count = min(int(last), size)
@@ -236,7 +236,7 @@ def etag(row: Any) -> str:
 
 
 def goog_hash(row: Any) -> str:
-    """Both checksums in one header. Of a large file that nobody asked about yet the MD5 is not known."""
+    """Both checksums in one header. The MD5 of a large file is known after its first HEAD request."""
     return f"crc32c={row.actual_crc32c}" + (f",md5={row.md5}" if row.md5 else "")
 
 

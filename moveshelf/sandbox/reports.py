@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .execute import Context, Refused
-from .looking import editable, found, project_of
+from .lookup import editable, found, project_of
 from .rows import Clip, Report, Session, split
 
 REPORT_TYPES = {

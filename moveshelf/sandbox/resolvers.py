@@ -1,4 +1,4 @@
-"""What each field of each type answers. Leaves look at one row; fields see the execution and their arguments too."""
+"""The resolver of each field of each type. Leaves read one row; fields have the execution and their arguments too."""
 
 from __future__ import annotations
 
@@ -130,17 +130,15 @@ def _mocap_clips(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
         for project in context.service.store.projects
         for clip in project.clips
         if (not search or search in f"{clip.title}\n{clip.description or ''}\n{clip.path or ''}".lower())
-        and (kind is None or _holds(clip, kind.lower().lstrip(".")))
+        and (kind is None or _holds(clip, f".{kind.lower()}"))
         and (download is None or bool(clip.allow_download) == download)
     ]
     return _edges(found)
 
 
-def _holds(clip: Any, kind: str) -> bool:
+def _holds(clip: Any, ending: str) -> bool:
     names = [clip.file_name, *(file.file_name for file in clip.files)]
-    return any(file.data_type == kind for file in clip.files) or any(
-        (name or "").lower().endswith("." + kind) for name in names
-    )
+    return any((name or "").lower().endswith(ending) for name in names)
 
 
 def _validator(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
@@ -158,8 +156,10 @@ def _validator(context: Context, _: Any, arguments: dict[str, Any]) -> Any:
 
 def _first(context: Context, project: Any, arguments: dict[str, Any]) -> Any:
     count = arguments.get("first")
+    if count == -1:  # a public script counts on it
+        count = None
     if count is not None and count < 0:
-        raise Refused("`first` must not be negative.")
+        raise Refused("`first` must not be negative, but for -1: all of them.")
     return _edges(project.clips[:count])
 
 
@@ -211,11 +211,11 @@ def _session_norms(context: Context, session: Any, arguments: dict[str, Any]) ->
 
 
 def _comments(context: Context, clip: Any, arguments: dict[str, Any]) -> Any:
-    order, last = (arguments.get("order") or "ASC").upper(), arguments.get("last")
+    order, last = arguments.get("order") or "ASCENDING", arguments.get("last")
     if last is not None and last < 0:
         raise Refused("`last` must not be negative.")
     found = clip.comments if last is None else clip.comments[max(0, len(clip.comments) - last) :]
-    return _edges(found[::-1] if order.startswith(("DESC", "-")) else found)
+    return _edges(found[::-1] if order == "DESCENDING" else found)
 
 
 def _additional_data(context: Context, clip: Any, arguments: dict[str, Any]) -> Any:
@@ -249,7 +249,7 @@ def _preview_image(context: Context, clip: Any, arguments: dict[str, Any]) -> An
 
 
 def _job_status(context: Context, job: Any, arguments: dict[str, Any]) -> Any:
-    return context.service.jobs.look(job)
+    return context.service.jobs.read_status(job)
 
 
 FIELDS: dict[str, dict[str, Field]] = {

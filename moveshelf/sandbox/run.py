@@ -30,9 +30,7 @@ def serve(
         for name in (signal.SIGINT, signal.SIGTERM):
             before[name] = signal.signal(name, lambda *_: stop.set())
     try:
-        with Sandbox(path, demo=demo, port=port) as sandbox:
-            if latency or per_object:
-                sandbox.latency(latency, per_object)
+        with Sandbox(path, demo=demo, port=port, latency=latency, per_object=per_object) as sandbox:
             if as_json:
                 facts = {"api_url": sandbox.api_url, "api_key": sandbox.api_key, "key_file": sandbox.key_file}
                 print(json.dumps({**facts, "path": str(sandbox.path)}), flush=True)
@@ -57,8 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--path", help="keep the data in this folder (default: a temporary one)")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
-    parser.add_argument("--demo", action="store_true", help="with the project lab/demo")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="S", help="seconds every answer takes")
+    parser.add_argument("--demo", action="store_true", help="with the projects lab/demo and lab/study")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="S", help="seconds that every response takes"
+    )
     parser.add_argument(
         "--per-object", type=float, default=0.0, metavar="S", help="and for each object in it"
     )

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from . import demo as demo_project
+from . import study as study_project
 from .control import Control
-from .endpoint import Endpoint, name_request
+from .endpoint import Endpoint, add_request_id, ignore_disconnect
 from .generate import generate
 from .log import Requests
 from .objectstore import ObjectStore
+from .private import create_private
 from .service import Service
 
 if TYPE_CHECKING:
@@ -38,13 +40,26 @@ class Sandbox:
 
     `with Sandbox(demo=True) as sandbox: ms = sandbox.connect()`. With a `path` its data stay there, and a sandbox
     started again on the same path has them, its key and its ids; without one they live in a temporary folder until
-    it stops. It starts with one empty project, `lab/practice`; with `demo` there is `lab/demo` besides. The same
-    `seed` and the same history make the same ids.
+    it stops. It starts with one empty project, `lab/practice`; with `demo` there are `lab/demo` (12 subjects, 30 sessions,
+    198 trials) and `lab/study` (40 subjects before and after interventions) besides. `latency` and `per_object` are the
+    seconds of `latency()`. The same `seed` and the same history make the same ids.
     """
 
     def __init__(
-        self, path: str | Path | None = None, demo: bool = False, *, port: int = 0, seed: int = 0
+        self,
+        path: str | Path | None = None,
+        demo: bool = False,
+        *,
+        port: int = 0,
+        seed: int = 0,
+        latency: float = 0.0,
+        per_object: float = 0.0,
     ) -> None:
+        if min(latency, per_object) < 0:
+            raise ValueError(
+                f"latency and per_object are seconds, not less than none: {latency!r}, {per_object!r}"
+            )
+        self._latency = latency, per_object
         self._given = Path(path) if path is not None else None
         self._demo = demo
         self._wanted_port = port
@@ -63,7 +78,7 @@ class Sandbox:
     # --- life
 
     def start(self) -> Sandbox:
-        """Serve until `stop()`. Returns when requests are answered; raises OSError if the port is taken."""
+        """Serve until `stop()`. Returns when it accepts requests; raises OSError if the port is taken."""
         if self._thread is not None:
             return self
         if self._given is not None:
@@ -119,12 +134,9 @@ class Sandbox:
         """The key of this folder, made at its first use."""
         file = self.path / "mvshlf-api-key.json"
         self.key_file = str(file)
-        if file.exists():
-            return str(json.loads(file.read_text(encoding="utf-8"))["secretKey"])
-        key = secrets.token_hex(32)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps({"application": "moveshelf-sandbox", "secretKey": key}), encoding="utf-8")
-        return key
+        fresh = {"application": "moveshelf-sandbox", "secretKey": secrets.token_hex(32)}
+        create_private(file, json.dumps(fresh))
+        return str(json.loads(file.read_text(encoding="utf-8"))["secretKey"])
 
     def _run(self, started: threading.Event, failure: list[BaseException]) -> None:
         try:
@@ -138,11 +150,13 @@ class Sandbox:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         service = Service(self.path, self._seed)
         try:
+            service.latency, service.per_object = self._latency
             service.requests = self._requests
             if service.store.project(PRACTICE) is None:
                 service.add_project(PRACTICE, description="An empty project to practise in")
-            if self._demo and service.store.project(demo_project.NAME) is None:
-                demo_project.build(service)
+            for project in (demo_project, study_project) if self._demo else ():
+                if service.store.project(project.NAME) is None:
+                    project.build(service)
             runner = web.AppRunner(
                 self._application(service),
                 access_log=None,
@@ -173,14 +187,15 @@ class Sandbox:
             service.close()
 
     def _application(self, service: Service) -> web.Application:
-        application = web.Application(client_max_size=1 << 28)
-        application.on_response_prepare.append(name_request)
+        application = web.Application(client_max_size=1 << 28, middlewares=[ignore_disconnect])
+        application.on_response_prepare.append(add_request_id)
         endpoint = Endpoint(service, self.api_key)
         store = ObjectStore(service)
         application.router.add_post("/graphql", endpoint.handle)
         application.router.add_post("/_sandbox", Control(service, endpoint).handle)
         for method in ("PUT", "GET", "HEAD"):
-            application.router.add_route(method, "/store/{key}", store.handle)
+            for path in ("/store/{key}", "/store/{key}/{name:(?s:.+)}"):
+                application.router.add_route(method, path, store.handle)
         return application
 
     def _call(self, work: Callable[[Service], T]) -> T:
@@ -204,10 +219,10 @@ class Sandbox:
 
     @property
     def requests(self) -> Requests:
-        """Everything it was asked since it started, or since `requests.clear()`."""
+        """Every request since it started, or since `requests.clear()`."""
         return self._requests
 
-    # --- shaping it
+    # --- content, delays, faults
 
     def generate(
         self,
@@ -225,7 +240,7 @@ class Sandbox:
         """A new project of that shape; returns its name.
 
         `sessions` of each subject, `clips` of each session in the conditions Barefoot and Braced (one clip: Barefoot
-        only), `files` of each clip: derived files, whose bytes are made when they are first asked for. With
+        only), `files` of each clip: derived files, whose bytes are made when they are first read. With
         `file_size` the files are `data-1.bin` and so on, of that many bytes, no two the same. The first `undated`
         sessions have no date.
         """
@@ -262,7 +277,7 @@ class Sandbox:
         )
 
     def latency(self, seconds: float, per_object: float = 0.0) -> None:
-        """Let every answer, the blob store's too, take so long; a query besides so long for each of its objects."""
+        """Delay every response by so many seconds, the blob store's too; a query by so many more for each of its objects."""
 
         def work(service: Service) -> None:
             service.latency, service.per_object = seconds, per_object
@@ -274,21 +289,22 @@ class Sandbox:
         self._call(lambda service: setattr(service.blobs, "lifetime", seconds))
 
     def settle_after(self, looks: int) -> None:
-        """Let uploaded files be Processing for so many looks at their status before they are Complete (0)."""
+        """Let uploaded files be Processing for so many reads of their status before they are Complete (0)."""
         self._call(lambda service: setattr(service, "settle_after", looks))
 
     def fail(self, operation: str | None = None, **fault: Any) -> None:
         """Queue a fault.
 
-        `operation` aims it: the name of an operation or of a field at its top, "query", "mutation", "PUT", "GET",
-        "HEAD", "blob" (the three), "*" (everything). Without one it strikes GraphQL requests, or the kind of
-        request that its effect belongs to.
+        `operation` aims it: the name of a query or mutation of the schema ("createPatient"), the name that a document
+        gives its operation (with a capital letter, or received before), "query", "mutation", "PUT", "GET", "HEAD", "blob"
+        (the three), "*" (everything). Without one it strikes GraphQL requests, or the kind of request that its effect
+        belongs to. ValueError for any other name, and for an effect that such a request cannot have.
 
         Effects: `status` (with `retry_after`, `body`), `drop` (True or "before": the connection is cut and nothing
-        was carried out; "after": it was), `truncate` (the answer, or a PUT's body, is cut after so many bytes, or
+        was carried out; "after": it was), `truncate` (the response, or a PUT's body, is cut after so many bytes, or
         that share of it if a float), `error` (a GraphQL error with status 200), `max_objects` (502 to every
         query that returns more objects), `corrupt` (one bit flipped, in a GET's bytes, or in a PUT's on their
-        way), `late_failure` (a PUT that is answered 200 and whose file then turns Failed), `expire` (the URL has
+        way), `late_failure` (a PUT that succeeds and whose file then turns Failed), `expire` (the URL has
         expired), `fail_job` (True or a text: the job fails), `redirect` (to that URL), `delay` (so many seconds
         more).
 
@@ -298,5 +314,5 @@ class Sandbox:
         self._call(lambda service: service.faults.add(operation=operation, **fault))
 
     def clear_faults(self) -> None:
-        """Forget every fault that waits."""
+        """Remove every fault that waits."""
         self._call(lambda service: service.faults.clear())

@@ -7,20 +7,20 @@ import json
 import secrets
 from contextlib import nullcontext
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from graphql import OperationDefinitionNode
 from graphql.language import OperationType
 
-from . import gait
+from . import gait, recordings
 from .blobs import Blobs
 from .execute import Context, Refused, attach, execute
 from .faults import Fault, Faults
 from .jobs import Jobs
 from .log import Requests
 from .mutations import MUTATIONS
+from .private import create_private
 from .resolvers import FIELDS, LEAVES
 from .rows import COMPLETE, FAILED, PROCESSING, Configuration, Project, Row
 from .schema import Document, Documents, load_schema
@@ -36,13 +36,14 @@ class Service:
         self.folder = folder
         self.store = Store(folder / "sandbox.sqlite3", seed)
         secret_file = folder / "url-signing-secret"
-        if not secret_file.exists():
-            secret_file.write_text(secrets.token_hex(32))
+        create_private(secret_file, secrets.token_hex(32))
         self.blobs = Blobs(folder / "blobs", bytes.fromhex(secret_file.read_text()), self.store, make_content)
         self.jobs = Jobs(self)
-        self.faults = Faults()
-        self.requests = Requests()
         self.documents = _documents()
+        schema = self.documents.schema
+        roots = [root for root in (schema.query_type, schema.mutation_type) if root is not None]
+        self.faults = Faults(name for root in roots for name in root.fields)
+        self.requests = Requests()
         self.latency = 0.0
         self.per_object = 0.0
         self.settle_after = 0
@@ -62,8 +63,8 @@ class Service:
             raise Refused(f"No project with the id or name {id_or_name!r}.")
         return found
 
-    def forget(self, row: Row) -> None:
-        self.blobs.forget(self.store.forget(row))
+    def delete(self, row: Row) -> None:
+        self.blobs.delete(self.store.delete(row))
 
     def arrived(self, row: Any, *, fails: bool = False) -> None:
         """The bytes of a row are in the store: decide what its status is now, and what it becomes."""
@@ -75,7 +76,7 @@ class Service:
             self.store.change(row, upload_status=outcome, settle=0, settles_to=None)
 
     def settle(self, row: Any) -> str:
-        """One look at a status that is not settled yet."""
+        """A read of a status that is not settled yet."""
         if row.settle > 0:
             self.store.change(row, settle=row.settle - 1)
         else:
@@ -104,7 +105,7 @@ class Service:
             template_data=json.dumps(template) if template else None,
             **values,
         )
-        settings = {"canProcessGCDFiles": False}
+        settings = {"featureFlags": {"canProcessGCDFiles": False}}
         configuration = self.store.make(
             Configuration, project=project.id, name="Default", data=json.dumps(settings)
         )
@@ -118,7 +119,7 @@ class Service:
     def execute(
         self, document: Document, operation: OperationDefinitionNode, raw: dict[str, Any]
     ) -> tuple[int, dict[str, Any], int]:
-        """Carry out one operation; returns HTTP status, answer and the number of objects in it."""
+        """Carry out one operation; returns HTTP status, response and the number of objects in it."""
         context = Context(self)
         name = operation.name.value if operation.name else None
         mutates = operation.operation is OperationType.MUTATION
@@ -140,8 +141,10 @@ def _documents() -> Documents:
 def make_content(row: Any) -> bytes:
     """The bytes of a row whose content is only a recipe so far."""
     recipe = json.loads(row.stored.partition(":")[2])
-    if "file" in recipe:
-        return files("moveshelf.sandbox").joinpath(f"data/{recipe['file']}").read_bytes()
+    if recipe.get("file") == gait.TABLE:
+        return gait.table_bytes()
+    if recipe.get("packed"):
+        return recordings.packed(recipe)
     size = recipe.get("size")
     if size is not None:
         return hashlib.shake_128(row.id.encode()).digest(int(size))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
+from .private import create_private, restrict
 from .rows import (
     TABLES,
     Clip,
@@ -28,6 +29,7 @@ from .rows import (
     below,
     by_date,
     by_name,
+    columns_of,
     split,
 )
 
@@ -42,6 +44,10 @@ class Store:
         self.rows: dict[str, Any] = {}
         self.projects: list[Any] = []
         self._clock = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        # SQLite gives its two side files the mode of the database
+        for path in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            restrict(path)
+        create_private(file, "")
         # WAL with synchronous=NORMAL loses nothing when the process is killed; a mutation costs no disk flush
         self._db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
         try:
@@ -62,7 +68,7 @@ class Store:
                 f"{VERSION}): use another folder"
             )
         for table in TABLES:
-            columns = ", ".join(f'"{name}"' for name in table.COLUMNS)
+            columns = ", ".join(f'"{name}"' for name in columns_of(table))
             self._db.execute(
                 f'CREATE TABLE IF NOT EXISTS "{table.TYPE}" (id TEXT PRIMARY KEY, seq INTEGER, {columns})'
             )
@@ -120,9 +126,11 @@ class Store:
             by_table.setdefault(type(row), []).append(row)
         with self.write():
             for table, members in by_table.items():
-                marks = ", ".join("?" * (len(table.COLUMNS) + 2))
+                names = _names(table)
+                marks = ", ".join("?" * (names.count(",") + 1))
                 self._db.executemany(
-                    f'INSERT INTO "{table.TYPE}" VALUES ({marks})', [row.record() for row in members]
+                    f'INSERT INTO "{table.TYPE}" ({names}) VALUES ({marks})',
+                    [row.record() for row in members],
                 )
         touched = [order for row in rows for order in self._link(row)]
         if ordered:
@@ -146,22 +154,22 @@ class Store:
             for siblings, key in self._link(row):
                 siblings.sort(key=key)
 
-    def forget(self, row: Row) -> list[Row]:
-        """Delete a row and all that is below it; returns every row that went."""
-        gone = list({member.id: member for member in below(row)}.values())
+    def delete(self, row: Row) -> list[Row]:
+        """Delete a row and all that is below it; returns every row that was deleted."""
+        deleted = list({member.id: member for member in below(row)}.values())
         with self.write():
-            for member in gone:
+            for member in deleted:
                 self._db.execute(f'DELETE FROM "{member.TYPE}" WHERE id = ?', (member.id,))
-        for member in gone:
+        for member in deleted:
             self._unlink(member)
-        for member in gone:  # last: a member finds its siblings through its parent
+        for member in deleted:  # last: a member finds its siblings through its parent
             self.rows.pop(member.id, None)
-        return gone
+        return deleted
 
     # --- finding
 
     def node(self, id: str | None) -> Any:
-        """The row of an id that `node(id:)` may answer with, or None."""
+        """The row of an id that `node(id:)` may return, or None."""
         row = self.rows.get(id) if id else None
         return row if row is not None and row.IS_NODE else None
 
@@ -190,9 +198,11 @@ class Store:
     def _load(self) -> None:
         touched: dict[int, Any] = {}
         for table in TABLES:
-            width = table.COLUMNS
-            for id, seq, *values in self._db.execute(f'SELECT * FROM "{table.TYPE}" ORDER BY seq'):
-                row = table(id, seq, **dict(zip(width, values, strict=True)))
+            columns = columns_of(table)
+            for id, seq, *values in self._db.execute(
+                f'SELECT {_names(table)} FROM "{table.TYPE}" ORDER BY seq'
+            ):
+                row = table(id, seq, **dict(zip(columns, values, strict=True)))
                 touched.update({id_of(siblings): (siblings, key) for siblings, key in self._link(row)})
         for siblings, key in touched.values():
             siblings.sort(key=key)
@@ -211,14 +221,14 @@ class Store:
         elif isinstance(row, Clip):
             yield get(row.project).clips, by_creation
             for parent in (row.session, row.norm):
-                if parent in self.rows:
+                if parent is not None and parent in self.rows:
                     yield get(parent).clips, by_creation
         elif isinstance(row, (DataFile, Comment)):
             clip = get(row.clip)
             yield (clip.files if isinstance(row, DataFile) else clip.comments), by_creation
         elif isinstance(row, Report):
             for parent in (row.subject, row.session):
-                if parent in self.rows:
+                if parent is not None and parent in self.rows:
                     yield get(parent).reports, by_creation
         elif isinstance(row, (Norm, Dataset, Configuration)):
             project = get(row.project)
@@ -237,6 +247,11 @@ class Store:
             # rows compare by identity; a parent that went first may have taken its lists along
             if row in siblings:
                 siblings.remove(row)
+
+
+def _names(table: type[Row]) -> str:
+    """The columns of a table by their names: a folder of another version may hold them in another order."""
+    return ", ".join(f'"{name}"' for name in ("id", "seq", *columns_of(table)))
 
 
 def by_creation(row: Any) -> int:

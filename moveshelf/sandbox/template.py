@@ -8,19 +8,24 @@ SIDES = ["Left", "Right", "Both"]
 
 
 def project_template() -> dict[str, Any]:
-    """Headings, plain fields, selects, a multiselect, and fields with a left and a right value."""
+    """Headings, plain fields, selects, a multiselect, fields with a left and a right value, and a list of objects.
+
+    The fields of the tab "Vicon" and `ehr-id`, `subject-date-of-birth`, `subject-diagnosis`, `subject-diagnosis-laterality`,
+    `subject-sex` and those of an intervention have the keys of real projects; the others stand for what a lab adds.
+    """
     return {
         "template": {
             "heading-general": {"label": "General", "type": "title"},
             "ehr-id": {"label": "EHR ID", "type": "text"},
             "subject-sex": {"label": "Sex", "type": "select", "options": ["Male", "Female", "Other"]},
-            "subject-birth-date": {"label": "Date of birth", "type": "date"},
+            "subject-date-of-birth": {"label": "Date of birth", "type": "date"},
             "heading-clinical": {"label": "Clinical", "type": "title"},
             "subject-diagnosis": {
                 "label": "Diagnosis",
                 "type": "select",
                 "options": ["Cerebral palsy", "Clubfoot", "Stroke", "Typically developing"],
             },
+            "subject-diagnosis-laterality": {"label": "Laterality", "type": "select", "options": SIDES},
             "subject-gmfcs": {
                 "label": "GMFCS level",
                 "type": "select",
@@ -39,9 +44,21 @@ def project_template() -> dict[str, Any]:
             {
                 "name": "Interventions",
                 "template": {
-                    "intervention-date": {"label": "Date", "type": "date"},
-                    "intervention-name": {"label": "Intervention", "type": "text"},
-                    "intervention-side": {"label": "Side", "type": "select", "options": SIDES},
+                    "date": {"label": "Date", "type": "date"},
+                    "site": {"label": "Site", "type": "text"},
+                    "surgeon": {"label": "Surgeon", "type": "text"},
+                    # (a): how a real template writes a list of objects is not known
+                    "procedures": {
+                        "label": "Procedures",
+                        "type": "list",
+                        "template": {
+                            "side": {"label": "Side", "type": "select", "options": SIDES},
+                            "procedure": {"label": "Procedure", "type": "text"},
+                            "location": {"label": "Location", "type": "text"},
+                            "location-modifier": {"label": "Location modifier", "type": "text"},
+                            "procedure-modifier": {"label": "Procedure modifier", "type": "text"},
+                        },
+                    },
                 },
             }
         ],
@@ -75,6 +92,14 @@ def project_template() -> dict[str, Any]:
                         "hasContext": True,
                     },
                     "session-report-due": {"label": "Report due", "type": "date"},
+                },
+            },
+            {
+                "name": "Vicon",
+                "template": {
+                    "vicon-height": {"label": "Height (cm)", "type": "number"},
+                    "vicon-weight": {"label": "Weight (kg)", "type": "number"},
+                    "vicon-leg-length": {"label": "Leg length (mm)", "type": "number", "hasContext": True},
                 },
             },
         ],

@@ -73,6 +73,8 @@ def _judge(values: dict[str, Any], fields: Fields | None) -> list[str]:
 
 
 def _judge_value(value: Any, field: dict[str, Any]) -> list[str]:
+    if field.get("type") == "list":
+        return _judge_list(value, field.get("template", {}))
     if isinstance(value, list) and value and all(isinstance(v, dict) and "context" in v for v in value):
         if not field.get("hasContext"):
             return ["takes no left or right value."]
@@ -93,6 +95,14 @@ def _judge_value(value: Any, field: dict[str, Any]) -> list[str]:
             return ["takes one value, not a list."]
         return [text for item in value for text in _judge_one(item, field)]
     return _judge_one(value, field)
+
+
+def _judge_list(value: Any, fields: Fields) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        return [] if value is None else ["takes a list of objects."]
+    return [
+        f"entry {number}: {text}" for number, entry in enumerate(value, 1) for text in _judge(entry, fields)
+    ]
 
 
 def _judge_one(value: Any, field: dict[str, Any]) -> list[str]:

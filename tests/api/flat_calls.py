@@ -394,7 +394,7 @@ def newer_writes(ids: dict[str, str]) -> list[dict[str, Any]]:
     subject, session = ids["subject4"], ids["session4.0"]
     good = json.dumps({"subject-sex": "Female", "subject-notes": "neü", "subject-gmfcs": {"value": "II"}})
     bad = json.dumps({"subject-sex": "Unknown", "nonsense": "x"})
-    interventions = json.dumps({"interventions": [{"id": 1, "intervention-name": "Cast"}]})
+    interventions = json.dumps({"interventions": [{"id": 1, "site": "Cast"}]})
     found = [
         call("createSession", demo, "/P-004/2024-05-31 check/", subject, "2024-05-31"),
         call("createSession", demo, "/P-004/other/", subject, session_date="31-05-2024"),

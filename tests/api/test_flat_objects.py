@@ -253,14 +253,14 @@ class TestOverriding:
                 self._auth_token = BearerTokenAuth(demo.api_key)
 
         with Own() as api:
-            assert len(api.getUserProjects()) == 2
+            assert len(api.getUserProjects()) == 3
 
     def test_another_address_and_key(self, demo: Sandbox, sandbox: Sandbox) -> None:
         with (
             MoveshelfApi(demo.key_file, demo.api_url) as api,
             MoveshelfApi(sandbox.key_file, sandbox.api_url) as other,
         ):
-            assert len(api.getUserProjects()) == 2
+            assert len(api.getUserProjects()) == 3
             api.api_url, api._auth_token = sandbox.api_url, other._auth_token
             assert len(api.getUserProjects()) == 1
 

@@ -49,10 +49,10 @@ def test_what_a_project_has_of_small_values(project: Project) -> None:
     assert "heading-general" not in template.subject_fields
     assert "heading-session" not in template.session_fields
     assert template.session_fields["session-height"].type == "number"
-    assert "intervention-name" not in template.session_fields
+    assert "procedures" not in template.session_fields
     configuration = project.configuration
     assert isinstance(configuration, Configuration)
-    assert configuration.data == {"canProcessGCDFiles": False}
+    assert configuration.data == {"featureFlags": {"canProcessGCDFiles": False}}
 
 
 def test_a_project_without_template_or_configuration(ms: Moveshelf) -> None:
@@ -79,23 +79,24 @@ def test_metadata_of_a_subject(project: Project) -> None:
     assert subject.metadata == {
         "ehr-id": "4237",
         "subject-sex": "Female",
-        "subject-birth-date": "2009-02-04",
+        "subject-date-of-birth": "2009-02-04",
         "subject-diagnosis": "Clubfoot",
+        "subject-diagnosis-laterality": "Both",
         "subject-leg-length": {"left": "651", "right": "650"},
         "subject-gmfcs": "II",
         "subject-aids": ["Ankle-foot orthosis", "Insole"],
     }
     subject.metadata["ehr-id"] = "changed"
     assert subject.metadata["ehr-id"] == "4237"
-    assert [one["intervention-name"] for one in subject.interventions] == [
-        "Hamstring lengthening",
-        "Gastrocnemius recession",
+    assert [[p["procedure"] for p in one["procedures"]] for one in subject.interventions] == [
+        ["Lengthening", "Recession"],
+        ["Injection"],
     ]
-    subject.interventions[0]["intervention-side"]["value"] = "changed"
-    assert subject.interventions[0]["intervention-side"] == {"value": "Both"}
+    subject.interventions[0]["procedures"][0]["side"] = "changed"
+    assert subject.interventions[0]["procedures"][0]["side"] == "Both"
     assert subject.record is not None
     assert subject.record["subject-diagnosis"] == {"value": "Clubfoot"}
-    assert project.subjects["P-007"].metadata["subject-birth-date"] == "0007-01-12"
+    assert project.subjects["P-007"].metadata["subject-date-of-birth"] == "0007-01-12"
     assert project.subjects["P-002"].interventions == []
 
 
@@ -152,7 +153,8 @@ def test_a_file(project: Project) -> None:
     clip = project.subjects["P-001"].sessions[0].clips[0]
     file = clip.files["event.json"]
     assert file.name == "event.json"
-    assert file.data_type is DataType.DATA
+    assert file.data_type is DataType.EVENT
+    assert clip.files["angles.json"].data_type is DataType.DATA
     assert file.upload_status is UploadStatus.COMPLETE
     assert file.clip is clip
 

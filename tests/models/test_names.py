@@ -22,7 +22,8 @@ def test_near_misses_of_every_kind(
         many.subjects["S-14"]
     assert str(caught.value) == "no subject 'S-14' in lab/many; did you mean 'S-014'?"
     with pytest.raises(
-        moveshelf.NotFoundError, match=r"no project 'lab/dem' in this account; did you mean 'lab/demo'\?"
+        moveshelf.NotFoundError,
+        match=r"no project 'lab/dem' in this account; did you mean 'lab/demo' or 'lab/study'\?",
     ):
         reader.projects["lab/dem"]
     session = project.subjects[0].sessions[0]

@@ -229,7 +229,7 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
             "subject-sex": "Male",
             "subject-notes": "",
             "subject-leg-length": {"left": 700, "right": ""},
-            "subject-birth-date": date(2014, 5, 6),
+            "subject-date-of-birth": date(2014, 5, 6),
         }
     )
     with ms.budget(2):
@@ -247,7 +247,7 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
             "subject-sex": "Male",
             "subject-notes": "new",
             "subject-leg-length": {"left": "700", "right": "702"},
-            "subject-birth-date": "2014-05-06",
+            "subject-date-of-birth": "2014-05-06",
             "subject-aids": ["Insole", "Crutches"],
         }
         assert subject.record is not None
@@ -284,7 +284,7 @@ def test_nothing_to_change_is_not_written(
 def test_what_the_validator_refuses_is_not_written(ms: Moveshelf, subject: Subject, session: Session) -> None:
     with pytest.raises(ValidationError) as caught:
         subject.update_metadata(
-            {"colour": "red", "subject-sex": "Unknown"}, interventions=[{"intervention-date": "never"}]
+            {"colour": "red", "subject-sex": "Unknown"}, interventions=[{"date": "never"}]
         )
     assert len(caught.value.errors) == 3
     for error in caught.value.errors:
@@ -302,14 +302,14 @@ def test_what_the_validator_refuses_is_not_written(ms: Moveshelf, subject: Subje
 
 
 def test_interventions_stay_unless_given(ms: Moveshelf, subject: Subject) -> None:
-    one = [{"id": 1, "intervention-name": "Tendon transfer"}]
+    one = [{"id": 1, "site": "Tendon transfer"}]
     subject.update_metadata({}, interventions=one)
     assert subject.interventions == one
     subject.update_metadata({"subject-sex": "Male"}, overwrite=True)
     with ms.no_fetch():
         assert subject.interventions == one
         assert subject.metadata == {"subject-sex": "Male"}
-    two = [*subject.interventions, {"id": 2, "intervention-name": "Osteotomy"}]
+    two = [*subject.interventions, {"id": 2, "site": "Osteotomy"}]
     subject.update_metadata({"interventions": two})
     assert subject.refresh().interventions == two
     subject.update_metadata({}, interventions=[])

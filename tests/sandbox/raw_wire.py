@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from moveshelf.sandbox import Sandbox
 
 
 @dataclass
-class Answer:
+class HttpResponse:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -31,16 +33,26 @@ def http_request(
     body: Any = None,
     headers: dict[str, str] | None = None,
     chunked: bool = False,
-) -> Answer:
+) -> HttpResponse:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, target, body, headers or {}, encode_chunked=chunked)
         response = connection.getresponse()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return HttpResponse(
+            response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        )
     finally:
         connection.close()
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait for what another thread does; the limit only ends a test that hangs."""
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "it never happened"
+        time.sleep(0.005)
 
 
 def crc32c(data: bytes) -> str:
@@ -48,12 +60,14 @@ def crc32c(data: bytes) -> str:
 
 
 class Wire:
-    """Questions to one sandbox."""
+    """Queries and commands to one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
-    def post(self, query: str, variables: Any = None, *, token: str | None = None, **extra: Any) -> Answer:
+    def post(
+        self, query: str, variables: Any = None, *, token: str | None = None, **extra: Any
+    ) -> HttpResponse:
         token = self.sandbox.api_key if token is None else token
         headers = {"Content-Type": "application/json"}
         if token:
@@ -62,16 +76,16 @@ class Wire:
         return http_request(self.sandbox.api_url, "POST", body, headers)
 
     def __call__(self, query: str, **variables: Any) -> Any:
-        answer = self.post(query, variables)
-        assert answer.status == 200, answer.body
-        assert "errors" not in answer.json, answer.json["errors"]
-        return answer.json["data"]
+        response = self.post(query, variables)
+        assert response.status == 200, response.body
+        assert "errors" not in response.json, response.json["errors"]
+        return response.json["data"]
 
     def errors(self, query: str, **variables: Any) -> list[str]:
-        """The messages of a question that is answered with errors."""
+        """The messages of a query that fails."""
         return [error["message"] for error in self.post(query, variables).json["errors"]]
 
-    # --- short ways to things
+    # --- short ways to objects
 
     def project(self, name: str = "lab/practice") -> str:
         return {p["name"]: p["id"] for p in self("{viewer{projects{id name}}}")["viewer"]["projects"]}[name]
@@ -104,7 +118,7 @@ class Wire:
         return created[0]["mocapClip"]["id"]
 
     def create_file(
-        self, clip: str, data: bytes, name: str = "walk.c3d", kind: str | None = "motion"
+        self, clip: str, data: bytes, name: str | None = "walk.c3d", kind: str | None = "motion"
     ) -> tuple[str, str]:
         """Announce a file; returns the URL to put it to, and its id."""
         query = """mutation($i: CreateAdditionalDataInput) {

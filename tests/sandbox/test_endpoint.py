@@ -5,9 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
+from raw_wire import Wire
+
+from moveshelf.sandbox import Sandbox
+from moveshelf.sandbox.schema import MAX_DEPTH, MAX_NESTING
 
 
-def test_a_project_to_practise_in_is_there(wire: Any) -> None:
+def test_a_project_to_practise_in_exists(wire: Any) -> None:
     assert wire("{viewer{projects{name canEdit}}}") == {
         "viewer": {"projects": [{"name": "lab/practice", "canEdit": True}]}
     }
@@ -15,11 +20,102 @@ def test_a_project_to_practise_in_is_there(wire: Any) -> None:
 
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
 def test_no_token_or_a_wrong_one_is_refused(wire: Any, token: str) -> None:
-    answer = wire.post("{viewer{projects{id}}}", token=token)
-    assert answer.status == 401
-    assert answer.json["errors"][0]["message"]
-    assert "data" not in answer.json
-    assert answer.headers["x-request-id"]
+    response = wire.post("{viewer{projects{id}}}", token=token)
+    assert response.status == 401
+    assert response.json["errors"][0]["message"]
+    assert "data" not in response.json
+    assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64])
+def test_bodies_without_the_key_are_neither_parsed_nor_kept(
+    wire: Any, get: Any, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    parsed: list[Any] = []
+    monkeypatch.setattr("moveshelf.sandbox.endpoint.loads", parsed.append)
+    monkeypatch.setattr("moveshelf.sandbox.control.loads", parsed.append)
+    secret = "a patient's name"
+    body = json.dumps({"query": "query Q{viewer{projects{id}}}", "variables": {"x": secret}})
+    for url in (wire.sandbox.api_url, wire.sandbox.api_url.replace("/graphql", "/_sandbox")):
+        assert get(url, "POST", body, {"Authorization": f"Bearer {token}"}).status == 401
+    assert parsed == []
+    (record,) = wire.sandbox.requests
+    assert (record.operation, record.fields, record.query, record.variables) == (None, (), None, {})
+    assert (record.status, record.bytes_in) == (401, 0)
+    assert secret not in json.dumps(record.as_dict())
+
+
+def test_a_fault_aimed_at_an_operation_waits_for_one_with_the_key(wire: Any) -> None:
+    wire.sandbox.fail("viewer", status=503)
+    query = "{viewer{projects{id}}}"
+    assert [wire.post(query, token=token).status for token in ("", None, None)] == [401, 503, 200]
+
+
+SELF = "query($id: ID!){node(id: $id){...A}} fragment A on Project{patientsList{...B}} fragment B on Patient{project{...A}}"
+
+
+def levels(count: int) -> str:
+    """A query of so many levels of fields."""
+    names = ["viewer", "projects", *["patientsList", "project"] * count][: count - 1]
+    return "{" + "".join(f"{name}{{" for name in names) + "id" + "}" * count
+
+
+def test_the_depth_of_a_query_is_bounded(wire: Any) -> None:
+    assert wire.post(levels(MAX_DEPTH)).status == 200
+    response = wire.post(levels(MAX_DEPTH + 1))
+    assert response.status == 400
+    (message,) = [error["message"] for error in response.json["errors"]]
+    assert "too deep" in message
+    assert f"{MAX_DEPTH + 1} levels" in message
+
+
+def test_fragments_count_where_they_are_spread(wire: Any) -> None:
+    parts = [f"fragment F{n} on Patient{{project{{patientsList{{...F{n + 1}}}}}}}" for n in range(40)]
+    text = "{viewer{projects{patientsList{...F0}}}} " + " ".join(parts) + " fragment F40 on Patient{id}"
+    response = wire.post(text)
+    assert response.status == 400
+    assert "84 levels" in response.json["errors"][0]["message"]
+    shorter = text.replace("...F0}", "id}", 1)  # what is spread nowhere counts too
+    assert "81 levels" in wire.post(shorter).json["errors"][0]["message"]
+
+
+def test_fragments_in_a_circle_are_refused(wire: Any) -> None:
+    response = wire.post(SELF, {"id": wire.project()})
+    assert response.status == 400
+    assert "A > B > A" in response.json["errors"][0]["message"]
+    assert wire.post(SELF.replace("project{...A}", "project{id}"), {"id": wire.project()}).status == 200
+
+
+def test_the_introspection_of_tools_is_not_too_deep(wire: Any) -> None:
+    found = wire(get_introspection_query())["__schema"]
+    assert {kind["name"] for kind in found["types"]} >= {"Project", "MocapClip"}
+
+
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+def test_values_nested_without_end_are_refused(wire: Any, get: Any, depth: int) -> None:
+    headers = {"Authorization": f"Bearer {wire.sandbox.api_key}"}
+    query = "query($f: BaseFilterInput){viewer{projects{patients(metadataFilters: $f){id}}}}"
+    nested = '{"logic":"AND","filters":[' * depth + "]}" * depth
+    response = get(
+        wire.sandbox.api_url,
+        "POST",
+        f'{{"query": {json.dumps(query)}, "variables": {{"f": {nested}}}}}',
+        headers,
+    )
+    assert response.status == 400
+    assert "too deep" in response.json["errors"][0]["message"]
+    inline = "{logic: AND, filters: [" * depth + "]}" * depth
+    response = wire.post(f"{{viewer{{projects{{patients(metadataFilters: {inline}){{id}}}}}}}}")
+    assert response.status == 400 or "errors" in response.json
+    assert wire.project()  # and it serves on
+
+
+def test_groups_of_filters_may_be_nested(wire: Any) -> None:
+    query = "query($f: BaseFilterInput){viewer{projects{patients(metadataFilters: $f){id}}}}"
+    rule: Any = {"key": "a", "operator": "EQ", "value": "b"}
+    for _ in range(MAX_NESTING // 2 - 1):
+        rule = {"logic": "AND", "filters": [rule]}
+    assert wire(query, f=rule) == {"viewer": {"projects": [{"patients": []}]}}
 
 
 @pytest.mark.parametrize(
@@ -45,10 +141,10 @@ def test_no_token_or_a_wrong_one_is_refused(wire: Any, token: str) -> None:
     ],
 )
 def test_what_does_not_validate_is_a_bad_request(wire: Any, query: str, variables: dict[str, Any]) -> None:
-    answer = wire.post(query, variables)
-    assert answer.status == 400
-    assert answer.json["errors"][0]["message"]
-    assert "data" not in answer.json
+    response = wire.post(query, variables)
+    assert response.status == 400
+    assert response.json["errors"][0]["message"]
+    assert "data" not in response.json
 
 
 @pytest.mark.parametrize(
@@ -56,9 +152,9 @@ def test_what_does_not_validate_is_a_bad_request(wire: Any, query: str, variable
 )
 def test_a_body_that_is_no_request_is_a_bad_request(wire: Any, get: Any, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {wire.sandbox.api_key}"}
-    answer = get(wire.sandbox.api_url, "POST", body, headers)
-    assert answer.status == 400
-    assert answer.json["errors"]
+    response = get(wire.sandbox.api_url, "POST", body, headers)
+    assert response.status == 400
+    assert response.json["errors"]
 
 
 def test_nulls_for_absent_variables_and_unknown_ones_are_taken(wire: Any) -> None:
@@ -123,13 +219,13 @@ def test_an_error_names_its_place_and_leaves_the_rest(wire: Any) -> None:
         good: node(id: $id) { id }
         bad: node(id: $id) { ... on Project { name recentSessions(limit: -1) { id } } }
     }"""
-    answer = wire.post(query, {"id": wire.project()})
-    assert answer.status == 200
-    assert answer.json["data"] == {
+    response = wire.post(query, {"id": wire.project()})
+    assert response.status == 200
+    assert response.json["data"] == {
         "good": {"id": wire.project()},
         "bad": {"name": "lab/practice", "recentSessions": None},
     }
-    (error,) = answer.json["errors"]
+    (error,) = response.json["errors"]
     assert error["path"] == ["bad", "recentSessions"]
     assert error["locations"] == [{"line": 3, "column": 52}]
 
@@ -198,3 +294,13 @@ def test_latency(wire: Any, get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wire.sandbox.latency(0)
     wire("{viewer{projects{name}}}")
     assert slept == [0.5]
+    slept.clear()
+    with Sandbox(latency=0.5, per_object=0.25) as slow:
+        Wire(slow)("{viewer{projects{name}}}")
+        assert slept == [0.25, 0.25 + 0.25]
+
+
+@pytest.mark.parametrize("wrong", [{"latency": -1}, {"per_object": -0.1}])
+def test_no_response_comes_before_its_request(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        Sandbox(**wrong)

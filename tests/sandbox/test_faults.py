@@ -17,19 +17,19 @@ def uri(wire: Any) -> str:
 
 def test_a_status_a_number_of_times(wire: Any) -> None:
     wire.sandbox.fail(status=503, times=2, retry_after=7)
-    answers = [wire.post(VIEWER) for _ in range(3)]
-    assert [answer.status for answer in answers] == [503, 503, 200]
-    assert answers[0].headers["retry-after"] == "7"
+    responses = [wire.post(VIEWER) for _ in range(3)]
+    assert [response.status for response in responses] == [503, 503, 200]
+    assert responses[0].headers["retry-after"] == "7"
     assert [record.status for record in wire.sandbox.requests] == [503, 503, 200]
     assert wire.sandbox.requests[0].fault
 
 
-def test_a_proxy_answers_502_without_json(wire: Any) -> None:
+def test_a_proxy_responds_502_without_json(wire: Any) -> None:
     wire.sandbox.fail(status=502)
-    answer = wire.post(VIEWER)
-    assert answer.headers["content-type"].startswith("text/html")
+    response = wire.post(VIEWER)
+    assert response.headers["content-type"].startswith("text/html")
     with pytest.raises(ValueError):
-        json.loads(answer.body)
+        json.loads(response.body)
 
 
 def test_faults_are_queued(wire: Any) -> None:
@@ -37,8 +37,8 @@ def test_faults_are_queued(wire: Any) -> None:
     wire.sandbox.fail(status=429)
     wire.sandbox.fail(error="over quota")
     assert [wire.post(VIEWER).status for _ in range(2)] == [500, 429]
-    answer = wire.post(VIEWER)
-    assert (answer.status, answer.json["errors"][0]["message"]) == (200, "over quota")
+    response = wire.post(VIEWER)
+    assert (response.status, response.json["errors"][0]["message"]) == (200, "over quota")
     assert wire.post(VIEWER).json["data"]["viewer"]
 
 
@@ -67,7 +67,7 @@ def test_a_dropped_connection(wire: Any) -> None:
 
 
 @pytest.mark.parametrize("cut", [5, 0.5])
-def test_a_truncated_answer(wire: Any, cut: Any) -> None:
+def test_a_truncated_response(wire: Any, cut: Any) -> None:
     wire.sandbox.fail(truncate=cut)
     with pytest.raises(http.client.IncompleteRead):
         wire.post(VIEWER)
@@ -80,8 +80,8 @@ def test_too_many_objects(wire: Any) -> None:
     query = "query($id: ID!){node(id: $id){id ... on Project{patientsList{id sessions{id}}}}}"
     wire.sandbox.fail(max_objects=20)
     for _ in range(3):
-        answer = wire.post(query, {"id": id})
-        assert answer.status == 502
+        response = wire.post(query, {"id": id})
+        assert response.status == 502
     assert wire.sandbox.requests[-1].objects == 21
     assert wire(query.replace("sessions{id}", "name"), id=id)
     wire.sandbox.clear_faults()
@@ -92,8 +92,8 @@ def test_too_many_objects(wire: Any) -> None:
 
 def test_a_redirect(wire: Any) -> None:
     wire.sandbox.fail(redirect="http://127.0.0.1:9/elsewhere")
-    answer = wire.post(VIEWER)
-    assert (answer.status, answer.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
+    response = wire.post(VIEWER)
+    assert (response.status, response.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
 
 
 def test_a_body_of_any_kind(wire: Any) -> None:
@@ -112,13 +112,55 @@ def test_a_rate_is_drawn_with_a_seed(wire: Any) -> None:
     assert 4 < first.count(503) < 25
 
 
-def test_a_fault_without_effect_is_a_mistake(wire: Any) -> None:
+def test_a_fault_without_effect_is_refused(wire: Any) -> None:
     with pytest.raises(ValueError):
         wire.sandbox.fail()
     with pytest.raises(ValueError):
         wire.sandbox.fail(drop="sideways")
     with pytest.raises(TypeError):
         wire.sandbox.fail(nonsense=1)
+
+
+@pytest.mark.parametrize("name", ["creatPatient", "put", "blobs", "queries", ""])
+def test_an_unknown_operation_is_refused_when_it_is_set(wire: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"no operation '{name}'") as caught:
+        wire.sandbox.fail(name, status=500)
+    if name == "creatPatient":
+        assert "did you mean 'createPatient'" in str(caught.value)
+    assert wire.post(VIEWER).status == 200
+
+
+def test_names_of_documents_are_known_by_their_capital_or_once_received(wire: Any) -> None:
+    text = "query getThem {viewer{projects{id}}}"
+    with pytest.raises(ValueError):
+        wire.sandbox.fail("getThem", status=500)
+    assert wire.post(text).status == 200
+    wire.sandbox.fail("getThem", status=500)
+    wire.sandbox.fail("Unheard", status=501)
+    assert [wire.post(query).status for query in (text, VIEWER, "query Unheard {__typename}")] == [
+        500,
+        200,
+        501,
+    ]
+    for name in ("node", "deleteClip", "query", "mutation", "HEAD", "blob", "*"):
+        wire.sandbox.fail(name, status=500)
+
+
+@pytest.mark.parametrize(
+    ("operation", "effect"),
+    [
+        ("createPatient", {"corrupt": True}),
+        ("HEAD", {"corrupt": True}),
+        ("GET", {"late_failure": True}),
+        ("query", {"expire": True}),
+        ("PUT", {"error": "no"}),
+        ("blob", {"max_objects": 3}),
+        ("query", {"fail_job": True}),
+    ],
+)
+def test_an_effect_that_its_request_cannot_have_is_refused(wire: Any, operation: str, effect: Any) -> None:
+    with pytest.raises(ValueError, match="has no effect on"):
+        wire.sandbox.fail(operation, **effect)
 
 
 # --- the store's

@@ -7,7 +7,7 @@ import pytest
 from raw_wire import crc32c
 
 
-def test_the_shape_that_was_asked_for(wire: Any) -> None:
+def test_the_shape_of_the_arguments(wire: Any) -> None:
     assert wire.sandbox.generate(subjects=4, sessions=3, clips=5, files=6) == "lab/generated-1"
     assert wire.sandbox.generate(1, 1, 1, 1) == "lab/generated-2"
     assert wire.sandbox.generate(1, name="lab/mine") == "lab/mine"
@@ -43,12 +43,12 @@ def test_its_files_can_be_read(wire: Any, get: Any) -> None:
     seen = set()
     for edge in edges:
         for file in edge["node"]["additionalData"]:
-            answer = get(file["originalDataDownloadUri"])
-            crc = answer.headers["x-goog-hash"].split(",")[0].removeprefix("crc32c=")
-            assert crc == crc32c(answer.body)
-            assert json.loads(answer.body)
-            assert get(file["originalDataDownloadUri"]).body == answer.body
-            seen.add(answer.body)
+            response = get(file["originalDataDownloadUri"])
+            crc = response.headers["x-goog-hash"].split(",")[0].removeprefix("crc32c=")
+            assert crc == crc32c(response.body)
+            assert json.loads(response.body)
+            assert get(file["originalDataDownloadUri"]).body == response.body
+            seen.add(response.body)
     assert len(seen) == 12
 
 

@@ -127,12 +127,12 @@ def test_renaming_a_session_moves_its_clips(wire: Any) -> None:
 def test_creating_clips(wire: Any) -> None:
     wire.subject("P-1")
     session = wire.session("/P-1/a/")
-    answers = wire.create_clips(
+    responses = wire.create_clips(
         {"clientId": "one"}, {"clientId": "two", "metadata": {"title": "T", "projectPath": "/P-1/a/Barefoot"}}
     )
-    assert [answer["clientId"] for answer in answers] == ["one", "two"]
-    assert all(answer["uploadUrl"].startswith("http://127.0.0.1:") for answer in answers)
-    first, second = (answer["mocapClip"]["id"] for answer in answers)
+    assert [response["clientId"] for response in responses] == ["one", "two"]
+    assert all(response["uploadUrl"].startswith("http://127.0.0.1:") for response in responses)
+    first, second = (response["mocapClip"]["id"] for response in responses)
     fields = "title uploadStatus projectPath originalFileName originalDataDownloadUri"
     assert wire.node(first, "MocapClip", fields) == {
         "title": "Untitled",
@@ -220,7 +220,10 @@ def test_deleting_takes_what_is_below_and_nothing_else(wire: Any, get: Any, kind
     }
     ids["AdditionalData"] = wire.upload(ids["MocapClip"], b"abc")
     wire("mutation($s: ID!){createAutomaticInteractiveReports(sessionId: $s){ok}}", s=ids["Session"])
-    wire('mutation($c: ID!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=ids["MocapClip"])
+    wire(
+        'mutation($c: String!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}',
+        c=ids["MocapClip"],
+    )
     uri = wire.file(ids["AdditionalData"])["originalDataDownloadUri"]
     wire.subject("P-2")
     sibling = wire.clip("/P-1/b/B/")
@@ -281,13 +284,13 @@ def test_two_mutations_in_one_request_are_carried_out_in_order(wire: Any) -> Non
         b: createSession(projectId: "lab/practice", projectPath: "/P-9/b/") {session {projectPath}}
         c: createSession(projectId: "lab/practice", projectPath: "/P-1/c/") {session {projectPath}}
     }"""
-    answer = wire.post(query).json
-    assert answer["data"] == {
+    response = wire.post(query).json
+    assert response["data"] == {
         "a": {"session": {"projectPath": "/P-1/a/"}},
         "b": None,
         "c": {"session": {"projectPath": "/P-1/c/"}},
     }
-    assert [error["path"] for error in answer["errors"]] == [["b"]]
+    assert [error["path"] for error in response["errors"]] == [["b"]]
 
 
 def job_states(wire: Any, id: str, looks: int) -> list[Any]:
@@ -327,7 +330,7 @@ def test_a_job_fails_without_a_motion_file(wire: Any) -> None:
     assert wire.node(clip, "MocapClip", "additionalData{id}")["additionalData"] == []
 
 
-def test_a_job_fails_when_its_trial_is_gone(wire: Any) -> None:
+def test_a_job_fails_when_its_trial_is_deleted(wire: Any) -> None:
     clip = wire.clip()
     wire.upload(clip, b"c3d")
     id = start_job(wire, [clip])

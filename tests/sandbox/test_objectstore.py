@@ -4,14 +4,19 @@ import base64
 import hashlib
 import http.client
 import socket
+import struct
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_wire import until
+from yarl import URL
 
+from moveshelf.sandbox.blobs import object_key
 from moveshelf.sandbox.objectstore import parse_range
+from moveshelf.sandbox.rows import DataFile
 
 DATA = bytes(range(256)) * 40
 
@@ -25,19 +30,19 @@ def uri(wire: Any) -> str:
 
 
 def test_up_and_down(wire: Any, get: Any, uri: str) -> None:
-    answer = get(uri)
-    assert (answer.status, answer.body) == (200, DATA)
-    assert answer.headers["content-length"] == str(len(DATA))
-    assert answer.headers["accept-ranges"] == "bytes"
+    response = get(uri)
+    assert (response.status, response.body) == (200, DATA)
+    assert response.headers["content-length"] == str(len(DATA))
+    assert response.headers["accept-ranges"] == "bytes"
     md5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
-    crc, _, digest = answer.headers["x-goog-hash"].partition(",")
+    crc, _, digest = response.headers["x-goog-hash"].partition(",")
     assert digest == f"md5={md5}"
     assert crc.startswith("crc32c=")
     assert len(base64.b64decode(crc.removeprefix("crc32c="))) == 4
     head = get(uri, "HEAD")
     assert (head.status, head.body) == (200, b"")
     for name in ("content-length", "x-goog-hash", "etag", "accept-ranges", "last-modified"):
-        assert head.headers[name] == answer.headers[name]
+        assert head.headers[name] == response.headers[name]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -101,6 +106,43 @@ def test_a_body_that_breaks_off_leaves_nothing(wire: Any) -> None:
     assert wire.file(id)["originalDataDownloadUri"] is None
 
 
+LENGTH, CHUNKED = "Content-Length: 100000", "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    ("method", "header", "body"),
+    [
+        ("PUT", LENGTH, b""),
+        ("PUT", LENGTH, b"x" * 1000),
+        ("PUT", CHUNKED, b"10\r\n0123456789abcdef\r\n10\r\nabc"),
+        ("POST", LENGTH, b'{"query"'),
+        ("GET", "Accept: */*", b""),
+    ],
+)
+def test_a_client_that_leaves_is_no_error(
+    wire: Any, caplog: pytest.LogCaptureFixture, reset: bool, method: str, header: str, body: bytes
+) -> None:
+    url, id = wire.create_file(wire.clip(), b"x" * 100_000)
+    if method == "POST":
+        url = wire.sandbox.api_url
+    elif method == "GET":
+        url = wire.file(wire.upload(wire.clip(), bytes(30_000_000)))["originalDataDownloadUri"]
+    parts = urlsplit(url)
+    head = f"{method} {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n{header}\r\nAuthorization: Bearer "
+    wire.sandbox.requests.clear()
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+        connection.sendall(f"{head}{wire.sandbox.api_key}\r\n\r\n".encode() + body)
+        until(lambda: len(wire.sandbox.requests))
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    (record,) = wire.sandbox.requests
+    until(lambda: record.seconds)  # set when its end has come
+    assert wire.file(id)["uploadStatus"] == "Pending"
+    assert [entry.getMessage() for entry in caplog.records] == []
+    assert list((wire.sandbox.path / "blobs" / "incoming").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("header", "start", "stop"),
     [
@@ -114,24 +156,24 @@ def test_a_body_that_breaks_off_leaves_nothing(wire: Any) -> None:
 )
 def test_ranges(get: Any, uri: str, header: str, start: int, stop: int) -> None:
     for method in ("GET", "HEAD"):
-        answer = get(uri, method, headers={"Range": header})
-        assert answer.status == 206
-        assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
-        assert answer.headers["content-length"] == str(stop - start)
-        assert answer.body == (DATA[start:stop] if method == "GET" else b"")
+        response = get(uri, method, headers={"Range": header})
+        assert response.status == 206
+        assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
+        assert response.headers["content-length"] == str(stop - start)
+        assert response.body == (DATA[start:stop] if method == "GET" else b"")
 
 
 @pytest.mark.parametrize("header", ["bytes=5-4", "bytes=a-b", "bytes=-", "lines=1-2", "bytes=0-1,3-4"])
-def test_ranges_that_are_none_answer_the_whole(get: Any, uri: str, header: str) -> None:
-    answer = get(uri, headers={"Range": header})
-    assert (answer.status, answer.body) == (200, DATA)
+def test_invalid_ranges_return_the_whole(get: Any, uri: str, header: str) -> None:
+    response = get(uri, headers={"Range": header})
+    assert (response.status, response.body) == (200, DATA)
 
 
 @pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=99999999-", "bytes=-0"])
 def test_ranges_beyond_the_end(get: Any, uri: str, header: str) -> None:
-    answer = get(uri, headers={"Range": header})
-    assert answer.status == 416
-    assert answer.headers["content-range"] == f"bytes */{len(DATA)}"
+    response = get(uri, headers={"Range": header})
+    assert response.status == 416
+    assert response.headers["content-range"] == f"bytes */{len(DATA)}"
 
 
 @given(st.text("bytes=0123456789-, ", max_size=14), st.integers(0, 50))
@@ -147,11 +189,11 @@ def test_if_range(get: Any, uri: str) -> None:
     first = get(uri)
     for right in (first.headers["etag"], first.headers["last-modified"]):
         assert get(uri, headers={"Range": "bytes=1-2", "If-Range": right}).status == 206
-    answer = get(uri, headers={"Range": "bytes=1-2", "If-Range": '"another"'})
-    assert (answer.status, answer.body) == (200, DATA)
+    response = get(uri, headers={"Range": "bytes=1-2", "If-Range": '"another"'})
+    assert (response.status, response.body) == (200, DATA)
 
 
-def test_a_signature_opens_one_thing_only(wire: Any, get: Any, uri: str) -> None:
+def test_a_signature_opens_one_file_only(wire: Any, get: Any, uri: str) -> None:
     put, id = wire.create_file(wire.clip(), b"x")
     read = wire.file(wire.upload(wire.clip(), b"other"))["originalDataDownloadUri"]
     assert get(uri, "PUT", b"x").status == 403
@@ -165,13 +207,59 @@ def test_a_signature_opens_one_thing_only(wire: Any, get: Any, uri: str) -> None
     assert wire.file(id)["uploadStatus"] == "Pending"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "walk.c3d",
+        "P-001<<<Walk 01>>>angles_normalized.json",
+        "a b+c%20&d?e#f.csv",
+        "Über/ünïcode.json",
+        "日本.txt",
+    ],
+)
+def test_the_path_of_a_url_ends_in_the_name_of_the_file(wire: Any, get: Any, name: str) -> None:
+    url, id = wire.create_file(wire.clip(), DATA, name)
+    assert unquote(urlsplit(url).path) == f"/store/{id}/{name}"
+    assert get(url, "PUT", DATA).status == 200
+    uri = wire.file(id)["originalDataDownloadUri"]
+    assert unquote(urlsplit(uri).path.rpartition("/")[2]) == name
+    assert get(uri).body == DATA
+    # the name belongs to what is signed
+    assert get(uri.replace(f"/store/{id}/", f"/store/{id}/x")).status == 403
+    assert get(f"{uri.split('/store/')[0]}/store/{id}?{uri.partition('?')[2]}").status == 403
+
+
+@pytest.mark.parametrize("name", [None, "", ".", ".."])
+def test_the_path_of_a_url_without_a_name_ends_in_the_id(wire: Any, get: Any, name: str | None) -> None:
+    url, id = wire.create_file(wire.clip(), DATA, name)
+    assert urlsplit(url).path == f"/store/{id}"
+    assert get(url, "PUT", DATA).status == 200
+    assert get(wire.file(id)["originalDataDownloadUri"]).body == DATA
+
+
+def test_the_client_reads_a_file_of_any_name(wire: Any) -> None:
+    names = ["a b+c%20&d?e#f.csv", "100%.csv", "<<<x>>>.json", "Über.json", "a;b,c@d=e.csv", "x\ny.csv"]
+    for name in names:
+        wire.upload(clip := wire.clip("/P-1/s/", name), name.encode(), name)
+        with wire.sandbox.connect() as ms:
+            assert ms.clip(clip).files[0].read_bytes() == name.encode()
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_any_name_makes_a_url_that_leads_back(name: str) -> None:
+    key = object_key(DataFile("id", 1, file_name=name))
+    path = "/".join(quote(part, safe="") for part in key.split("/", 1))
+    assert URL(f"http://h/{path}", encoded=True).raw_path == f"/{path}"
+    assert unquote(path) == key
+
+
 def test_urls_expire(wire: Any, get: Any) -> None:
     id = wire.upload(wire.clip(), b"x")
     wire.sandbox.url_lifetime(-5)
     put, _ = wire.create_file(wire.clip(), b"x")
-    answer = get(wire.file(id)["originalDataDownloadUri"])
-    assert answer.status == 403
-    assert b"ExpiredToken" in answer.body
+    response = get(wire.file(id)["originalDataDownloadUri"])
+    assert response.status == 403
+    assert b"ExpiredToken" in response.body
     assert get(put, "PUT", b"x").status == 403
     wire.sandbox.url_lifetime(60)
     assert get(wire.file(id)["originalDataDownloadUri"]).status == 200
@@ -201,9 +289,9 @@ def test_a_larger_file_streams_both_ways(wire: Any, get: Any) -> None:
     data = hashlib.shake_128(b"large").digest(40 << 20)
     id = wire.upload(wire.clip(), data, "large.mp4", "video")
     uri = wire.file(id)["originalDataDownloadUri"]
-    answer = get(uri)
-    assert answer.body == data
-    assert "md5=" not in answer.headers["x-goog-hash"]
+    response = get(uri)
+    assert response.body == data
+    assert "md5=" not in response.headers["x-goog-hash"]
     md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
     assert get(uri, "HEAD").headers["x-goog-hash"].endswith(f",md5={md5}")
     part = get(uri, headers={"Range": "bytes=1000-5000000"})

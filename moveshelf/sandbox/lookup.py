@@ -1,4 +1,4 @@
-"""What mutations look at before they write: the row that is meant, and whether it may be changed."""
+"""Checks before a mutation writes: the row that is meant, and whether it may be changed."""
 
 from __future__ import annotations
 

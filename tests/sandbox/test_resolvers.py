@@ -56,10 +56,10 @@ def everything(wire: Any) -> dict[str, str]:
     }
 
 
-def test_every_field_of_every_type_answers_in_the_demo(demo_wire: Any) -> None:
-    """Walk the schema from the roots: each field that the schema declares is asked for, and each is somewhere not null."""
+def test_every_field_of_every_type_is_somewhere_in_the_demo(demo_wire: Any) -> None:
+    """Walk the schema from the roots: each declared field is selected, and each is somewhere not null."""
     schema = load_schema()
-    asked: set[str] = set()
+    selected: set[str] = set()
     filled: set[str] = set()
 
     def fields(named: Any, depth: int, path: tuple[str, ...]) -> str:
@@ -71,10 +71,10 @@ def test_every_field_of_every_type_answers_in_the_demo(demo_wire: Any) -> None:
             if isinstance(inner, GraphQLObjectType):
                 if depth and inner.name not in path:
                     parts.append(f"{name} {fields(inner, depth - 1, (*path, inner.name))}")
-                    asked.add(f"{named.name}.{name}")
+                    selected.add(f"{named.name}.{name}")
             else:
                 parts.append(name)
-                asked.add(f"{named.name}.{name}")
+                selected.add(f"{named.name}.{name}")
         return "{" + " ".join(parts) + "}"
 
     def look(value: Any) -> None:
@@ -116,7 +116,7 @@ def test_every_field_of_every_type_answers_in_the_demo(demo_wire: Any) -> None:
         and name != "ClipCreationResponse"
         for field in kind.fields
     }
-    assert declared - asked == set()
+    assert declared - selected == set()
     # what only an upload of one's own, or a picture, can fill: see the next test
     assert declared - filled == {
         "MocapClip.originalDataDownloadUri",
@@ -231,7 +231,8 @@ def test_clips_of_a_project(wire: Any) -> None:
         edges = wire(query, id=wire.project(), n=n)["node"]["clips"]["edges"]
         return [edge["node"]["id"] for edge in edges]
 
-    assert first(None) == first(10) == ids
+    assert first(None) == first(10) == first(-1) == ids
+    assert wire.errors(query, id=wire.project(), n=-2)
     assert first(2) == ids[:2]
     assert first(0) == []
 
@@ -250,8 +251,9 @@ def test_mocap_clips(wire: Any) -> None:
     assert found("running") == [run]
     assert found("WALK") == [walk]
     assert found("nothing") == []
-    assert found(fileType="c3d") == found(fileType="motion") == [walk]
-    assert found(fileType="video") == []
+    assert found(fileType="C3D") == [walk]
+    assert found(fileType="FBX") == []
+    assert wire.post(query, {"f": {"fileType": "motion"}}).status == 400  # no word of the enum
     assert found(allowDownload=True) == [walk]
     assert found("r", allowDownload=False) == [run]
 
@@ -259,9 +261,14 @@ def test_mocap_clips(wire: Any) -> None:
 def test_comments(wire: Any) -> None:
     clip = wire.clip()
     for text in ("one", "two", "three"):
-        query = "mutation($i: CreateCommentInput!){createComment(inputs: $i){clip{id}}}"
-        assert wire(query, i={"clipId": clip, "comment": text})["createComment"]["clip"]["id"] == clip
-    query = """query($id: ID!, $o: String, $n: Int){node(id: $id){... on MocapClip{
+        query = (
+            "mutation($i: String!, $t: String){createComment(inputs: {clipId: $i, comment: $t}){clip{id}}}"
+        )
+        assert wire(query, i=clip, t=text)["createComment"]["clip"]["id"] == clip
+    assert wire.errors(query, i=clip, t=" ")
+    assert wire.errors(query, i="unknown", t="text")
+    assert wire.errors("mutation($t: String){createComment(inputs: {comment: $t}){clip{id}}}", t="text")
+    query = """query($id: ID!, $o: CommentOrder, $n: Int){node(id: $id){... on MocapClip{
         comments(order: $o, last: $n){edges{node{comment author{displayName}}}}}}}"""
 
     def texts(order: str | None, last: int | None) -> list[str]:
@@ -269,10 +276,11 @@ def test_comments(wire: Any) -> None:
         assert all(edge["node"]["author"]["displayName"] for edge in edges)
         return [edge["node"]["comment"] for edge in edges]
 
-    assert texts(None, None) == texts("ASC", None) == ["one", "two", "three"]
-    assert texts("DESC", None) == ["three", "two", "one"]
+    assert texts(None, None) == texts("ASCENDING", None) == ["one", "two", "three"]
+    assert texts("DESCENDING", None) == ["three", "two", "one"]
     assert texts(None, 2) == ["two", "three"]
     assert texts(None, 0) == []
+    assert wire.post(query, {"id": clip, "o": "newest"}).status == 400
 
 
 def test_a_subject_by_its_ehr_id(demo_wire: Any) -> None:
@@ -354,6 +362,19 @@ def test_recent_sessions_include_both_days(dated: Any) -> None:
     assert recent(dated, startDate="2024-01-02", endDate="2024-06-29") == []
     assert recent(dated, endDate="2023-05-05") == ["B/2"]
     assert recent(dated, startDate="2024-06-30T00:00:00Z", endDate="2024-06-30T00:00:00+00:00") == ["A/2"]
+
+
+def test_days_without_leading_zeros(dated: Any) -> None:
+    assert recent(dated, startDate="2024-1-1", endDate="2024-6-30") == ["A/2", "B/1", "A/1"]
+    assert patients(dated, None, {"sessionDates": {"startDate": "2023-5-1", "endDate": "2023-5-6"}}) == {
+        "B": 2
+    }
+    dated.subject("D")
+    id = dated.session("/D/1/", None, "2022-1-1")
+    assert dated.node(id, "Session", "date") == {"date": "2022-01-01T00:00:00+00:00"}
+    query = "query($d: DateTime){viewer{projects{sessions(startDate: $d){id}}}}"
+    for wrong in ("2022-13-1", "2022-2-30", "2022-1", "2022-1-1x", "1-1-2022"):
+        assert dated.post(query, {"d": wrong}).status == 400
 
 
 @pytest.mark.parametrize(
@@ -501,7 +522,7 @@ def test_the_demo_s_own_metadata_is_valid(demo_wire: Any) -> None:
         ("subjectMetadata", {"subject-sex": None, "subject-gmfcs": ""}, []),
         ("subjectMetadata", {"subject-sex": ["Male"]}, ["subject-sex"]),
         ("subjectMetadata", {"subject-aids": {"value": ["Insole", "Wings"], "multiselect": True}}, ["Wings"]),
-        ("subjectMetadata", {"subject-birth-date": "tomorrow"}, ["tomorrow"]),
+        ("subjectMetadata", {"subject-date-of-birth": "tomorrow"}, ["tomorrow"]),
         ("subjectMetadata", {"ehr-id": 5}, ["ehr-id"]),
         ("subjectMetadata", {"subject-leg-length": [{"context": "left", "value": "long"}]}, ["long"]),
         ("subjectMetadata", {"subject-leg-length": [{"context": "up", "value": "7"}]}, ["up"]),
@@ -510,7 +531,15 @@ def test_the_demo_s_own_metadata_is_valid(demo_wire: Any) -> None:
         ("subjectMetadata", [], ["object"]),
         ("subjectMetadata", "{broken", ["JSON"]),
         ("subjectMetadata", {"session-type": "Gait"}, ["session-type"]),
-        ("interventionMetadata", [{"id": 1, "intervention-side": "Up"}], ["Up"]),
+        ("interventionMetadata", [{"id": 1, "date": "soon", "site": "S", "surgeon": "A"}], ["soon"]),
+        ("interventionMetadata", [{"date": "2020-01-01", "intervention-side": "Up"}], ["intervention-side"]),
+        (
+            "interventionMetadata",
+            [{"procedures": [{"side": "Left"}, {"side": "Up", "procedure": 3, "knee": ""}]}],
+            ["Up", "3", "knee"],
+        ),
+        ("interventionMetadata", [{"procedures": "Lengthening"}], ["procedures"]),
+        ("interventionMetadata", [{"procedures": None}], []),
         ("interventionMetadata", [3], ["1"]),
     ],
 )

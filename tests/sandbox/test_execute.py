@@ -24,7 +24,7 @@ def document(numbers: list[int], body: str = BODY, more: str = "") -> str:
     return f"query Q({declared}) {{ {aliases} {more}}}"
 
 
-def test_many_objects_in_one_question(wire: Any) -> None:
+def test_many_objects_in_one_query(wire: Any) -> None:
     wire.sandbox.generate(6, 2, 0, 0)
     project = wire.project("lab/generated-1")
     listed = wire.node(project, "Project", "patientsList{id sessions{id projectPath}}")["patientsList"]
@@ -41,10 +41,10 @@ def test_many_objects_in_one_question(wire: Any) -> None:
 @pytest.mark.parametrize("wrong", [None, {"a": 1}, True])
 def test_a_wrong_id_among_many_is_a_bad_request(wire: Any, wrong: Any) -> None:
     text = document(list(range(5)))
-    answer = wire.post(text, {"i0": "a", "i1": "b", "i2": wrong, "i3": "c", "i4": "d"})
-    assert answer.status == 400
-    assert "$i2" in answer.json["errors"][0]["message"]
-    assert "data" not in answer.json
+    response = wire.post(text, {"i0": "a", "i1": "b", "i2": wrong, "i3": "c", "i4": "d"})
+    assert response.status == 400
+    assert "$i2" in response.json["errors"][0]["message"]
+    assert "data" not in response.json
     assert wire.post(text, {"i0": 1, "i1": "b", "i2": 2, "i3": "c", "i4": "d"}).status == 200
 
 
@@ -52,9 +52,9 @@ def test_an_error_in_one_of_many(wire: Any) -> None:
     body = "{... on Project{recentSessions(limit: $l){id}}}"
     text = document([0, 1, 2], body).replace("query Q(", "query Q($l: Int, ")
     id = wire.project()
-    answer = wire.post(text, {"i0": "x", "i1": id, "i2": "y", "l": -1}).json
-    assert answer["data"] == {"n0": None, "n1": {"recentSessions": None}, "n2": None}
-    (error,) = answer["errors"]
+    response = wire.post(text, {"i0": "x", "i1": id, "i2": "y", "l": -1}).json
+    assert response["data"] == {"n0": None, "n1": {"recentSessions": None}, "n2": None}
+    (error,) = response["errors"]
     column = text.index("recentSessions", text.index("n1: node")) + 1
     assert error == {
         "message": "`limit` must not be negative.",
@@ -67,23 +67,23 @@ def test_mutations_are_carried_out_in_their_order(wire: Any) -> None:
     create = 'createPatient(projectId: "lab/practice", name: "%s"){patient{name project{patientsList{name}}}}'
     names = {"b": "B", "c": "C/", "a": "A"}
     text = "mutation {" + " ".join(f"{key}: {create % name}" for key, name in names.items()) + "}"
-    answer = wire.post(text).json
-    assert answer["data"] == {
+    response = wire.post(text).json
+    assert response["data"] == {
         "b": {"patient": {"name": "B", "project": {"patientsList": [{"name": "B"}]}}},
         "c": None,
         "a": {"patient": {"name": "A", "project": {"patientsList": [{"name": "A"}, {"name": "B"}]}}},
     }
-    assert [error["path"] for error in answer["errors"]] == [["c"]]
+    assert [error["path"] for error in response["errors"]] == [["c"]]
 
 
-def test_a_question_nested_without_end_is_a_bad_request(wire: Any) -> None:
+def test_a_query_nested_without_end_is_a_bad_request(wire: Any) -> None:
     text = "{viewer{projects{" + "patientsList{project{" * 2000 + "id" + "}}" * 2000 + "}}}"
-    answer = wire.post(text)
-    assert answer.status == 400
-    assert "deep" in answer.json["errors"][0]["message"]
+    response = wire.post(text)
+    assert response.status == 400
+    assert "deep" in response.json["errors"][0]["message"]
 
 
-def test_a_document_is_read_once_and_the_oldest_is_forgotten() -> None:
+def test_a_document_is_parsed_once_and_the_oldest_is_dropped() -> None:
     documents = Documents(load_schema(), keep=2)
     first, second = documents.get("{viewer{projects{id}}}"), documents.get("{viewer{projects{name}}}")
     assert documents.get("{viewer{projects{id}}}") is first
@@ -116,7 +116,7 @@ def test_what_a_resolver_refuses_is_an_error_of_its_field() -> None:
     assert run(refuse) == (({"viewer": None}, errors), 0)
 
 
-def test_a_mistake_in_a_resolver_is_no_answer() -> None:
+def test_a_bug_in_a_resolver_is_raised() -> None:
     def mistake(*_: Any) -> Any:
         raise ZeroDivisionError
 
@@ -124,7 +124,7 @@ def test_a_mistake_in_a_resolver_is_no_answer() -> None:
         run(mistake)
 
 
-def test_objects_are_counted_where_nodes_are_answered() -> None:
+def test_objects_are_counted_where_nodes_are_returned() -> None:
     projects = [{"id": "a"}, {"id": "b"}]
     assert run(lambda *_: {"projects": projects}) == (({"viewer": {"projects": projects}}, []), 2)
     assert run(lambda *_: {"projects": None}) == (({"viewer": {"projects": None}}, []), 0)
@@ -139,18 +139,18 @@ fragment subject on Patient { id name updated metadata reports { id title } }"""
 
 
 def both(schema: Any, text: str, service: Any, count: list[int] | None = None) -> tuple[Any, Any]:
-    """What the short way answers, and graphql-core by itself."""
-    answers = []
+    """What the short way returns, and graphql-core by itself."""
+    responses = []
     for options in (execution._EXECUTOR, {}):
         context = Context(service)
         if count is not None:
             count.append(0)
         result = graphql.execute_sync(schema, parse(text), context_value=context, **options)
-        answers.append((json.dumps(result.formatted), context.objects))
-    return answers[0], answers[1]
+        responses.append((json.dumps(result.formatted), context.objects))
+    return responses[0], responses[1]
 
 
-def test_the_short_way_answers_what_graphql_core_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_short_way_returns_what_graphql_core_does(monkeypatch: pytest.MonkeyPatch) -> None:
     base: Any = getattr(graphql, "Executor", None) or graphql.ExecutionContext
     plain = base.execute_field
     whole: list[int] = []
@@ -174,7 +174,7 @@ def test_the_short_way_answers_what_graphql_core_does(monkeypatch: pytest.Monkey
     assert 0 < whole[0] < whole[1] / (3 if execution._EXECUTOR else 0.9)
 
 
-def test_what_the_short_way_cannot_answer_becomes_graphql_cores_error() -> None:
+def test_what_the_short_way_cannot_complete_becomes_graphql_cores_error() -> None:
     def mistaken(row: Any) -> Any:
         raise Refused(f"Not {row['id']}.")
 

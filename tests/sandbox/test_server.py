@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def fill(wire: Wire) -> tuple[str, str]:
     session = wire.session("/P-1/a/", subject, "2024-01-01")
     clip = wire.clip("/P-1/a/Barefoot/")
     file = wire.upload(clip, b"bytes that stay")
-    wire('mutation($c: ID!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=clip)
+    wire('mutation($c: String!){createComment(inputs: {clipId: $c, comment: "x"}){clip{id}}}', c=clip)
     wire("mutation($s: ID!){createAutomaticInteractiveReports(sessionId: $s){ok}}", s=session)
     wire.clip("/P-1/a/gone/", "Gone")
     gone = wire.subject("Gone")
@@ -144,6 +145,50 @@ def test_key_and_config_files(tmp_path: Path) -> None:
         assert other.api_key != key["secretKey"]
 
 
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+PRIVATE = ("mvshlf-api-key.json", "url-signing-secret", "sandbox.sqlite3", "sandbox.sqlite3-wal")
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """New files are for everybody unless their mode says otherwise."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@posix
+def test_secrets_and_data_are_created_for_their_owner_alone(
+    tmp_path: Path, open_umask: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a file was restricted after it was created")
+
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    with Sandbox(tmp_path) as sandbox:
+        Wire(sandbox).subject("P-1")
+        modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in PRIVATE}
+        shared = tmp_path / "sandbox.sqlite3-shm"  # with an exclusive lock SQLite needs none
+        assert not shared.exists() or shared.stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
+    assert modes == dict.fromkeys(PRIVATE, 0o600)
+
+
+@posix
+def test_files_of_an_older_version_are_restricted(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as sandbox:
+        key = sandbox.api_key
+        project = Wire(sandbox).project()
+    names = ("mvshlf-api-key.json", "url-signing-secret", "sandbox.sqlite3")
+    for name in names:
+        (tmp_path / name).chmod(0o644)
+    with Sandbox(tmp_path) as sandbox:
+        assert {(tmp_path / name).stat().st_mode & 0o777 for name in names} == {0o600}
+        assert sandbox.api_key == key
+        assert Wire(sandbox).project() == project
+
+
 def test_a_temporary_folder_goes_with_the_sandbox() -> None:
     with Sandbox() as sandbox:
         path = sandbox.path
@@ -170,7 +215,25 @@ def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
         Sandbox(tmp_path).start()
 
 
-def test_a_port_of_one_s_choice(tmp_path: Path) -> None:
+def test_a_folder_with_its_columns_in_another_order_is_read(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, demo=True) as sandbox:
+        before = snapshot(Wire(sandbox))
+    with sqlite3.connect(tmp_path / "sandbox.sqlite3") as database:
+        for table in ("Patient", "MocapClip", "AdditionalData"):
+            names = [line[1] for line in database.execute(f'PRAGMA table_info("{table}")')]
+            turned = ", ".join(f'"{name}"' for name in [*names[:2], *reversed(names[2:])])
+            database.execute(f'ALTER TABLE "{table}" RENAME TO "before"')
+            database.execute(f'CREATE TABLE "{table}" ({turned})')
+            database.execute(f'INSERT INTO "{table}" ({turned}) SELECT {turned} FROM "before"')
+            database.execute('DROP TABLE "before"')
+    database.close()
+    with Sandbox(tmp_path, demo=True) as sandbox:
+        wire = Wire(sandbox)
+        assert snapshot(wire) == before
+        assert wire.subject("New")
+
+
+def test_a_given_port(tmp_path: Path) -> None:
     with Sandbox() as first:
         with pytest.raises(OSError):
             Sandbox(port=first.port).start()
@@ -179,7 +242,7 @@ def test_a_port_of_one_s_choice(tmp_path: Path) -> None:
         assert second.api_url == f"http://127.0.0.1:{port}/graphql"
 
 
-def test_a_stopped_one_says_so() -> None:
+def test_a_stopped_sandbox_says_so() -> None:
     sandbox = Sandbox()
     with pytest.raises(RuntimeError, match="not running"):
         sandbox.latency(1)

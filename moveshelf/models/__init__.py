@@ -12,7 +12,7 @@ from .project import Project
 from .report import Report
 from .session import Session
 from .subject import Subject
-from .values import (
+from ..values import (
     Configuration,
     Dataset,
     DataType,

@@ -13,7 +13,7 @@ from .base import Thing
 from .condition import Condition, folder
 from .datafile import OriginalFile
 from .moving import Downloads
-from .values import UploadStatus, word_of
+from ..values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     import os

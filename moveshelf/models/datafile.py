@@ -9,7 +9,7 @@ from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Scalar
 from .base import Thing
 from .moving import Bytes
-from .values import DataType, UploadStatus, word_of
+from ..values import DataType, UploadStatus, word_of
 
 if TYPE_CHECKING:
     from .clip import Clip

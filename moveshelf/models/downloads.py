@@ -21,7 +21,7 @@ from .datafile import DataFile, OriginalFile
 from .project import Project
 from .session import Session
 from .subject import Subject
-from .values import DataType, UploadStatus
+from ..values import DataType, UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Scalar
 from .base import Thing
-from .values import JobStatus, word_of
+from ..values import JobStatus, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

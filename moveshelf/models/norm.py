@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, Scalar
 from .base import Thing
-from .values import UploadStatus, word_of
+from ..values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     from .clip import Clip

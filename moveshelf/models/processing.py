@@ -12,7 +12,7 @@ from ..display import label
 from ..errors import JobFailedError, JobTimeoutError, ValidationError
 from ..lazy.entity import ENTITIES
 from . import mutations, writes
-from .values import JobStatus, ReportType
+from ..values import JobStatus, ReportType
 
 if TYPE_CHECKING:
     from ..lazy.collection import Collection

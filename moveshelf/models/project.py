@@ -13,7 +13,7 @@ from . import filters
 from .base import Thing
 from .listing import all_clips, sessions_by_halves
 from .moving import Downloads
-from .values import Configuration, Dataset, Template
+from ..values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
     import os

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .project import Project
     from .report import Report
     from .subject import Subject
-    from .values import ReportType
+    from ..values import ReportType
 
 
 @entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})

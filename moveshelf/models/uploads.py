@@ -14,7 +14,7 @@ from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out
 from .clip import Clip
 from .datafile import DataFile
-from .values import UploadStatus
+from ..values import UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine

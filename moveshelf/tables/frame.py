@@ -52,4 +52,4 @@ def collection_frame(collection: Collection[Any]) -> pd.DataFrame:
             elif isinstance(field, Scalar):
                 row[field.name] = value
         rows.append(row)
-    return table(rows, {}, collection._kind(), prefix="metadata.")
+    return table(rows, {}, collection._kind(), prefix="metadata.", first=("id", "name"))

@@ -128,12 +128,14 @@ def table(
     labels: bool = False,
     *,
     prefix: str = "",
+    first: Sequence[str] = (),
 ) -> pd.DataFrame:
     """A DataFrame with one row a mapping: parents, what a listing brings, and the metadata by key. Sends no request.
 
     A row's entry `metadata` is the metadata in plain form (`{key: value}`); all other entries are cells. `template_fields`
     say what the metadata are: all of these have columns, filled in or not, in the template's order, and keys that the
-    template does not have follow. `prefix` stands before the keys in the names of the columns.
+    template does not have follow. `prefix` stands before the keys in the names of the columns; the columns in `first`
+    come before all others, as far as there are such.
 
     Types: numbers are float64; dates datetime64[ns]; times datetime64[ns] in UTC, without a zone, which Excel has no place
     for; a choice is a category with the template's options, ordered where these are or begin with rising numbers (0, 1, 2; I,
@@ -160,7 +162,7 @@ def table(
     if kind not in LISTED:
         raise ValidationError(_no_such("kind of table", kind, LISTED))
     rows = list(rows)
-    base, found = _base_columns(rows, kind), _metadata_of(rows)
+    base, found = _base_columns(rows, kind, first), _metadata_of(rows)
     fields = _metadata_columns(found, template_fields, prefix, {one.name for one in base})
     made = _wanted([*base, *fields], columns)
     cells = []
@@ -174,13 +176,14 @@ def table(
 
 
 # which columns there are ------------------------------------------------------------------------------------------
-def _base_columns(rows: Sequence[Mapping[str, Any]], kind: str) -> list[_Column]:
+def _base_columns(rows: Sequence[Mapping[str, Any]], kind: str, first: Sequence[str]) -> list[_Column]:
     listed = LISTED[kind]
     seen = dict.fromkeys(name for row in rows for name in row if name != "metadata")
     # a table without rows has the columns that it would have with rows
     known = [name for name in listed if name in seen or not rows]
     parents = [name for name in PARENTS if name in seen and name not in known]
-    names = dict.fromkeys([*parents, *known, *seen])
+    ahead = [name for name in first if name in seen or name in known]
+    names = dict.fromkeys([*ahead, *parents, *known, *seen])
     return [_Column(name, name, listed.get(name, "plain"), name) for name in names]
 
 

@@ -267,6 +267,13 @@ def test_parents_come_first_and_other_entries_follow() -> None:
     assert first["files"] == 3
 
 
+def test_the_first_columns() -> None:
+    rows = [{"subject": "P", "session": "pre", "id": "x", "name": "Trial-1", "files": 2}]
+    assert list(table(rows, {}, "clips").columns) == ["subject", "session", "name", "id", "files"]
+    found = table(rows, {}, "clips", first=("id", "name", "nothing"))
+    assert list(found.columns) == ["id", "name", "subject", "session", "files"]
+
+
 @pytest.mark.parametrize("kind", LISTED)
 def test_an_empty_table_has_its_columns(kind: str) -> None:
     found = table([], FIELDS, kind)

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from .account import Account
-from .clip import Clip
-from .condition import Condition, Conditions
-from .datafile import DataFile, OriginalFile
-from .job import Job
-from .norm import Norm
-from .project import Project
-from .report import Report
-from .session import Session
-from .subject import Subject
 from ..values import (
     Configuration,
     Dataset,
@@ -22,6 +12,16 @@ from ..values import (
     TemplateField,
     UploadStatus,
 )
+from .account import Account
+from .clip import Clip
+from .condition import Condition, Conditions
+from .datafile import DataFile, OriginalFile
+from .job import Job
+from .norm import Norm
+from .project import Project
+from .report import Report
+from .session import Session
+from .subject import Subject
 
 __all__ = [
     "Account",

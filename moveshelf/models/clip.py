@@ -9,11 +9,11 @@ from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Many, One, Scalar
 from ..lazy.state import State, peek
 from ..metadata import to_datetime
+from ..values import UploadStatus, word_of
 from .base import Thing
 from .condition import Condition, folder
 from .datafile import OriginalFile
 from .moving import Downloads
-from ..values import UploadStatus, word_of
 
 if TYPE_CHECKING:
     import os

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Found, Scalar
+from ..values import DataType, UploadStatus, word_of
 from .base import Thing
 from .moving import Bytes
-from ..values import DataType, UploadStatus, word_of
 
 if TYPE_CHECKING:
     from .clip import Clip

@@ -15,13 +15,13 @@ from ..lazy.collection import Collection
 from ..transfer.names import local_paths
 from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
+from ..values import DataType, UploadStatus
 from .clip import Clip
 from .condition import Condition, Conditions, folder
 from .datafile import DataFile, OriginalFile
 from .project import Project
 from .session import Session
 from .subject import Subject
-from ..values import DataType, UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine

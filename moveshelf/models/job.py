@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Scalar
-from .base import Thing
 from ..values import JobStatus, word_of
+from .base import Thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

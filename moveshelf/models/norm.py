@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, Scalar
-from .base import Thing
 from ..values import UploadStatus, word_of
+from .base import Thing
 
 if TYPE_CHECKING:
     from .clip import Clip

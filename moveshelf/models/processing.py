@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..display import label
 from ..errors import JobFailedError, JobTimeoutError, ValidationError
 from ..lazy.entity import ENTITIES
-from . import mutations, writes
 from ..values import JobStatus, ReportType
+from . import mutations, writes
 
 if TYPE_CHECKING:
     from ..lazy.collection import Collection

@@ -9,11 +9,11 @@ from ..errors import NotFoundError
 from ..lazy.collection import Collection
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, Scalar
+from ..values import Configuration, Dataset, Template
 from . import filters
 from .base import Thing
 from .listing import all_clips, sessions_by_halves
 from .moving import Downloads
-from ..values import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
     import os

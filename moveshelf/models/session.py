@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ..lazy.collection import Collection
+    from ..values import ReportType
     from .checks import ClipValues
     from .clip import Clip
     from .condition import Condition
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .project import Project
     from .report import Report
     from .subject import Subject
-    from ..values import ReportType
 
 
 @entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})

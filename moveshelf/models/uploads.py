@@ -12,9 +12,9 @@ from ..transfer.journal import Journal
 from ..transfer.layout import DATA_TYPES, data_type
 from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out
+from ..values import UploadStatus
 from .clip import Clip
 from .datafile import DataFile
-from ..values import UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine

@@ -81,6 +81,8 @@ def to_excel(
     openpyxl, pandas = openpyxl_module(), pandas_module()
     if not isinstance(frame, pandas.DataFrame):
         raise ValidationError(f"to_excel takes a DataFrame, and not {brief(frame)} ({type(frame).__name__})")
+    if not isinstance(sheet, str):
+        raise ValidationError(f"sheet is the name of a sheet, and not {brief(sheet)}")
     target = _target(path)
     keys = _keys(frame)
     columns = _columns(frame, keys)

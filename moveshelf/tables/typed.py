@@ -265,7 +265,7 @@ def _type_of(field: TemplateField) -> str:
 
 
 def _wanted(made: list[_Column], columns: Sequence[str] | None) -> list[_Column]:
-    """The columns to make, in the order that was asked for. Raises ValidationError for one that there is not."""
+    """The columns to make, in the given order. Raises ValidationError for one that there is not."""
     if columns is None:
         return made
     if isinstance(columns, str):
@@ -310,7 +310,7 @@ def _typed(column: _Column, values: list[Any]) -> _Cells:
         try:
             if not isinstance(value, (str, int, float, date, timedelta)):
                 cell = _single(value)
-            if cell is None or cell == "" or is_missing(cell):
+            if cell is None or (cell == "" if isinstance(cell, str) else is_missing(cell)):
                 cells.values.append(None)
                 continue
             found, exact = convert(cell)
@@ -336,6 +336,8 @@ def _single(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> str:
+    if type(value) is str:
+        return value
     try:
         return text_value(value)
     except ValidationError:

@@ -322,6 +322,8 @@ def test_wrong_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Any,
 def test_what_is_no_table_or_too_large(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="takes a DataFrame"):
         to_excel([1], tmp_path / "x.xlsx")  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="sheet is the name"):
+        to_excel(pd.DataFrame({"a": [1]}), tmp_path / "x.xlsx", sheet=5)  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="16385 columns"):
         to_excel(pd.DataFrame(np.zeros((1, 16_385))), tmp_path / "x.xlsx")
     assert list(tmp_path.iterdir()) == []

@@ -1,25 +1,25 @@
-"""DataFrames of collections. pandas is imported when a frame is asked for, and comes with the extra `pandas`."""
+"""DataFrames. pandas is imported when a frame is made, and comes with the extra `pandas`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
 from ..lazy.fields import BASIC, Many, Scalar
 from ..lazy.state import NOT_LOADED, peek
+from .extra import pandas_module
+from .typed import table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def frame(rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:
-    """The rows as a DataFrame. Raises ConfigError, which says how to install it, without pandas."""
-    try:
-        import pandas
-    except ImportError:
-        raise ConfigError("tables need pandas: pip install 'moveshelf[pandas]'") from None
-    made: pd.DataFrame = pandas.DataFrame(list(rows), columns=columns)
+    """The rows as a DataFrame, as they are; `columns` their order. Sends no request.
+
+    Raises ConfigError, which says how to install it, without pandas.
+    """
+    made: pd.DataFrame = pandas_module().DataFrame(list(rows), columns=columns)
     return made
 
 
@@ -29,7 +29,6 @@ def collection_frame(collection: Any) -> pd.DataFrame:
     Metadata, where it is loaded for any member, has a column a field (`metadata.<key>`); loaded collections count.
     """
     kind = collection._type
-    columns = ["id", "name"]
     listed = [f for f in kind.groups[BASIC] if isinstance(f, Scalar) and f.name not in ("name", "title")]
     rows = []
     for one in collection:
@@ -44,11 +43,11 @@ def collection_frame(collection: Any) -> pd.DataFrame:
                 if field.loaded(one):
                     row[field.name] = len(value)
             elif field.name == "stored":
-                row.update({f"metadata.{key}": item for key, item in one.metadata.items()})
+                try:
+                    row["metadata"] = one.metadata
+                except ValueError:  # what is stored is no object: a cell of its own in the table
+                    row["metadata"] = value
             elif isinstance(field, Scalar):
                 row[field.name] = value
-        columns += [name for name in row if name not in columns]
         rows.append(row)
-    if not rows:
-        columns += [field.name for field in listed]
-    return frame(rows, columns)
+    return table(rows, {}, collection._kind(), prefix="metadata.", first=("id", "name"))

@@ -5,11 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from moveshelf import DataType, UploadStatus
 from moveshelf.display import tree
-from moveshelf.values import JobStatus
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
@@ -118,21 +114,3 @@ def test_names_from_the_service_are_escaped(shared: Sandbox, ms: Moveshelf) -> N
     with ms.no_fetch():
         for thing in (subject, project.subjects):
             assert "<b-tag>&\"'" in html_of(thing).replace("\\'", "'")
-
-
-def test_a_word_of_a_newer_service() -> None:
-    for kind in (UploadStatus, JobStatus, DataType):
-        new = kind("Somersaulting")
-        assert new is kind("Somersaulting")
-        assert new == "Somersaulting"
-        assert str(new) == new.value == "Somersaulting"
-        assert not new.is_known
-        assert all(one.is_known for one in kind)
-        assert new not in list(kind)
-        import copy
-        import pickle
-
-        assert pickle.loads(pickle.dumps(new)) is new
-        assert copy.deepcopy(new) is new
-        with pytest.raises(ValueError):
-            kind(5)

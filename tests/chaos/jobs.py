@@ -19,7 +19,13 @@ QUICK = {"first": 0.001, "cap": 0.01}
 
 
 def prepare() -> None:
-    """Pauses between attempts in milliseconds, in this process: the policy's defaults, which every client takes."""
+    """Pauses between attempts in milliseconds, in this process: the policy's defaults, which every client takes.
+
+    Imports what a first request imports, too: a process that starts cold is a trial of its own.
+    """
+    import aiohttp  # noqa: F401
+    import gql.transport.aiohttp  # noqa: F401
+
     init: Any = RetryPolicy.__init__
     names = [one for one in inspect.signature(RetryPolicy).parameters]
     if init.__defaults__:

@@ -143,8 +143,8 @@ class Proxy:
         self.bugs: list[str] = []
         """Errors of the proxy's own: a trial with one shows nothing about the client."""
         self.count = 0
-        self.spy: Callable[[int, str], None] | None = None
-        """Called in the proxy's thread with the request's number and "arrived", "carried out" or "responded"."""
+        self.spy: Callable[[Request, str], None] | None = None
+        """Called in the proxy's thread with the request, and "arrived", "carried out" or "responded"."""
         self._plan: list[Fault] = []
         self._rate = 0.0
         self._seed = ""
@@ -287,36 +287,35 @@ class Proxy:
         if request is None:
             return False
         self.count += 1
-        number = self.count
         self._look_for_token(port, request)
         name = request.target.partition("?")[0]
-        self.log.append(f"{number}: {request.method} {port.partition('_')[0]} {name[:60]} {operation(request)}")
+        self.log.append(f"{self.count}: {request.method} {port.partition('_')[0]} {name[:60]} {operation(request)}")
         if port == "other_port":
             connection.writer.write(page(200, LOGIN).encoded())
             return False
         self._busy += 1
         try:
-            return await self._carry_out(request, number, connection)
+            return await self._carry_out(request, connection)
         finally:
             self._busy -= 1
 
-    async def _carry_out(self, request: Request, number: int, connection: Connection) -> bool:
-        self._tell(number, "arrived")
+    async def _carry_out(self, request: Request, connection: Connection) -> bool:
+        self._tell(request, "arrived")
         fault = self._fault_for(request)
         if fault is not None and fault.kind == "delay_before":
             await asyncio.sleep(float(fault.value))
         response = None
         if fault is None or fault.after:
             response = await self._forward(request)
-            self._tell(number, "carried out")
+            self._tell(request, "carried out")
         alive = await self._respond(request, response, fault, connection)
-        self._tell(number, "responded")
+        self._tell(request, "responded")
         return alive
 
-    def _tell(self, number: int, phase: str) -> None:
+    def _tell(self, request: Request, phase: str) -> None:
         spy = self.spy
         if spy is not None:
-            spy(number, phase)
+            spy(request, phase)
 
     def _look_for_token(self, port: str, request: Request) -> None:
         everything = request.raw_head + request.body

@@ -164,6 +164,7 @@ class Worker:
             "errors": [],
             "faults": [],
             "mutations": [],
+            "notes": [],
             "log": [],
         }
 
@@ -212,7 +213,7 @@ def report(results: list[dict[str, Any]], seed: int) -> str:
 def shown(result: dict[str, Any]) -> str:
     """Everything that is known of a trial."""
     lines = [f"== {result['kind']}:{result['number']}: {result['outcome']}"]
-    for title in ("faults", "mutations", "errors", "causes", "log", "details"):
+    for title in ("faults", "mutations", "notes", "errors", "causes", "log", "details"):
         if result[title]:
             lines += [f"-- {title}", *map(str, result[title])]
     return "\n".join(lines)

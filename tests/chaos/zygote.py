@@ -103,8 +103,6 @@ class Zygote:
 
 def serve() -> None:
     """Fork a child for each line of stdin; tell on stdout when it starts and ends."""
-    import aiohttp  # noqa: F401
-    import gql  # noqa: F401
     import jobs
 
     jobs.prepare()

@@ -8,10 +8,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from watch import Watch
+
 import moveshelf
 from moveshelf.errors import MoveshelfError, OutcomeUnknownError
 from moveshelf.wire import RetryPolicy
-from watch import Watch
 
 TIMEOUT = 2.0
 """Seconds without a sign of life, in every client of a campaign."""
@@ -27,14 +28,16 @@ def prepare() -> None:
     import gql.transport.aiohttp  # noqa: F401
 
     init: Any = RetryPolicy.__init__
-    names = [one for one in inspect.signature(RetryPolicy).parameters]
+    names = list(inspect.signature(RetryPolicy).parameters)
     if init.__defaults__:
         positional = names[len(names) - len(init.__defaults__) :] if not init.__kwdefaults__ else names
         init.__defaults__ = tuple(
             QUICK.get(name, default) for name, default in zip(positional, init.__defaults__, strict=False)
         )
     if init.__kwdefaults__:
-        init.__kwdefaults__.update({name: value for name, value in QUICK.items() if name in init.__kwdefaults__})
+        init.__kwdefaults__.update(
+            {name: value for name, value in QUICK.items() if name in init.__kwdefaults__}
+        )
     policy = RetryPolicy()
     if (policy.first, policy.cap) != (QUICK["first"], QUICK["cap"]):
         raise RuntimeError("RetryPolicy takes its defaults in another way now: change prepare()")

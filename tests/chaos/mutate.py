@@ -126,7 +126,9 @@ def other_id(rng: random.Random, spot: Spot, data: Any) -> None:
             data[one]["id"], data[two]["id"] = data[two]["id"], data[one]["id"]
     elif with_id:
         own = data[with_id[0]]["id"]
-        ids = sorted({one.value for one in spots(data) if one.key == "id" and isinstance(one.value, str)} - {own})
+        ids = sorted(
+            {one.value for one in spots(data) if one.key == "id" and isinstance(one.value, str)} - {own}
+        )
         data[with_id[0]]["id"] = rng.choice(ids) if ids else f"{own}x"
     else:
         change_type(rng, spot, data)
@@ -156,9 +158,32 @@ def extra(rng: random.Random, spot: Spot, data: Any) -> None:
 
 def text(rng: random.Random, spot: Spot, data: Any) -> None:
     """Another text, an unknown word of an enum, JSON text that is none, or is too deep, or of another kind."""
-    choices = ["Zorp", "", " ", "\ud800", "\x1b[31m", "a/b", "\x00", "[]", "null", "17", '{"metadata": []}', '{"metadata": {"a": [1, {}]}}', "{"]
-    choices += ["[" * MIDDLING + "]" * MIDDLING, '{"metadata":' + '{"a":' * MIDDLING + "1" + "}" * (MIDDLING + 1)]
-    choices += ['{"interventions": 3, "ehr-id": {"value": {}}}', "2022-13-45", "0007-01-12", "http://", "javascript:0"]
+    choices = [
+        "Zorp",
+        "",
+        " ",
+        "\ud800",
+        "\x1b[31m",
+        "a/b",
+        "\x00",
+        "[]",
+        "null",
+        "17",
+        '{"metadata": []}',
+        '{"metadata": {"a": [1, {}]}}',
+        "{",
+    ]
+    choices += [
+        "[" * MIDDLING + "]" * MIDDLING,
+        '{"metadata":' + '{"a":' * MIDDLING + "1" + "}" * (MIDDLING + 1),
+    ]
+    choices += [
+        '{"interventions": 3, "ehr-id": {"value": {}}}',
+        "2022-13-45",
+        "0007-01-12",
+        "http://",
+        "javascript:0",
+    ]
     if isinstance(spot.value, str):
         spot.put(rng.choice(choices))
     else:

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
 import random
 import socket
 import struct
@@ -27,7 +28,9 @@ from typing import Any
 import mutate
 
 HEAD_LIMIT = 1 << 20
-LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Network login</form></body></html>"
+LOGIN = (
+    b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Network login</form></body></html>"
+)
 GARBAGE = (b"\x00\x8f\xfe\x17", b"SSH-2.0-OpenSSH_9.6\r\n", b"\r\n\r\n", b"HTTP/1.1 \r\n", b"{]")
 
 
@@ -63,6 +66,10 @@ class Request:
     headers: list[tuple[str, str]]
     body: bytes
     raw_head: bytes
+    trial: int = 0
+    """Which `begin()` it belongs to: a late one of an earlier trial must not count in this."""
+    fault: Fault | None = None
+    port: str = ""
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name), "")
@@ -137,9 +144,8 @@ class Proxy:
         self.api_port = self.store_port = self.other_port = 0
         self.struck: list[Fault] = []
         self.mutations: list[str] = []
-        self.mutated_mutation = False
         self.leaks: list[str] = []
-        self.log: list[str] = []
+        self.requests: list[Request] = []
         self.bugs: list[str] = []
         """Errors of the proxy's own: a trial with one shows nothing about the client."""
         self.count = 0
@@ -148,6 +154,7 @@ class Proxy:
         self._plan: list[Fault] = []
         self._rate = 0.0
         self._seed = ""
+        self._trial = 0
         self._counts: Counter[str] = Counter()
         self._earlier: dict[str, list[tuple[str, Response]]] = {}
         self._connections: set[Connection] = set()
@@ -230,11 +237,12 @@ class Proxy:
 
         def work() -> None:
             self._close_connections()
+            self._trial += 1
             self._plan, self._rate, self._seed = list(plan), rate, seed
             self._counts.clear()
             self._earlier.clear()
-            self.struck, self.mutations, self.leaks, self.log = [], [], [], []
-            self.count, self.mutated_mutation, self.spy = 0, False, None
+            self.struck, self.mutations, self.leaks, self.requests = [], [], [], []
+            self.count, self.spy = 0, None
 
         self._call(work)
 
@@ -255,6 +263,16 @@ class Proxy:
             self._counts.clear()
 
         self._call(work)
+
+    @property
+    def log(self) -> list[str]:
+        """A line for each request since `begin()`."""
+        lines = []
+        for number, one in enumerate(self.requests, 1):
+            target = one.target.partition("?")[0][:60]
+            words = (f"{number}: {one.method}", one.port.partition("_")[0], target, operation(one))
+            lines.append(" ".join(words) + (f"  <- {one.fault}" if one.fault else ""))
+        return lines
 
     @property
     def busy(self) -> int:
@@ -288,8 +306,8 @@ class Proxy:
             return False
         self.count += 1
         self._look_for_token(port, request)
-        name = request.target.partition("?")[0]
-        self.log.append(f"{self.count}: {request.method} {port.partition('_')[0]} {name[:60]} {operation(request)}")
+        request.trial, request.port = self._trial, port
+        self.requests.append(request)
         if port == "other_port":
             connection.writer.write(page(200, LOGIN).encoded())
             return False
@@ -324,12 +342,21 @@ class Proxy:
         expected = f"Bearer {self.token.decode()}"
         rest = everything.replace(b"uthorization: " + expected.encode(), b"", 1)
         if port != "api_port" or request.is_store or self.token in rest:
-            self.leaks.append(f"the token was sent to the {port}: {request.method} {request.target[:80]}")
+            self.leaks.append(
+                f"the token was sent to the {port}: {request.method} {request.target.partition('?')[0][:80]}"
+            )
 
     async def _forward(self, request: Request) -> Response:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream, limit=HEAD_LIMIT)
         try:
-            dropped = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect"}
+            dropped = {
+                "host",
+                "connection",
+                "content-length",
+                "transfer-encoding",
+                "accept-encoding",
+                "expect",
+            }
             lines = [(key, value) for key, value in request.headers if key.lower() not in dropped]
             lines += [("Host", f"127.0.0.1:{self.upstream}"), ("Connection", "close")]
             if request.body or request.method in ("POST", "PUT"):
@@ -350,15 +377,16 @@ class Proxy:
     ) -> bool:
         head_only = request.method == "HEAD"
         if fault is not None:
-            self.log[-1] += f"  <- {fault}"
-            self.struck.append(fault)
+            request.fault = fault
+            if request.trial == self._trial:
+                self.struck.append(fault)
             alive = await self._misbehave(request, response, fault, connection)
         else:
             assert response is not None
             connection.writer.write(response.encoded(head_only=head_only))
             await connection.writer.drain()
             alive = True
-        if response is not None and not head_only:
+        if response is not None and not head_only and request.trial == self._trial:
             connection.last = response
             self._earlier.setdefault(request.kinds[0], []).append((request.target, response))
         return alive
@@ -425,7 +453,9 @@ class Proxy:
         """A whole, well-formed response that is sent in place of the right one; None: the fault is of another kind."""
         kind, value = fault.kind, fault.value
         if kind == "status":
-            body = json.dumps({"errors": [{"message": f"status {value}"}]}).encode() if value == 429 else LOGIN
+            body = (
+                json.dumps({"errors": [{"message": f"status {value}"}]}).encode() if value == 429 else LOGIN
+            )
             return page(int(value), body, Retry_After=fault.retry_after)
         if kind == "html":
             return page(200, LOGIN)
@@ -457,30 +487,78 @@ class Proxy:
         if kind == "mutate":
             body, what = mutate.mutated(response.body, random.Random(str(value)))
             self.mutations.extend(what)
-            self.mutated_mutation |= request.is_mutation
             return response.replaced(body=body)
         return None
 
 
 # -- faults by chance
 
-_ANY = (
-    "drop drop reset delay truncate truncate duplicate duplicate duplicate garbage_before garbage_after status status "
-    "status html short_length long_length chunked redirect drip swap"
-).split()
+_ANY = [
+    "drop",
+    "drop",
+    "reset",
+    "delay",
+    "truncate",
+    "truncate",
+    "duplicate",
+    "duplicate",
+    "duplicate",
+    "garbage_before",
+    "garbage_after",
+    "status",
+    "status",
+    "status",
+    "html",
+    "short_length",
+    "long_length",
+    "chunked",
+    "redirect",
+    "drip",
+    "swap",
+]
 KINDS = {
     "query": [*_ANY, "gzip"],
     "mutation": [*_ANY, "drop", "status"],
-    "get": [*_ANY, "gzip", "gzip", "empty", "expired", "wrong_hash", "no_hash", "no_hash", "corrupt", "corrupt"],
+    "get": [
+        *_ANY,
+        "gzip",
+        "gzip",
+        "empty",
+        "expired",
+        "wrong_hash",
+        "no_hash",
+        "no_hash",
+        "corrupt",
+        "corrupt",
+    ],
     "put": [*_ANY, "empty", "expired", "wrong_hash", "no_hash"],
 }
 _NEEDS_RESPONSE = frozenset(
-    "delay truncate duplicate garbage_before garbage_after short_length long_length chunked drip swap gzip "
-    "wrong_hash no_hash corrupt".split()
+    [
+        "delay",
+        "truncate",
+        "duplicate",
+        "garbage_before",
+        "garbage_after",
+        "short_length",
+        "long_length",
+        "chunked",
+        "drip",
+        "swap",
+        "gzip",
+        "wrong_hash",
+        "no_hash",
+        "corrupt",
+    ]
 )
 _NEVER_CARRIED_OUT = frozenset({"html", "empty", "expired", "redirect"})
 SILENCE = 0.004
 """The share of faults that are no response at all: each costs the client its whole timeout."""
+ONLY = frozenset(os.environ.get("CHAOS_FAULTS", "").split(","))
+"""`run.py --faults`: the only kinds that are drawn, where a request can have them."""
+if {""} != ONLY:
+    KINDS = {aim: [kind for kind in kinds if kind in ONLY] or kinds for aim, kinds in KINDS.items()}
+    SILENCE = 0
 
 
 def draw(rng: random.Random, aim: str, nth: int) -> Fault:

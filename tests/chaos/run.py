@@ -42,17 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trees", type=int, help="trees, each killed several times (a tenth of the walks)")
     parser.add_argument("--mutations", type=int, help="calls whose responses are mutated (as many as walks)")
     parser.add_argument("--writes", type=int, help="writes (half as many as walks)")
-    parser.add_argument("--together", type=int, help="several processes or threads at once (a fiftieth of the walks)")
+    parser.add_argument(
+        "--together", type=int, help="several processes or threads at once (a fiftieth of the walks)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--only", action="append", default=[], metavar="KIND:NUMBER", help="just this trial")
     parser.add_argument("--repeat", type=int, default=1, help="how often each of --only")
+    parser.add_argument("--faults", help="only these kinds of fault, as in duplicate,html; see proxy.KINDS")
     parser.add_argument("--json", type=Path, help="write all results there")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.worker:
         return work(given.seed, given.scratch)
+    if given.faults:
+        os.environ["CHAOS_FAULTS"] = given.faults
     results = campaign(jobs_of(given), given.seed, given.jobs, quiet=bool(given.only))
     if given.json is not None:
         given.json.write_text(json.dumps(results))
@@ -60,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         for result in results:
             print(shown(result))
     print(table(results))
-    problems = report(results, given.seed)
+    problems = report(results, given.seed, given.faults)
     if problems:
         print(f"\n{problems}")
     if any(result["outcome"] == "broken" for result in results):
@@ -111,7 +116,9 @@ def campaign(jobs: list[Job], seed: int, processes: int, *, quiet: bool = False)
             if not quiet and sys.stderr.isatty():
                 bad = sum(one["outcome"] not in COLUMNS[:2] for one in results)
                 seconds = time.monotonic() - started
-                print(f"\r{len(results)} of {len(jobs)}, {bad} bad, {seconds:.0f} s ", end="", file=sys.stderr)
+                print(
+                    f"\r{len(results)} of {len(jobs)}, {bad} bad, {seconds:.0f} s ", end="", file=sys.stderr
+                )
         if worker is not None:
             worker.close()
 
@@ -130,7 +137,15 @@ class Worker:
         self.scratch = Path(tempfile.mkdtemp(prefix="moveshelf-chaos-"))
         self.done = 0
         self.dead = False
-        command = [sys.executable, str(HERE / "run.py"), "--worker", "--seed", str(seed), "--scratch", str(self.scratch)]
+        command = [
+            sys.executable,
+            str(HERE / "run.py"),
+            "--worker",
+            "--seed",
+            str(seed),
+            "--scratch",
+            str(self.scratch),
+        ]
         self._stderr = open(self.scratch / "stderr.txt", "w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
@@ -159,7 +174,9 @@ class Worker:
             "number": number,
             "outcome": "hang" if hang else "broken",
             "outcomes": ["hang"] if hang else ["broken"],
-            "causes": [f"{kind} hang" if hang else f"{kind}: the process ended with {self._process.returncode}"],
+            "causes": [
+                f"{kind} hang" if hang else f"{kind}: the process ended with {self._process.returncode}"
+            ],
             "details": [stacks if hang else errors],
             "errors": [],
             "faults": [],
@@ -191,13 +208,21 @@ def table(results: list[dict[str, Any]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
-    lines.insert(1, "|" + "|".join("-" * (width + 2) if not n else "-" * (width + 1) + ":" for n, width in enumerate(widths)) + "|")
+    lines.insert(
+        1,
+        "|"
+        + "|".join("-" * (width + 2) if not n else "-" * (width + 1) + ":" for n, width in enumerate(widths))
+        + "|",
+    )
     return "\n".join(lines)
 
 
-def report(results: list[dict[str, Any]], seed: int) -> str:
+def report(results: list[dict[str, Any]], seed: int, faults: str | None = None) -> str:
     """What is wrong, by cause, the most frequent first, with the way to repeat it."""
     by_cause: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
@@ -206,7 +231,8 @@ def report(results: list[dict[str, Any]], seed: int) -> str:
     lines = []
     for cause, found in sorted(by_cause.items(), key=lambda pair: -len(pair[1])):
         examples = " ".join(f"--only {one['kind']}:{one['number']}" for one in found[:3])
-        lines.append(f"{len(found):5} x {cause}\n        python tests/chaos/run.py --seed {seed} {examples}")
+        options = f"--seed {seed}" + (f" --faults {faults}" if faults else "")
+        lines.append(f"{len(found):5} x {cause}\n        python tests/chaos/run.py {options} {examples}")
     return "\n".join(lines)
 
 

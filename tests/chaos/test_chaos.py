@@ -62,7 +62,9 @@ def test_a_seed_means_one_plan() -> None:
 
 
 def test_a_seed_means_one_mutation() -> None:
-    body = json.dumps({"data": {"n0": {"id": "a", "subjects": [{"id": "b", "name": "B"}]}, "n1": {"id": "c"}}}).encode()
+    body = json.dumps(
+        {"data": {"n0": {"id": "a", "subjects": [{"id": "b", "name": "B"}]}, "n1": {"id": "c"}}}
+    ).encode()
     seen = set()
     for seed in range(200):
         first, again = (mutate.mutated(body, random.Random(seed)) for _ in range(2))
@@ -70,3 +72,20 @@ def test_a_seed_means_one_mutation() -> None:
         assert first[1], "nothing was changed"
         seen.update(what.split()[1] for what in first[1])
     assert seen == {kind.__name__ for kind in (*mutate.BROKEN, *mutate.PLAUSIBLE)}
+
+
+def test_the_detectors_detect(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    only = [word for number in range(13) for word in ("--only", f"detector:{number}")]
+    ended = subprocess.run(
+        [sys.executable, str(HERE / "run.py"), *only, "--json", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    found = {one["number"]: one for one in json.loads(file.read_text())}
+    leaks = dict.fromkeys((*range(2, 9), 12), "leak")
+    wanted = {0: "wrong", 1: "wrong", **leaks, 9: "hang", 10: "right", 11: "clean error"}
+    assert {number: one["outcome"] for number, one in found.items()} == wanted
+    assert "in detector" in found[9]["details"][0], "the stacks of the hanging process"

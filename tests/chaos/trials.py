@@ -10,32 +10,35 @@ Everything is compared with what the sandbox holds (truth.py), never with what t
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
 import json
+import logging
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import traceback
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jobs
-import moveshelf
-from moveshelf.errors import MoveshelfError, OutcomeUnknownError
-from moveshelf.sandbox import Sandbox
-from moveshelf_api.api import MoveshelfApi
 from proxy import Fault, Proxy, Request, draw
 from truth import Truth
 from watch import Watch, settle
 from zygote import Child, Zygote
 
-LIMITS = {"walk": 60.0, "mutated": 60.0, "write": 60.0, "tree": 240.0, "together": 120.0}
+import moveshelf
+from moveshelf.errors import MoveshelfError, OutcomeUnknownError
+from moveshelf.sandbox import Sandbox
+from moveshelf_api.api import MoveshelfApi
+
+LIMITS = {"detector": 5.0, "walk": 60.0, "mutated": 60.0, "write": 60.0, "tree": 240.0, "together": 120.0}
 """Seconds after which a trial counts as hanging: many times what the slowest takes on a busy machine."""
 SHAPES = ((3, 2, 2, 2), (8, 1, 2, 1), (1, 3, 3, 2))
 """Subjects, sessions, clips and files of the projects that are only read."""
@@ -90,7 +93,7 @@ class World:
         if found is None:
             name = self.sandbox.generate(*SHAPES[shape])
             found = self._projects[shape] = self.truth.project(self.truth.project_id(name))
-            for subject, session, clip, file in files_of(found):
+            for _, _, _, file in files_of(found):
                 file["bytes"] = self.truth.contents(file)
         return found
 
@@ -147,7 +150,9 @@ class Trial:
         try:
             value = work()
         except Wrong as error:
-            self.fail(f"{label}: wrong value of {str(error).partition(':')[0]}, after {self.struck}", str(error))
+            what = str(error).partition(":")[0]
+            what = "a file's contents" if what.startswith(("file.", "a file ")) else what
+            self.fail(f"wrong {what}, after {self.struck}", f"{label}: {error}")
         except MoveshelfError as error:
             self.world.watch.exception(error)
             self.errors.append({"step": label, **jobs.told(error)})
@@ -162,7 +167,7 @@ class Trial:
 
     def foreign(self, label: str, error: dict[str, Any]) -> None:
         """An exception that is not of the library's own."""
-        self.fail(f"{label}: {error['type']} at {error['where']}", error["trace"])
+        self.fail(f"{error['type']} at {error['where']}", f"{label}: {error['trace']}")
 
     def child_result(self, label: str, child: Child) -> Any:
         """What a process has returned, or None where it raised, hung or was killed; its leaks and errors are counted."""
@@ -190,7 +195,12 @@ class Trial:
         leaks = [*self.leaks, *proxy.leaks, *self.world.watch.leaks]
         self.world.watch.leaks.clear()
         outcome = "right"
-        for word, there in (("clean error", self.errors), ("wrong", self.wrong), ("hang", self.hangs), ("leak", leaks)):
+        for word, there in (
+            ("clean error", self.errors),
+            ("wrong", self.wrong),
+            ("hang", self.hangs),
+            ("leak", leaks),
+        ):
             if there:
                 outcome = word
         if proxy.bugs:
@@ -334,7 +344,14 @@ def walk_find(trial: Trial, ms: moveshelf.Moveshelf, project: dict[str, Any]) ->
 def walk_names(trial: Trial, ms: moveshelf.Moveshelf, project: dict[str, Any]) -> None:
     for _ in range(trial.rng.randint(1, 4)):
         s, e, c, f = trial.rng.choice(list(files_of(project)))
-        names = (project["name"], s["name"], session_name(e), condition_name(c), c["title"], f["originalFileName"])
+        names = (
+            project["name"],
+            s["name"],
+            session_name(e),
+            condition_name(c),
+            c["title"],
+            f["originalFileName"],
+        )
         file = ms.lookup(*names)
         same("lookup().id", file.id, f["id"])
         check_bytes(trial, file, f)
@@ -406,7 +423,9 @@ def downloaded(world: World, subject: dict[str, Any]) -> dict[str, bytes]:
     with world.connect(through_proxy=False) as ms:
         ms.subject(subject["id"]).download(folder, progress=False).raise_for_errors()  # type: ignore[union-attr]
     found = contents_of(folder)
-    files = [f["bytes"] for s in [subject] for e in s["sessions"] for c in e["clips"] for f in c["additionalData"]]
+    files = [
+        f["bytes"] for s in [subject] for e in s["sessions"] for c in e["clips"] for f in c["additionalData"]
+    ]
     same("downloaded bytes", sorted(found.values()), sorted(files))
     return found
 
@@ -463,10 +482,14 @@ def walk(trial: Trial) -> None:
             trial.step(one.__name__.replace("walk_", ""), lambda one=one: one(trial, ms, project))
         world.proxy.calm()
         # nothing of what went wrong may stay in the client
-        after = trial.step("afterwards", lambda: _loop(trial, ms.project(project["id"]), project, contents=0.5))
+        after = trial.step(
+            "afterwards", lambda: _loop(trial, ms.project(project["id"]), project, contents=0.5)
+        )
         if isinstance(after, MoveshelfError):
             error = trial.errors[-1]
-            trial.fail(f"afterwards: {error['type']} although the service is well again, after {trial.struck}", error["trace"])
+            trial.fail(
+                f"{error['type']} although the service is well again, after {trial.struck}", error["trace"]
+            )
         world.watch.objects(ms, ms.project(project["id"]), ms.project(project["id"]).subjects, ms.stats)
 
 
@@ -487,16 +510,22 @@ FLAT_READS: dict[str, FlatRead] = {
     "getProjectSubjects": lambda api, p: api.getProjectSubjects(p["id"]),
     "getSubjectDetails": lambda api, p: [api.getSubjectDetails(s["id"]) for s in p["patientsList"][:3]],
     "getSubjectContext": lambda api, p: api.getSubjectContext(_some(p)["subject"]["id"]),
-    "getSessionById": lambda api, p: [api.getSessionById(e["id"]) for s in p["patientsList"][:2] for e in s["sessions"]],
+    "getSessionById": lambda api, p: [
+        api.getSessionById(e["id"]) for s in p["patientsList"][:2] for e in s["sessions"]
+    ],
     "getClipData": lambda api, p: api.getClipData(_some(p)["clip"]["id"]),
     "getAdditionalData": lambda api, p: unsigned(api.getAdditionalData(_some(p)["clip"]["id"])),
     "getProjectClips": lambda api, p: api.getProjectClips(p["id"], 5),
     "getProjectInfo": lambda api, p: api.getProjectInfo(p["id"]),
     "getProjectTemplate": lambda api, p: api.getProjectTemplate(p["id"]),
     "getProjectDatasets": lambda api, p: api.getProjectDatasets(p["id"]),
-    "getProjectSubjectByEhrId": lambda api, p: api.getProjectSubjectByEhrId(_some(p)["subject"]["externalId"], p["id"]),
+    "getProjectSubjectByEhrId": lambda api, p: api.getProjectSubjectByEhrId(
+        _some(p)["subject"]["externalId"], p["id"]
+    ),
     "getProjectSessions": lambda api, p: api.getProjectSessions(p["id"], start_date="2015-01-01"),
-    "getFilteredProjectSessions": lambda api, p: api.getFilteredProjectSessions(p["id"], start_date="2015-01-01"),
+    "getFilteredProjectSessions": lambda api, p: api.getFilteredProjectSessions(
+        p["id"], start_date="2015-01-01"
+    ),
     "getFilteredProjectSubjects": lambda api, p: api.getFilteredProjectSubjects(p["id"]),
     "client": lambda api, p: [one.name for one in api.client.project(p["id"]).subjects],
 }
@@ -508,7 +537,11 @@ def unsigned(value: Any) -> Any:
         return {key: unsigned(one) for key, one in value.items()}
     if isinstance(value, list):
         return [unsigned(one) for one in value]
-    return value.partition("?")[0].rpartition(":")[2].partition("/")[2] if str(value).startswith("http://") else value
+    return (
+        value.partition("?")[0].rpartition(":")[2].partition("/")[2]
+        if str(value).startswith("http://")
+        else value
+    )
 
 
 def flat_read(world: World, name: str, project: dict[str, Any]) -> Any:
@@ -528,12 +561,19 @@ def flat_walk(trial: Trial, project: dict[str, Any], plan: list[Fault], rate: fl
     with world.flat() as api, contextlib.redirect_stdout(io.StringIO()):
         world.proxy.begin(plan, rate=rate, seed=trial.name)
         for name in names:
-            trial.step(name, lambda name=name: same(name, unsigned(FLAT_READS[name](api, project)), wanted[name]))
+            trial.step(
+                name, lambda name=name: same(name, unsigned(FLAT_READS[name](api, project)), wanted[name])
+            )
         world.proxy.calm()
         for name in names:
-            error = trial.step(name, lambda name=name: same(name, unsigned(FLAT_READS[name](api, project)), wanted[name]))
+            error = trial.step(
+                name, lambda name=name: same(name, unsigned(FLAT_READS[name](api, project)), wanted[name])
+            )
             if isinstance(error, MoveshelfError):
-                trial.fail(f"{name}: {type(error).__name__} although the service is well again", str(error))
+                trial.fail(
+                    f"{type(error).__name__} although the service is well again, after {trial.struck}",
+                    f"{name}: {error}",
+                )
         world.watch.objects(api.client)
 
 
@@ -554,14 +594,23 @@ OBJECT_READS: dict[str, Callable[[moveshelf.Moveshelf, dict[str, Any]], Any]] = 
         for c in e.clips
         for f in c.files
     ],
-    "load": lambda ms, p: [len(s.sessions[0].clips[0].files) for s in ms.project(p["id"]).subjects.load("sessions.clips.files")],
+    "load": lambda ms, p: [
+        len(s.sessions[0].clips[0].files) for s in ms.project(p["id"]).subjects.load("sessions.clips.files")
+    ],
     "clips": lambda ms, p: [
         (c.title, c.description, str(c.created), c.path, str(c.upload_status), c.has_charts, c.custom_options)
         for c in ms.project(p["id"]).clips
     ],
-    "clip": lambda ms, p: (ms.clip(_some(p)["clip"]["id"]).title, ms.clip(_some(p)["clip"]["id"]).session.name),
+    "clip": lambda ms, p: (
+        ms.clip(_some(p)["clip"]["id"]).title,
+        ms.clip(_some(p)["clip"]["id"]).session.name,
+    ),
     "file": lambda ms, p: ms.clip(_some(p)["clip"]["id"]).files[0].read_bytes(),
-    "project": lambda ms, p: (ms.project(p["id"]).description, ms.project(p["id"]).can_edit, ms.project(p["id"]).name),
+    "project": lambda ms, p: (
+        ms.project(p["id"]).description,
+        ms.project(p["id"]).can_edit,
+        ms.project(p["id"]).name,
+    ),
     "template": lambda ms, p: sorted(ms.project(p["id"]).template.subject_fields),
     "configuration": lambda ms, p: repr(ms.project(p["id"]).configuration),
     "norms": lambda ms, p: [one.name for one in ms.project(p["id"]).norms],
@@ -569,12 +618,21 @@ OBJECT_READS: dict[str, Callable[[moveshelf.Moveshelf, dict[str, Any]], Any]] = 
     "find": lambda ms, p: ms.find(_some(p)["session"]["id"]).name,
     "find_subjects": lambda ms, p: ms.project(p["id"]).find_subjects({"subject-sex": "Male"}).names(),
     "find_sessions": lambda ms, p: ms.project(p["id"]).find_sessions(start="2015-01-01").ids(),
-    "subject_by_ehr_id": lambda ms, p: ms.project(p["id"]).subject_by_ehr_id(_some(p)["subject"]["externalId"]).name,
-    "to_frame": lambda ms, p: [list(map(str, row)) for row in ms.project(p["id"]).subjects.load("metadata").to_frame().values],
+    "subject_by_ehr_id": lambda ms, p: (
+        ms.project(p["id"]).subject_by_ehr_id(_some(p)["subject"]["externalId"]).name
+    ),
+    "to_frame": lambda ms, p: [
+        list(map(str, row)) for row in ms.project(p["id"]).subjects.load("metadata").to_frame().values
+    ],
     "html": lambda ms, p: ms.project(p["id"]).subjects.load("metadata")._repr_html_(),
-    "to_dict": lambda ms, p: [one.load("metadata").to_dict() for one in ms.project(p["id"]).subjects],
+    "to_dict": lambda ms, p: [
+        one.load("metadata").to_dict() if hasattr(type(one), "to_dict") else None
+        for one in ms.project(p["id"]).subjects
+    ],
     "lookup": lambda ms, p: ms.lookup(p["name"], p["patientsList"][0]["name"]).id,
-    "dry download": lambda ms, p: [(s.path, s.action) for s in ms.subject(_some(p)["subject"]["id"]).download("nowhere", dry_run=True)],
+    "dry download": lambda ms, p: [
+        (s.path, s.action) for s in ms.subject(_some(p)["subject"]["id"]).download("nowhere", dry_run=True)
+    ],
     "execute": lambda ms, p: ms.execute("query A($id: ID!) { node(id: $id) { id } }", {"id": p["id"]}),
 }
 
@@ -594,7 +652,9 @@ def mutated(trial: Trial) -> None:
         wanted = flat_read(world, name, project)
         with world.flat() as api, contextlib.redirect_stdout(io.StringIO()):
             world.proxy.begin(plan)
-            trial.step(name, lambda: _compared(trial, name, lambda: unsigned(FLAT_READS[name](api, project)), wanted))
+            trial.step(
+                name, lambda: _compared(trial, name, lambda: unsigned(FLAT_READS[name](api, project)), wanted)
+            )
         return None
 
     def direct() -> Any:
@@ -621,7 +681,10 @@ def _compared(trial: Trial, name: str, read: Callable[[], Any], wanted: Any) -> 
     if any(one.startswith("plausible") for one in proxy.mutations):
         return  # it may have been true
     kinds = "+".join(sorted({one.split()[1] for one in proxy.mutations}))
-    same(f"{name} ({kinds})", got, wanted)
+    if got != wanted:
+        raise Wrong(
+            f"value believed of a response ({kinds}): {name}: {str(got)[:300]} in place of {str(wanted)[:300]}"
+        )
 
 
 # -- writes
@@ -639,7 +702,9 @@ class Write:
         self,
         act: Callable[[Any, dict[str, Any]], Any],
         count: Callable[[dict[str, Any], dict[str, Any]], int],
-        check: Callable[[Any, dict[str, Any], dict[str, Any]], bool] = lambda value, before, after: bool(value),
+        check: Callable[[Any, dict[str, Any], dict[str, Any]], bool] = lambda value, before, after: bool(
+            value
+        ),
         *,
         flat: bool = False,
         single: bool = True,
@@ -678,7 +743,9 @@ def named(name: str) -> Callable[[dict[str, Any], dict[str, Any]], int]:
 
 
 def sessions_named(name: str) -> Callable[[dict[str, Any], dict[str, Any]], int]:
-    return lambda before, after: sum(session_name(e) == name for s in after["patientsList"] for e in s["sessions"])
+    return lambda before, after: sum(
+        session_name(e) == name for s in after["patientsList"] for e in s["sessions"]
+    )
 
 
 def titled(title: str) -> Callable[[dict[str, Any], dict[str, Any]], int]:
@@ -698,7 +765,9 @@ def has_value(place: int, key: str, value: Any) -> Callable[[dict[str, Any], dic
     return count
 
 
-def same_id(find: Callable[[dict[str, Any]], list[str]]) -> Callable[[Any, dict[str, Any], dict[str, Any]], bool]:
+def same_id(
+    find: Callable[[dict[str, Any]], list[str]],
+) -> Callable[[Any, dict[str, Any], dict[str, Any]], bool]:
     """The returned object, dictionary or id is the one that the project has now."""
 
     def check(value: Any, before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -713,7 +782,9 @@ def ids_of_subjects(name: str) -> Callable[[dict[str, Any]], list[str]]:
 
 
 def ids_of_sessions(name: str) -> Callable[[dict[str, Any]], list[str]]:
-    return lambda after: [e["id"] for s in after["patientsList"] for e in s["sessions"] if session_name(e) == name]
+    return lambda after: [
+        e["id"] for s in after["patientsList"] for e in s["sessions"] if session_name(e) == name
+    ]
 
 
 def ids_of_clips(title: str) -> Callable[[dict[str, Any]], list[str]]:
@@ -722,7 +793,9 @@ def ids_of_clips(title: str) -> Callable[[dict[str, Any]], list[str]]:
 
 def ids_of_files(name: str) -> Callable[[dict[str, Any]], list[str]]:
     return lambda after: [
-        f["id"] for _, _, _, f in files_of(after) if f["originalFileName"] == name and f["uploadStatus"] == "Complete"
+        f["id"]
+        for _, _, _, f in files_of(after)
+        if f["originalFileName"] == name and f["uploadStatus"] == "Complete"
     ]
 
 
@@ -750,7 +823,14 @@ WRITES: dict[str, Write] = {
     "create_subject(metadata)": Write(
         lambda ms, p: ms.project(p["id"]).create_subject("New", {"subject-sex": "Male"}),
         named("New"),
-        lambda value, before, after: [json.loads(s["metadata"] or "{}").get("subject-sex") for s in after["patientsList"] if s["name"] == "New"] == ["Male"],
+        lambda value, before, after: (
+            [
+                json.loads(s["metadata"] or "{}").get("subject-sex")
+                for s in after["patientsList"]
+                if s["name"] == "New"
+            ]
+            == ["Male"]
+        ),
         single=False,
     ),
     "create_session": Write(
@@ -764,23 +844,31 @@ WRITES: dict[str, Write] = {
         same_id(ids_of_clips("Fresh")),
     ),
     "update_metadata of a subject": Write(
-        lambda ms, p: ms.subject(first(p)[0]["id"]).update_metadata({"subject-sex": "Female"}, overwrite=True),
+        lambda ms, p: ms.subject(first(p)[0]["id"]).update_metadata(
+            {"subject-sex": "Female"}, overwrite=True
+        ),
         has_value(0, "subject-sex", "Female"),
     ),
     "update_metadata of a session": Write(
-        lambda ms, p: ms.session(first(p)[1]["id"]).update_metadata({"session-height": "199"}, overwrite=True),
+        lambda ms, p: ms.session(first(p)[1]["id"]).update_metadata(
+            {"session-height": "199"}, overwrite=True
+        ),
         has_value(1, "session-height", "199"),
     ),
     "rename": Write(lambda ms, p: ms.session(first(p)[1]["id"]).rename("renamed"), sessions_named("renamed")),
     "set_date": Write(
         lambda ms, p: ms.session(first(p)[1]["id"]).set_date("2031-05-06"),
-        lambda before, after: int(str((by_id(after, first(before)[1]["id"]) or {}).get("date"))[:10] == "2031-05-06"),
+        lambda before, after: int(
+            str((by_id(after, first(before)[1]["id"]) or {}).get("date"))[:10] == "2031-05-06"
+        ),
     ),
     "clip.update": Write(lambda ms, p: ms.clip(first(p)[2]["id"]).update(title="Renamed"), titled("Renamed")),
     "delete of a subject": Write(lambda ms, p: ms.subject(first(p)[0]["id"]).delete(), gone(0), no_complaint),
     "delete of a session": Write(lambda ms, p: ms.session(first(p)[1]["id"]).delete(), gone(1), no_complaint),
     "delete of a clip": Write(lambda ms, p: ms.clip(first(p)[2]["id"]).delete(), gone(2), no_complaint),
-    "delete of a file": Write(lambda ms, p: ms.clip(first(p)[2]["id"]).files[0].delete(), gone(3), no_complaint),
+    "delete of a file": Write(
+        lambda ms, p: ms.clip(first(p)[2]["id"]).files[0].delete(), gone(3), no_complaint
+    ),
     "delete_clips": Write(
         lambda ms, p: ms.session(first(p)[1]["id"]).conditions["Barefoot"].delete_clips(),
         gone(2),
@@ -794,13 +882,18 @@ WRITES: dict[str, Write] = {
         single=False,
     ),
     "upload_clip": Write(
-        lambda ms, p: ms.project(p["id"]).upload_clip(the_file(), title="Sent", folder=first(p)[1]["projectPath"], progress=False),
+        lambda ms, p: ms.project(p["id"]).upload_clip(
+            the_file(), title="Sent", folder=first(p)[1]["projectPath"], progress=False
+        ),
         titled("Sent"),
         same_id(ids_of_clips("Sent")),
         single=False,
     ),
     "createSubject": Write(
-        lambda api, p: api.createSubject(p["id"], "New"), named("New"), same_id(ids_of_subjects("New")), flat=True
+        lambda api, p: api.createSubject(p["id"], "New"),
+        named("New"),
+        same_id(ids_of_subjects("New")),
+        flat=True,
     ),
     "createSession": Write(
         lambda api, p: api.createSession(p["id"], f"/{first(p)[0]['name']}/2030-01-02/", first(p)[0]["id"]),
@@ -821,13 +914,18 @@ WRITES: dict[str, Write] = {
         flat=True,
     ),
     "updateSubjectMetadataInfo": Write(
-        lambda api, p: api.updateSubjectMetadataInfo(first(p)[0]["id"], json.dumps({"note": "n"}), skip_validation=True),
+        lambda api, p: api.updateSubjectMetadataInfo(
+            first(p)[0]["id"], json.dumps({"note": "n"}), skip_validation=True
+        ),
         has_value(0, "note", "n"),
         flat=True,
     ),
     "updateSessionMetadataInfo": Write(
         lambda api, p: api.updateSessionMetadataInfo(
-            first(p)[1]["id"], session_name(first(p)[1]), json.dumps({"metadata": {"note": "n"}}), skip_validation=True
+            first(p)[1]["id"],
+            session_name(first(p)[1]),
+            json.dumps({"metadata": {"note": "n"}}),
+            skip_validation=True,
         ),
         has_value(1, "note", "n"),
         flat=True,
@@ -835,9 +933,13 @@ WRITES: dict[str, Write] = {
     "deleteSubject": Write(lambda api, p: api.deleteSubject(first(p)[0]["id"]), gone(0), flat=True),
     "deleteSession": Write(lambda api, p: api.deleteSession(first(p)[1]["id"]), gone(1), flat=True),
     "deleteClip": Write(lambda api, p: api.deleteClip(first(p)[2]["id"]), gone(2), flat=True),
-    "deleteAdditionalData": Write(lambda api, p: api.deleteAdditionalData(first(p)[3]["id"]), gone(3), flat=True),
+    "deleteAdditionalData": Write(
+        lambda api, p: api.deleteAdditionalData(first(p)[3]["id"]), gone(3), flat=True
+    ),
     "uploadFile": Write(
-        lambda api, p: api.uploadFile(the_file(), p["id"], {"title": "Sent", "projectPath": first(p)[1]["projectPath"]}),
+        lambda api, p: api.uploadFile(
+            the_file(), p["id"], {"title": "Sent", "projectPath": first(p)[1]["projectPath"]}
+        ),
         titled("Sent"),
         same_id(ids_of_clips("Sent")),
         flat=True,
@@ -855,7 +957,9 @@ WRITES: dict[str, Write] = {
 
 def a_small_project(trial: Trial) -> dict[str, Any]:
     world = trial.world
-    name = world.sandbox.generate(2, 1, 2, 1, name=f"lab/{trial.kind}-{trial.number}-{world.folder('p').name}")
+    name = world.sandbox.generate(
+        2, 1, 2, 1, name=f"lab/{trial.kind}-{trial.number}-{world.folder('p').name}"
+    )
     return world.truth.project(world.truth.project_id(name))
 
 
@@ -879,7 +983,7 @@ def carry_out(trial: Trial, name: str, plan: list[Fault]) -> None:
     world, one = trial.world, WRITES[name]
     before = a_small_project(trial)
     client: Any
-    with (world.flat() if one.flat else world.connect()) as client, contextlib.redirect_stdout(io.StringIO()):
+    with world.flat() if one.flat else world.connect() as client, contextlib.redirect_stdout(io.StringIO()):
         if not one.flat:  # so that there is something that the write makes stale
             subjects = client.project(before["id"]).subjects
             same("subjects", subjects.names(), [s["name"] for s in before["patientsList"]])
@@ -892,13 +996,21 @@ def carry_out(trial: Trial, name: str, plan: list[Fault]) -> None:
         world.proxy.calm()
         if not one.flat:
             wanted = [s["name"] for s in after["patientsList"]]
-            seen = trial.step("afterwards", lambda: same("subjects", client.project(before["id"]).subjects.names(), wanted))
+            seen = trial.step(
+                "afterwards", lambda: same("subjects", client.project(before["id"]).subjects.names(), wanted)
+            )
             if isinstance(seen, MoveshelfError):
                 trial.fail(f"{name}, afterwards: {type(seen).__name__}, after {trial.struck}", str(seen))
 
 
 def _judge(
-    trial: Trial, name: str, one: Write, value: Any, failed: bool, before: dict[str, Any], after: dict[str, Any]
+    trial: Trial,
+    name: str,
+    one: Write,
+    value: Any,
+    failed: bool,
+    before: dict[str, Any],
+    after: dict[str, Any],
 ) -> None:
     count = one.count(before, after)
     shown = f"{name}: the effect is there {count} times; {value!r}"
@@ -922,8 +1034,6 @@ def _judge(
 
 def _settled(world: World) -> None:
     """Wait until the proxy has carried out what has reached it."""
-    import time
-
     while world.proxy.busy:
         time.sleep(0.002)
 
@@ -938,7 +1048,9 @@ def make_folder(trial: Trial, folder: Path) -> dict[str, bytes]:
     for subject in range(rng.randint(1, 2)):
         for session in range(rng.randint(1, 2)):
             for clip in range(rng.randint(1, 3)):
-                for name in rng.sample(("angles.json", "data.c3d", "event.json", "notes.txt"), rng.randint(1, 2)):
+                for name in rng.sample(
+                    ("angles.json", "data.c3d", "event.json", "notes.txt"), rng.randint(1, 2)
+                ):
                     path = f"P-{subject}/2024-0{session + 1}-05/{rng.choice(('Barefoot', 'Braced'))}/Trial-{clip}_{name}"
                     content[path] = rng.randbytes(rng.choice((0, 10, 2_000, 200_000)))
     for path, data in content.items():
@@ -950,7 +1062,9 @@ def make_folder(trial: Trial, folder: Path) -> dict[str, bytes]:
 ROUNDS = 14
 
 
-def killed_until_done(trial: Trial, job: str, state: Path, check: Callable[[], None], **arguments: Any) -> Any:
+def killed_until_done(
+    trial: Trial, job: str, state: Path, check: Callable[[], None], **arguments: Any
+) -> Any:
     """Start the job again and again, kill it at a random request, at last let it run; its last result.
 
     `check` has to hold after each of them.
@@ -985,7 +1099,9 @@ def killed_until_done(trial: Trial, job: str, state: Path, check: Callable[[], N
         if calm:
             if entries is not None and len(trial.errors) == errors:
                 return entries
-            last = trial.errors[-1] if len(trial.errors) > errors else {"type": "died", "text": "", "trace": ""}
+            last = (
+                trial.errors[-1] if len(trial.errors) > errors else {"type": "died", "text": "", "trace": ""}
+            )
             trial.fail(f"{label}: {last['type']} although nothing disturbs it", last.get("trace", ""))
             return None
     return None
@@ -1065,10 +1181,15 @@ def check_tree(trial: Trial, identity: str, content: dict[str, bytes], entries: 
         if len(complete) > 1:
             trial.fail("upload: a file is there twice", path)
         elif complete != [data]:
-            trial.fail("upload: a file is missing or wrong although reported done", f"{path}: {told.get(path)}")
+            trial.fail(
+                "upload: a file is missing or wrong although reported done", f"{path}: {told.get(path)}"
+            )
         ghosts = [status for status, _ in there if status != "Complete"]
         if ghosts and "unfinished" not in told.get(path, "") and "left" not in told.get(path, ""):
-            trial.fail("upload: a ghost is left and the result does not say so", f"{path}: {ghosts}; {told.get(path)!r}")
+            trial.fail(
+                "upload: a ghost is left and the result does not say so",
+                f"{path}: {ghosts}; {told.get(path)!r}",
+            )
     if found:
         trial.fail("upload: files nobody has sent", str(sorted(found)))
 
@@ -1162,7 +1283,10 @@ def lost_updates(trial: Trial) -> None:
     done = [key for result in results if result for key in result["done"]]
     lost = [key for key in done if key not in now]
     if lost:
-        trial.fail("three writers of one subject: updates reported done are lost", f"{len(lost)} of {len(done)}: {lost}")
+        trial.fail(
+            "three writers of one subject: updates reported done are lost",
+            f"{len(lost)} of {len(done)}: {lost}",
+        )
     trial.right += 1
 
 
@@ -1261,17 +1385,50 @@ def clean_only(trial: Trial, label: str) -> None:
     trial.errors.clear()
 
 
+# -- the detectors themselves
+
+
+def detector(trial: Trial) -> None:
+    """What each column is for, done on purpose; `number` says which."""
+    world = trial.world
+    token = world.sandbox.api_key
+
+    def careless(key: str) -> None:
+        raise ValueError("nothing of ours")
+
+    def request(port: int, path: str, body: bytes | None = None, **headers: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("POST" if body else "GET", path, body, headers)
+        connection.getresponse().read()
+        connection.close()
+
+    trials: dict[int, Callable[[], Any]] = {
+        0: lambda: same("a value", 1, 2),
+        1: lambda: careless("x"),
+        2: lambda: logging.getLogger("anybody").debug("connecting with %s", token),
+        3: lambda: request(world.proxy.store_port, "/store/x", Authorization=f"Bearer {token}"),
+        4: lambda: request(world.proxy.other_port, f"/?key={token}"),
+        5: lambda: request(world.proxy.api_port, "/graphql", token.encode()),
+        6: lambda: world.watch.objects({"key": token}),
+        7: lambda: _refuse(token),
+        8: lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
+        9: lambda: threading.Event().wait(),
+        10: lambda: same("a value", 1, 1),
+        11: lambda: _refuse("nothing secret"),
+        12: lambda: json.loads(f"x{token}"),  # below it, a frame of json's holds it
+    }
+    trial.step("detector", trials[trial.number])
+
+
+def _refuse(text: str) -> None:
+    raise MoveshelfError(f"refused: {text}")
+
+
 KINDS: dict[str, Callable[[Trial], None]] = {
+    "detector": detector,
     "walk": walk,
     "mutated": mutated,
     "write": write,
     "tree": tree,
     "together": together,
 }
-
-
-def scratch_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="moveshelf-chaos-"))
-
-
-__all__ = ["KINDS", "LIMITS", "World", "run_trial", "scratch_folder", "traceback"]

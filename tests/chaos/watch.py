@@ -29,7 +29,9 @@ class _Handler(logging.Handler):
         # what a formatter shows, and what a structured logger takes
         text = f"{self.format(record)} {record.args!r} {record.__dict__!r}"
         if self.watch.knows(text):
-            self.watch.leaks.append(f"the token is in a log record of {record.name} ({record.pathname}:{record.lineno})")
+            self.watch.leaks.append(
+                f"the token is in a log record of {record.name} ({record.pathname}:{record.lineno})"
+            )
         if record.exc_info and record.exc_info[1] is not None:
             self.watch.exception(record.exc_info[1])
 
@@ -107,7 +109,9 @@ class Watch:
                 text = f"{type(error).__name__}: {error}"
             if self.knows(text):
                 short = "/".join(Path(file).parts[-2:])
-                self.leaks.append(f"the token is in {variable!r} of {frame.f_code.co_name} ({short}:{line}) below a {name}")
+                self.leaks.append(
+                    f"the token is in {variable!r} of {frame.f_code.co_name} ({short}:{line}) below a {name}"
+                )
 
     def objects(self, *things: Any) -> None:
         """repr, str and pickle of things of the library's."""

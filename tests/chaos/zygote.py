@@ -57,7 +57,10 @@ class Zygote:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "zygote.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(HERE / "zygote.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._children: dict[int, Child] = {}
         self._number = 0
@@ -72,7 +75,13 @@ class Zygote:
             self._number += 1
             number = self._number
             self._children[number] = child
-            order = {"number": number, "job": job, "arguments": arguments, "folder": str(folder), "limit": limit}
+            order = {
+                "number": number,
+                "job": job,
+                "arguments": arguments,
+                "folder": str(folder),
+                "limit": limit,
+            }
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()

@@ -126,9 +126,8 @@ def other_id(rng: random.Random, spot: Spot, data: Any) -> None:
             data[one]["id"], data[two]["id"] = data[two]["id"], data[one]["id"]
     elif with_id:
         own = data[with_id[0]]["id"]
-        ids = sorted(
-            {one.value for one in spots(data) if one.key == "id" and isinstance(one.value, str)} - {own}
-        )
+        ids = sorted(one.value for one in spots(data) if one.key == "id" and isinstance(one.value, str))
+        ids = [one for one in ids if one != own]
         data[with_id[0]]["id"] = rng.choice(ids) if ids else f"{own}x"
     else:
         change_type(rng, spot, data)

@@ -557,7 +557,7 @@ SILENCE = 0.004
 ONLY = frozenset(os.environ.get("CHAOS_FAULTS", "").split(","))
 """`run.py --faults`: the only kinds that are drawn, where a request can have them."""
 if {""} != ONLY:
-    KINDS = {aim: [kind for kind in kinds if kind in ONLY] or kinds for aim, kinds in KINDS.items()}
+    KINDS = {aim: [kind for kind in kinds if kind in ONLY] or ["delay"] for aim, kinds in KINDS.items()}
     SILENCE = 0
 
 

@@ -79,7 +79,7 @@ class World:
     @property
     def zygote(self) -> Zygote:
         if self._zygote is None:
-            self._zygote = Zygote()
+            self._zygote = Zygote(self.scratch)
         return self._zygote
 
     def folder(self, name: str) -> Path:
@@ -753,7 +753,8 @@ def titled(title: str) -> Callable[[dict[str, Any], dict[str, Any]], int]:
 
 
 def files_named(name: str) -> Callable[[dict[str, Any], dict[str, Any]], int]:
-    return lambda before, after: sum(f["originalFileName"] == name for _, _, _, f in files_of(after))
+    """Complete files of that name."""
+    return lambda before, after: len(ids_of_files(name)(after))
 
 
 def has_value(place: int, key: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], int]:
@@ -1023,10 +1024,13 @@ def _judge(
     if count > 1:
         trial.fail(f"{name}: done {count} times, after {told}", shown)
     if not failed and not any(m.startswith("plausible") for m in mutations):
-        if count != 1 and bool(value):
+        if count < 1 and bool(value):
             trial.fail(f"{name}: reported done, and was not, after {told}", shown)
         elif count == 1 and not one.check(value, before, after):
             trial.fail(f"{name}: done, and what it returns is wrong, after {told}", shown)
+    ghosts = [f["uploadStatus"] for _, _, _, f in files_of(after) if f["uploadStatus"] != "Complete"]
+    if not failed and ghosts:
+        trial.fail(f"{name}: reported done, and a file that is {ghosts[0]} is left, after {told}", shown)
     others = [s for s in after["patientsList"] if s["id"] == before["patientsList"][1]["id"]]
     if [unsigned(s) for s in others] != [unsigned(before["patientsList"][1])]:
         trial.fail(f"{name}: another subject was changed, after {told}", shown)

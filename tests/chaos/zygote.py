@@ -14,7 +14,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -55,12 +54,15 @@ class Child:
 class Zygote:
     """Starts children. Any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: Path) -> None:
+        home = scratch / "home"
+        home.mkdir(parents=True)
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "zygote.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "HOME": str(home)},
         )
         self._children: dict[int, Child] = {}
         self._number = 0
@@ -115,7 +117,6 @@ def serve() -> None:
     import jobs
 
     jobs.prepare()
-    os.environ["HOME"] = tempfile.mkdtemp(prefix="chaos-home-")
     # Python's buffers and select do not go together
     orders = sys.stdin.buffer.raw if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer  # type: ignore[attr-defined]
     out = os.dup(1)

@@ -434,7 +434,7 @@ def _loaded_value(obj: Any, field: Any, value: Any) -> Any:
     """A loaded value as it is shown: of another object, which a field knows by its id, the object where it is held."""
     if not hasattr(field, "target") or _is_collection(value):
         return value
-    look = getattr(obj._engine, "peek", None)
+    look = None if obj._engine is None else obj._engine.cache.peek
     found = look(value) if callable(look) and isinstance(value, str) else None
     return value if found is None else found
 

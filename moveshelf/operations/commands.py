@@ -377,7 +377,7 @@ CREATE_REPORT = Command(
 CREATE_COMMENT = Command(
     "CreateComment",
     "createComment",
-    (("clipId", "ID!"), ("comment", "String!")),
+    (("clipId", "String!"), ("comment", "String!")),
     (Result("clip", kind="Clip"),),
     matches=_same("clip", "id", "clipId"),
     inside="inputs",

@@ -116,6 +116,12 @@ class Model(Entity):
             payload = service.run(command, values)
         except QueryError as error:
             raise self._refusal(error, previous) from None
+        if command.done and payload.get(command.done) is None:
+            service.touch(command, [values])
+            raise OutcomeUnknownError(
+                f"the service did not say whether it did {what}: it may or may not have been carried out; refresh() and look",
+                operation=command.name,
+            )
         if command.done and not payload.get(command.done):
             raise RequestError(
                 f"the service answered that it did not {what}, and gave no reason; refresh() and look"

@@ -483,7 +483,7 @@ class Session(HasFiles, Deletable):
             yield from clip._located_files((*above, *clip._below_session(self)))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

@@ -240,7 +240,7 @@ class Subject(HasFiles, Deletable):
             yield from session._located_files((*above, session._part()))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

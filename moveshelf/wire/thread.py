@@ -27,7 +27,7 @@ logger = logging.getLogger("moveshelf")
 
 SLICE = 0.1
 """Seconds between two looks at interrupts. Windows notices a Ctrl-C only between waits on a lock."""
-FAREWELL = 2.0
+CLOSING_SECONDS = 2.0
 """Seconds that an interrupted or exiting process gives its coroutines to tidy up."""
 
 
@@ -41,8 +41,8 @@ class Future(Generic[T]):
     __slots__ = (
         "__weakref__",
         "_callbacks",
+        "_cancel_on_interrupt",
         "_error",
-        "_fragile",
         "_gate",
         "_io",
         "_open",
@@ -51,7 +51,7 @@ class Future(Generic[T]):
         "_value",
     )
 
-    def __init__(self, io: IOThread, *, fragile: bool = False) -> None:
+    def __init__(self, io: IOThread, *, cancel_on_interrupt: bool = False) -> None:
         self._io = io
         self._gate = threading.Lock()
         self._gate.acquire()  # opened once, by _finish; every waiter passes through and leaves it open
@@ -61,7 +61,7 @@ class Future(Generic[T]):
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Future[T]], object]] = []
         self._task: asyncio.Task[None] | None = None
-        self._fragile = fragile  # an interrupt of the waiter cancels the work
+        self._cancel_on_interrupt = cancel_on_interrupt  # an interrupt of the waiter cancels the work
 
     def __repr__(self) -> str:
         state = "waiting" if not self._over else "failed" if self._error is not None else "done"
@@ -139,9 +139,9 @@ class Future(Generic[T]):
         except TimeoutError:
             raise
         except BaseException:
-            if self._fragile:
+            if self._cancel_on_interrupt:
                 self.cancel()
-                self._gate.acquire(timeout=FAREWELL)  # its own tidying, so that no file stays open
+                self._gate.acquire(timeout=CLOSING_SECONDS)  # its own tidying, so that no file stays open
             raise
 
     def _cancelled(self, error: MoveshelfError | None = None) -> None:
@@ -181,9 +181,9 @@ class IOThread:
         self.tasks: set[asyncio.Task[None]] = set()
         self.closers: set[Callable[[], Awaitable[None]]] = set()
         """What closes open sessions; called at the end of the process."""
-        self.farewells: set[asyncio.Task[None]] = set()
+        self.closing_tasks: set[asyncio.Task[None]] = set()
         """Clients that are being closed because nobody has them any more; the end of the program lets them finish."""
-        self.orphan: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.channels: weakref.WeakSet[Any] = weakref.WeakSet()
         """Whatever has to be told (`abandon()`) that a fork has left it without its loop."""
         self.thread = threading.Thread(target=self._run, name="moveshelf-io", daemon=True)
         self.thread.start()
@@ -217,13 +217,13 @@ class IOThread:
         return task
 
     def stop(self) -> None:
-        """End the loop and its thread, within FAREWELL seconds. At the end of the process."""
+        """End the loop and its thread, within CLOSING_SECONDS seconds. At the end of the process."""
         if not self.usable():
             return
         self.closing = True
         self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._end()))
         with contextlib.suppress(KeyboardInterrupt):  # a second one: then without a farewell
-            self.thread.join(FAREWELL)
+            self.thread.join(CLOSING_SECONDS)
 
     async def _end(self) -> None:
         try:
@@ -231,12 +231,12 @@ class IOThread:
             for task in tasks:
                 task.cancel()
             if tasks:
-                await asyncio.wait(tasks, timeout=FAREWELL / 4)
+                await asyncio.wait(tasks, timeout=CLOSING_SECONDS / 4)
             for close in list(self.closers):
                 await close()
-            if self.farewells:
-                await asyncio.wait(list(self.farewells), timeout=FAREWELL / 4)
-            await asyncio.sleep(0)  # the transports' own farewells
+            if self.closing_tasks:
+                await asyncio.wait(list(self.closing_tasks), timeout=CLOSING_SECONDS / 4)
+            await asyncio.sleep(0)  # the transports' own closing_tasks
         finally:
             self.loop.stop()
 
@@ -321,7 +321,7 @@ def _in_child() -> None:
     io.loop.set_exception_handler(lambda loop, context: None)
     for task in list(io.tasks):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-    for thing in list(io.orphan):
+    for thing in list(io.channels):
         thing.abandon()
     _abandoned.append(io)
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from faultserver import FaultServer, Hold, ok, reply
 
 from moveshelf.errors import DetachedError, RequestError
 from moveshelf.wire import Future, Wire
 from moveshelf.wire import thread as wire_thread
+
+from .faultserver import FaultServer, Hold, ok, reply
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
@@ -63,7 +64,7 @@ def test_inside_a_running_loop(connect):
 
 def test_many_threads_and_many_clients(connect):
     def answer(connection, seen):
-        return ok(n=seen.json["variables"]["n"])(connection, seen)
+        return ok(ok=seen.json["variables"]["n"])(connection, seen)
 
     with FaultServer(default=answer) as server:
         wires = [connect(server.url) for _ in range(3)]
@@ -73,7 +74,7 @@ def test_many_threads_and_many_clients(connect):
             for step in range(30):
                 n = number * 1000 + step
                 got = wires[n % 3].execute(QUERY, {"n": n})
-                if got != {"n": n}:
+                if got != {"ok": n}:
                     wrong.append(got)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]

@@ -1,19 +1,13 @@
-"""What is read off a document's text agrees with what graphql-core parses; and JSON in and out."""
+"""What is read off a document's text agrees with what graphql-core parses."""
 
 from __future__ import annotations
-
-import datetime
-import enum
-import importlib
-import json
-import sys
 
 import graphql
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moveshelf.wire.document import describe
+from moveshelf.wire.document import describe, response_names
 
 DOCUMENTS = [
     "{ ok }",
@@ -69,67 +63,57 @@ def test_nonsense_breaks_nothing(text):
     assert described.mutation == any(node.operation.value == "mutation" for node in operations)
 
 
-# -- JSON
+# -- the names that a response must have
 
 
-class Unit(enum.Enum):
-    DEGREES = "deg"
+def names_of(text: str, wanted: str | None) -> frozenset[str] | None:
+    """The same from graphql-core's syntax tree."""
+    operations = [
+        node
+        for node in graphql.parse(text).definitions
+        if isinstance(node, graphql.OperationDefinitionNode)
+        and (wanted is None or (node.name is not None and node.name.value == wanted))
+    ]
+    if len(operations) != 1:
+        return None
+    names = set()
+    for node in operations[0].selection_set.selections:
+        if not isinstance(node, graphql.FieldNode) or node.directives:
+            return None
+        names.add((node.alias or node.name).value)
+    return frozenset(names)
 
 
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
+@pytest.mark.parametrize(
+    "text",
+    [
+        *DOCUMENTS,
+        "{ a, b: c(x: {y: [1, {z: 2}]}) { d e: f } g }",
+        "query Q($x: In = {a: 1}) @live(if: true) { a(x: $x) b }",
+        "query Q { a @skip(if: true) b }",
+        "query Q { a @include(if: $x) { b } }",
+        "query Q { ...F } fragment F on Query { a }",
+        "query Q { a ... on Query { b } }",
+        "query Q { a { ...F @skip(if: true) } } fragment F on T { b }",
+        'query Q { a(t: "b { c }") # d\n e(t: """ } """) }',
+        "query A { a } query B { b: a } mutation C { c }",
+    ],
 )
+def test_the_names_of_a_response(text):
+    tree = graphql.parse(text)
+    operations = [node for node in tree.definitions if isinstance(node, graphql.OperationDefinitionNode)]
+    for wanted in (None, "Nobody", *(node.name.value for node in operations if node.name is not None)):
+        assert response_names(text, wanted) == names_of(text, wanted)
 
 
-@pytest.fixture(params=["orjson", "json"], scope="module")
-def codec(request):
-    """The module with orjson and as it is without."""
-    name = "moveshelf.wire.codec"
-    kept, library = sys.modules.pop(name, None), sys.modules.get("orjson")
+PIECES = [*'{}()[]"#:@$ \n', "...", "query ", "a", "b", "on ", "fragment "]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_no_document_makes_the_names_stumble(text):
+    found = response_names(text)
     try:
-        if request.param == "json":
-            sys.modules["orjson"] = None  # type: ignore[assignment]
-        else:
-            pytest.importorskip("orjson")
-        yield importlib.import_module(name)
-    finally:
-        sys.modules.pop("orjson", None)
-        if library is not None:
-            sys.modules["orjson"] = library
-        if kept is not None:
-            sys.modules[name] = kept
-
-
-@given(value=values)
-def test_json_there_and_back(codec, value):
-    try:
-        body = codec.encode(value)
-    except (TypeError, ValueError):  # a lone surrogate is no text
-        with pytest.raises(UnicodeEncodeError):
-            json.dumps(value, ensure_ascii=False).encode()
+        graphql.parse(text)
+    except graphql.GraphQLError:
         return
-    assert codec.decode(body) == value
-    assert json.loads(body) == value
-
-
-def test_other_values_go_out_as_text(codec):
-    sent = codec.encode({"d": datetime.date(2024, 2, 29), "u": Unit.DEGREES, "t": (1, 2), "n": None})
-    assert json.loads(sent) == {"d": "2024-02-29", "u": "deg", "t": [1, 2], "n": None}
-
-
-@pytest.mark.parametrize("value", [float("nan"), [1, {"x": float("-inf")}], {1, 2}, b"bytes", object])
-def test_what_is_refused(codec, value):
-    with pytest.raises((TypeError, ValueError)):
-        codec.encode({"v": value})
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b'{"a": 1} x'])
-def test_what_is_no_json(codec, body):
-    with pytest.raises(ValueError):
-        codec.decode(body)
+    assert found == names_of(text, None)

@@ -6,9 +6,10 @@ import pickle
 import threading
 
 import pytest
-from faultserver import FaultServer, reply
 
 from moveshelf.errors import BudgetError, RequestError
+
+from .faultserver import FaultServer, reply
 
 QUERY = "query Ask { ok }"
 

@@ -7,7 +7,6 @@ import time
 from email.utils import formatdate
 
 import pytest
-from faultserver import FaultServer, Hold, cut, cut_chunked, drop, no_http, ok, reply, reset
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,8 @@ from moveshelf.errors import (
 )
 from moveshelf.wire import RetryPolicy, TooLargeError
 from moveshelf.wire.retry import Failure, retry_after, speaks_of_size
+
+from .faultserver import FaultServer, Hold, cut, cut_chunked, drop, no_http, ok, reply, reset
 
 QUERY = "query Ask { ok }"
 MUTATION = "mutation Change { ok }"
@@ -46,9 +47,9 @@ TRANSIENT = {
 
 @pytest.mark.parametrize("fault", TRANSIENT)
 def test_a_query_survives_a_transient_fault(connect, fault):
-    with FaultServer(TRANSIENT[fault], TRANSIENT[fault], ok(name="P")) as server:
+    with FaultServer(TRANSIENT[fault], TRANSIENT[fault], ok(ok="P")) as server:
         wire = connect(server.url)
-        assert wire.execute(QUERY) == {"name": "P"}
+        assert wire.execute(QUERY) == {"ok": "P"}
         assert len(server.seen) == 3
         assert (wire.stats.requests, wire.stats.retries, wire.stats.errors) == (1, 2, 0)
         assert len({request.body for request in server.seen}) == 1
@@ -96,7 +97,7 @@ def test_a_refusal_with_graphql_errors_keeps_them_and_its_status(connect):
         assert caught.value.status == 400
         assert caught.value.errors == body["errors"]
         assert caught.value.request_id == "req-7"
-        assert "req-7" in str(caught.value)
+        assert "req-7" not in str(caught.value)  # scripts search texts for a status
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -114,7 +115,7 @@ def test_a_refused_key(connect, status, body, document):
 # -- mutations
 
 
-@pytest.mark.parametrize("fault", sorted(set(TRANSIENT) - {"429", "408"}))
+@pytest.mark.parametrize("fault", sorted(set(TRANSIENT) - {"429"}))
 def test_a_mutation_that_may_have_happened_is_not_repeated(connect, fault):
     with FaultServer(TRANSIENT[fault]) as server:
         wire = connect(server.url)
@@ -133,11 +134,11 @@ def test_a_mutation_whose_answer_never_comes(connect):
         assert len(server.seen) == 1
 
 
-def test_json_that_is_no_graphql_answer(connect):
+def test_json_that_is_no_graphql_response(connect):
     with FaultServer(default=reply(200, {"status": "up"})) as server:
         with pytest.raises(OutcomeUnknownError):
             connect(server.url).execute(MUTATION)
-        with pytest.raises(RequestError, match="no GraphQL answer") as caught:
+        with pytest.raises(RequestError, match="no GraphQL response") as caught:
             connect(server.url).execute(QUERY)
         assert type(caught.value) is RequestError
         assert len(server.seen) == 2
@@ -151,14 +152,6 @@ def test_a_mutation_that_cannot_have_happened_is_repeated(connect, fault):
     with FaultServer(fault, fault, ok()) as server:
         assert connect(server.url).execute(MUTATION) == {"ok": True}
         assert len(server.seen) == 3
-
-
-def test_a_mutation_refused_with_408_is_not_repeated(connect):
-    with FaultServer(TRANSIENT["408"]) as server:
-        with pytest.raises(RequestError) as caught:
-            connect(server.url).execute(MUTATION)
-        assert not isinstance(caught.value, OutcomeUnknownError)
-        assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("document", [QUERY, MUTATION])
@@ -318,9 +311,9 @@ def test_retry_after_is_obeyed(seconds, mutation):
     assert seconds <= pause <= seconds + 1
 
 
-def test_a_wait_beyond_patience_is_the_callers(connect):
+def test_a_wait_beyond_the_longest_is_the_callers(connect):
     with FaultServer(default=reply(429, "", {"Retry-After": "7200"})) as server:
-        with pytest.raises(RequestError, match="asks to wait 7200 s"):
+        with pytest.raises(RequestError, match="wants clients to wait 7200 s"):
             connect(server.url).execute(QUERY)
         assert len(server.seen) == 1
 

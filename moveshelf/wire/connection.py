@@ -48,8 +48,10 @@ class Wire:
 
         Raises ConfigError for a URL or key that cannot be used.
         """
-        secret = token if isinstance(token, Secret) else Secret(token)
-        token = secret  # no error below has the key in its frame
+        try:
+            secret = token if isinstance(token, Secret) else Secret(token)
+        finally:
+            del token  # errors keep this frame
         self.url = check_url(url)
         self.host = urlsplit(self.url).hostname or ""
         if not timeout > 0:
@@ -67,6 +69,8 @@ class Wire:
         self._finalizer.atexit = False  # the I/O thread closes everything when the program ends
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_closed"):
+            return "<Wire, not connected>"  # in the trace of an error of its making
         return f"<Wire to {self.url}{', closed' if self._closed else ''}>"
 
     def __reduce__(self) -> Any:

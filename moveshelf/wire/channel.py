@@ -165,14 +165,14 @@ class Channel:
     # -- work
 
     def start(
-        self, pending: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self, future: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
         """Begin `function(*args)` as this client's: closing the client cancels it."""
         if self.closed:
-            pending._cancelled(closed_error())
+            future._cancelled(closed_error())
             return
-        task = self.io.start(pending, function, args)
-        self.tasks[task] = pending
+        task = self.io.start(future, function, args)
+        self.tasks[task] = future
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -119,10 +119,10 @@ class Wire:
         else:
             channel = self._open()
             self._meter.charge(name)
-            pending: Future[Response] = Future(channel.io)
+            future: Future[Response] = Future(channel.io)
             request = Request(body, name, described.mutation, retry, halve, keep, check)
-            channel.io.loop.call_soon_threadsafe(channel.start, pending, channel.send, (request,))
-            return pending
+            channel.io.loop.call_soon_threadsafe(channel.start, future, channel.send, (request,))
+            return future
         raise problem
 
     def execute(
@@ -183,9 +183,9 @@ class Wire:
         An interrupt (Ctrl-C) of the thread that waits for its result cancels it, and so does closing the client.
         """
         channel = self._open()
-        pending: Future[T] = Future(channel.io, cancel_on_interrupt=True)
-        channel.io.loop.call_soon_threadsafe(channel.start, pending, function, args)
-        return pending
+        future: Future[T] = Future(channel.io, cancel_on_interrupt=True)
+        channel.io.loop.call_soon_threadsafe(channel.start, future, function, args)
+        return future
 
     async def blob_session(self) -> Blobs:
         """For coroutines of `run`: HTTP to signed URLs, without the key. Closed with the client."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import subprocess
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moveshelf.errors import DetachedError, RequestError
-from moveshelf.wire import Future, Wire
+from moveshelf.wire import Future, Wire, cap_jobs
 from moveshelf.wire import thread as wire_thread
 
 from .faultserver import FaultServer, Hold, ok, reply
@@ -338,7 +339,11 @@ INTERRUPTED = """
     wire = Wire(sys.argv[1], "k" * 64)
     main = threading.get_ident()
     def waits():
-        return sys._current_frames()[main].f_code.co_name == "_wait"
+        frame, names = sys._current_frames()[main], []
+        while frame:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        return names[0] == "wait" and "_wait" in names
     def watch():
         sys.stdin.readline()
         while not (waits() and not time.sleep(0.05) and waits()):
@@ -398,13 +403,23 @@ def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
     assert (out.split(), err) == (["interrupted", *(["tidy"] if state else [])], "")
 
 
-def test_an_interrupt_between_two_steps_jams_no_other_waiter(connect):
-    """Interrupted after it has passed the gate and before it leaves it open."""
-    with FaultServer() as server:
-        pending = connect(server.url).submit(QUERY)
-        pending.result()
-        pending._gate.acquire()
-        assert pending.result().data == {"ok": True}
+def test_the_tools_of_the_standard_library_take_our_futures(connect):
+    hold = Hold()
+    with FaultServer(hold, reply(404, "gone")) as server:
+        wire = connect(server.url, concurrency=1)
+        first, second = wire.submit(QUERY), wire.submit(QUERY)
+        assert concurrent.futures.wait([first, second], timeout=0.05).not_done == {first, second}
+        assert not first.cancelled()
+        hold.free.set()
+        assert list(concurrent.futures.as_completed([first, second], timeout=20)) == [first, second]
+
+        async def both() -> list[object]:
+            futures = [asyncio.wrap_future(first), asyncio.wrap_future(second)]
+            return await asyncio.gather(*futures, return_exceptions=True)
+
+        response, error = asyncio.run(both())
+        assert response.data == {"ok": True}
+        assert isinstance(error, RequestError)
 
 
 # -- forks
@@ -525,3 +540,21 @@ def test_a_program_may_end_while_a_forgotten_client_is_being_closed(demo: Sandbo
             check=True,
         )
         assert "Unclosed" not in done.stderr
+
+
+# -- how many at once
+
+
+def test_as_many_jobs_as_the_machine_has_sockets_for(monkeypatch):
+    assert 1 <= cap_jobs(8) <= 8
+    if os.name == "posix":
+        import resource
+
+        for limit, most in ((256, 64), (1024, 320), (70, 2), (3, 1)):
+            monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+            assert cap_jobs(10_000) == most
+            assert cap_jobs(1) == 1
+        monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+        assert cap_jobs(256) == 256
+    monkeypatch.setattr("moveshelf.wire.thread.sys.platform", "win32")
+    assert [cap_jobs(jobs) for jobs in (8, 200, 256)] == [8, 200, 200]

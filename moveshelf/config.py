@@ -543,7 +543,7 @@ def _read_key(path: Path, named: str = "") -> Secret:
 
 
 def _read_object(path: Path, named: str = "", *, of_key: bool = False) -> dict[str, Any]:
-    """A JSON object from a file. What is wrong with one is told without quoting it: it may hold a key."""
+    """A JSON object from a file. Errors say what is wrong without quoting it: it may hold a key."""
     shown = f"{path}{named}"
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Where key and address come from, and that a key goes nowhere it was not meant for."""
+"""Where key and URL come from, and that a key goes nowhere it was not meant for."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_nearest_folder_wins_and_the_users_comes_last(machine):
     assert (config.api_url, config.url_source) == (DEFAULT_URL, "the default")
 
 
-def test_the_address_by_itself(machine):
+def test_the_url_by_itself(machine):
     machine.environ["MOVESHELF_API_KEY"] = KEY
     assert machine.resolve().api_url == DEFAULT_URL
     machine.config(machine.top, apiUrl=STAGING)
@@ -146,7 +146,7 @@ def test_the_real_environment_and_working_folder_are_the_defaults(machine, monke
     assert resolve().secret == Secret(KEY)
 
 
-def test_region_and_address_must_not_contradict(machine):
+def test_region_and_url_must_not_contradict(machine):
     assert machine.resolve(api_key=KEY, region="us", api_url=REGIONS["us"]).api_url == REGIONS["us"]
     with pytest.raises(ConfigError, match="pass one of them"):
         machine.resolve(api_key=KEY, region="us", api_url=DEFAULT_URL)
@@ -158,7 +158,7 @@ def test_region_and_address_must_not_contradict(machine):
 # -- the config file
 
 
-def test_a_config_names_key_and_address(machine):
+def test_a_config_names_key_and_url(machine):
     machine.key(machine.top / "secrets", name="mine.json")
     path = machine.config(
         machine.top, apiKeyFileName="secrets/mine.json", apiUrl=ELSEWHERE, application="None"
@@ -206,7 +206,7 @@ def test_a_tilde_is_the_home_folder(machine, monkeypatch):
 # -- a key goes nowhere it was not meant for
 
 
-def test_key_and_address_from_different_places(machine):
+def test_key_and_url_from_different_places(machine):
     machine.config(machine.work, apiUrl=ELSEWHERE)
     key = machine.key(machine.top)
     foreign = machine.key(machine.top.parent / "usb", OTHER)
@@ -257,7 +257,7 @@ def test_moveshelf_and_this_machine_may_have_any_key(machine, url):
         "https://[::1].evil.example/",
     ],
 )
-def test_addresses_that_only_look_like_it(machine, url):
+def test_urles_that_only_look_like_it(machine, url):
     machine.key(machine.user)
     machine.config(machine.work, apiUrl=url)
     with pytest.raises(ConfigError):
@@ -276,7 +276,7 @@ def test_a_link_to_a_folder_is_the_same_place(machine):
     assert machine.resolve(link / KEY_FILE).api_url == ELSEWHERE
 
 
-# -- addresses
+# -- URLs
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_link_to_a_folder_is_the_same_place(machine):
         ("http://[::1]:5/graphql", "http://[::1]:5/graphql"),
     ],
 )
-def test_an_address_in_one_spelling(given, meant):
+def test_an_url_in_one_spelling(given, meant):
     assert check_url(given) == meant
     assert check_url(meant) == meant
 
@@ -308,26 +308,26 @@ def test_an_address_in_one_spelling(given, meant):
         ("https://", "host"),
         ("https://host:notaport/", "ort"),
         ("https://host:99999/", "ort"),
-        ("https://[zz]/", "IPv6|address"),
+        ("https://[zz]/", "IPv6|host"),
         ("https://a b/", "letters"),
         ("", "https"),
         (None, "text"),
     ],
 )
-def test_what_is_no_address(url, word):
+def test_what_is_no_url(url, word):
     with pytest.raises(ConfigError, match=word) as caught:
         check_url(url, "MOVESHELF_API_URL")
     assert str(caught.value).startswith("MOVESHELF_API_URL: ")
 
 
-def test_a_password_in_an_address_is_not_repeated():
+def test_a_password_in_an_url_is_not_repeated():
     with pytest.raises(ConfigError, match="leave user and password out") as caught:
         check_url("https://me:hunter2@api.moveshelf.com/graphql")
     assert "hunter2" not in str(caught.value)
 
 
 @given(st.text(max_size=60) | st.text(alphabet="htps:/.@#?[]%\\moveshlf127 \t", max_size=60))
-def test_no_text_makes_the_address_check_stumble(text):
+def test_no_text_makes_the_url_check_stumble(text):
     for url in (text, "https://" + text, "http://" + text):
         try:
             checked = check_url(url)
@@ -417,7 +417,7 @@ def test_a_setting_of_the_wrong_type(machine, settings):
         machine.resolve()
 
 
-def test_a_bad_address_in_a_config_is_the_configs(machine):
+def test_a_bad_url_in_a_config_is_the_configs(machine):
     machine.key(machine.work)
     path = machine.config(machine.work, apiUrl="api.moveshelf.com")
     with pytest.raises(ConfigError, match="https://") as caught:
@@ -428,8 +428,8 @@ def test_a_bad_address_in_a_config_is_the_configs(machine):
 def test_a_missing_key_file(machine):
     with pytest.raises(ConfigError, match=r"there is no key file .*nowhere"):
         machine.resolve("nowhere.json")
-    machine.config(machine.work, apiKeyFileName="gone.json")
-    with pytest.raises(ConfigError, match=rf"gone\.json \(named by .*{CONFIG_FILE}\)"):
+    machine.config(machine.work, apiKeyFileName="missing.json")
+    with pytest.raises(ConfigError, match=rf"missing\.json \(named by .*{CONFIG_FILE}\)"):
         machine.resolve()
     machine.environ["MOVESHELF_API_KEY_FILE"] = str(machine.top)
     with pytest.raises(ConfigError, match="there is no key file"):
@@ -511,9 +511,9 @@ def test_a_secret_does_not_show():
     ):
         assert KEY not in text
         assert KEY[:8] not in text
-    for thing in (secret, config):
+    for value in (secret, config):
         with pytest.raises(TypeError, match="never pickled"):
-            pickle.dumps(thing)
+            pickle.dumps(value)
     assert copy.deepcopy(config).secret is config.secret
     assert copy.copy(secret) is secret
     assert not hasattr(secret, "__dict__")

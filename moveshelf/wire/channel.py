@@ -100,7 +100,7 @@ class Channel:
             "headers": CIMultiDict({"Authorization": f"Bearer {self.token}"}),
             **self.proxies.for_url(self.url),
         }
-        await transport.connect()  # suspends nowhere, so that two requests cannot both get here
+        await transport.connect()  # suspends nowhere, so that no second request gets here meanwhile
         self.transport = transport
         self.io.closers.add(self.close)
         return transport

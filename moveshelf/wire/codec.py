@@ -1,7 +1,7 @@
 """JSON in and out: orjson where it is installed (extra `fast`), the standard library otherwise.
 
-Both accept and refuse the same: dates, enums and UUIDs go out as text, anything else that JSON has no word
-for is an error before anything is sent. Integers are exact however large, and what is nested without end is
+Both accept and refuse the same: dates, enums and UUIDs go out as text, anything else that has no JSON form
+is an error before anything is sent. Integers are exact however large, and what is nested without end is
 a ValueError, never a RecursionError.
 """
 

@@ -70,7 +70,7 @@ class Wire:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_closed"):
-            return "<Wire, not connected>"  # in the trace of an error of its making
+            return "<Wire, not connected>"  # in the trace of an error of its constructor
         return f"<Wire to {self.url}{', closed' if self._closed else ''}>"
 
     def __reduce__(self) -> Any:
@@ -100,7 +100,7 @@ class Wire:
         `check(data)` is called on the I/O thread before a response with data is accepted, and raises
         RequestError where it does not belong to this request: then the connection it came on is closed, a
         query is sent once more on another one, and after that the error is the Future's. The error of a
-        mutation is an OutcomeUnknownError that tells it: the mutation may have been carried out. Whatever
+        mutation is an OutcomeUnknownError that quotes it: the mutation may have been carried out. Whatever
         else `check` raises becomes a RequestError that names its type.
 
         Raises BudgetError before anything is sent, ValidationError for variables that JSON has no form for,

@@ -28,7 +28,7 @@ class Operation:
     """For people: the operation's own name, or what it is."""
     mutation: bool
     several: bool
-    """The service has to be told which one is meant. Looked for only where one was picked."""
+    """The request has to name which one is meant. Determined only where one was picked."""
 
 
 @lru_cache(maxsize=128)

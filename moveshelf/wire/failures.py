@@ -35,10 +35,10 @@ def error_of(
     if failure.error is not None and not mutation:
         return failure.error
     kind: type[RequestError] = RequestError
-    said = _said(failure)
+    quote = _quote(failure)
     again = f" ({attempts} attempts)" if attempts > 1 else ""
     details: dict[str, Any] = {
-        # a proxy's refusal is no answer of the service's
+        # a proxy's refusal is no response of the service
         "status": None if failure.kind in (UNSENT, BARRED) else failure.status,
         "body": failure.body[:BODY],
         "request_id": failure.request_id,
@@ -46,7 +46,7 @@ def error_of(
     }
     if mutation and not failure.untouched:
         return OutcomeUnknownError(
-            f"{operation!r} was sent to {host} and {_what(failure, host)}{said}. It may or may not have been "
+            f"{operation!r} was sent to {host} and {_what(failure, host)}{quote}. It may or may not have been "
             f"carried out, and is not repeated for that reason: look first (refresh() the object or list "
             f"what it was to change), and do it again only if it is not there.",
             **details,
@@ -67,7 +67,7 @@ def error_of(
         )
     else:
         advice = _advice(failure)
-    message = f"{operation!r} failed: {_what(failure, host)}{again}{said}. {advice}"
+    message = f"{operation!r} failed: {_what(failure, host)}{again}{quote}. {advice}"
     if failure.errors and kind is RequestError:
         return QueryError(message, errors=_dicts(failure.errors), data=failure.data, **details)
     return kind(message, **details)
@@ -77,10 +77,10 @@ def query_error(
     errors: Sequence[dict[str, Any]], data: dict[str, Any] | None, operation: str, request_id: str | None
 ) -> QueryError:
     """The error of a response with GraphQL errors, for a caller who needs all of it."""
-    told = _messages(errors) or "errors without a text"
+    messages = _messages(errors) or "errors without a text"
     rest = "Nothing came beside it." if data is None else "What came beside it is in the error's `data`."
     return QueryError(
-        f"{operation!r} failed, the service says: {told}. {rest}",
+        f"{operation!r} failed, the service says: {messages}. {rest}",
         errors=errors,
         data=data,
         request_id=request_id,
@@ -103,19 +103,19 @@ def _messages(errors: Sequence[Any]) -> str:
     return "; ".join(texts[:5]) + more
 
 
-def _said(failure: Failure) -> str:
-    told = _messages(failure.errors)
-    if not told:
-        told = " ".join(failure.body.split())
-        if len(told) > 200:
-            told = told[:200] + "…"
-    return f', saying: "{told}"' if told else ""
+def _quote(failure: Failure) -> str:
+    text = _messages(failure.errors)
+    if not text:
+        text = " ".join(failure.body.split())
+        if len(text) > 200:
+            text = text[:200] + "…"
+    return f', saying: "{text}"' if text else ""
 
 
 def _what(failure: Failure, host: str) -> str:
     if failure.kind == REFUSED:
         where = f", pointing to {failure.location}" if failure.location else ""
-        return f"{host} answered {phrase(failure.status)}{where}"
+        return f"{host} responded with {phrase(failure.status)}{where}"
     if failure.error is not None:
         return f"its response was refused ({str(failure.error).rstrip('.')})"
     return failure.reason or "no response came"

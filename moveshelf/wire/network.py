@@ -108,7 +108,7 @@ class Proxies:
             proxy = URL()
         if proxy.scheme not in ("http", "https") or not proxy.host:
             raise ConfigError(
-                f"the proxy that the environment names for {url.scheme} addresses is not an http:// one; "
+                f"the proxy that the environment names for {url.scheme} URLs is not an http:// one; "
                 f"correct {url.scheme.upper()}_PROXY, or put {host} into NO_PROXY"
             )
         if proxy.user is None:
@@ -121,7 +121,7 @@ class Resolver(AbstractResolver):
     """Names by the system's own rules, each on a daemon thread.
 
     The loop's executor would do, but Python waits for its threads at exit, and a name server that does not
-    answer holds one for half a minute.
+    respond holds one for half a minute.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -292,7 +292,7 @@ class HttpResponse(aiohttp.ClientResponse):
 
     repeats = False
     """Hash, length and range are those of the response before on this connection, which was to another URL: either two
-    files have the same content, or the same response came twice. A HEAD with `fresh=True` tells."""
+    files have the same content, or the same response came twice. A HEAD with `fresh=True` decides."""
     _pool: Connector | None = None
     _end: Protocol | None = None
 
@@ -403,7 +403,7 @@ _PUBLIC, _LOOPBACK, _PRIVATE, _LINK_LOCAL = (
 
 
 def _reach(host: str) -> str:
-    """From where a host can be reached, as far as its name tells."""
+    """From where a host can be reached, as far as its name says."""
     host = host.lower().rstrip(".").strip("[]")
     if host in ("localhost", "ip6-localhost", "ip6-loopback") or host.endswith(".localhost"):
         return _LOOPBACK

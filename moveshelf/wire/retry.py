@@ -17,7 +17,7 @@ UNSENT = "unsent"  # no connection: the service has seen nothing
 BARRED = "barred"  # no connection, and none to be expected: certificate, proxy password
 LOST = "lost"  # the connection broke, or the response is not whole
 SILENT = "silent"  # nothing came for `timeout` seconds
-STRANGE = "strange"  # a response that is none: repeating the request will not help
+MALFORMED = "malformed"  # a response that is no GraphQL response: repeating the request will not help
 FOREIGN = "foreign"  # a response that belongs to another request
 HUGE = "huge"  # a response too large to be held in memory
 

@@ -60,10 +60,10 @@ class Future(concurrent.futures.Future[T]):
     """
 
     def __init__(self, io: IOThread, *, cancel_on_interrupt: bool = False) -> None:
-        super().__init__()  # whose own result, None, only tells the waiters that they may go
+        super().__init__()  # whose own result, None, only wakes the waiters
         self._io = io
         self._outcome: tuple[T | None, BaseException | None] | None = None  # settled: its callbacks may look
-        self._awake = False  # and they have run: the waiters may go
+        self._awake = False  # and they have run: the waiters may return
         self._callbacks: list[Callable[[Future[T]], object]] = []
         self._task: asyncio.Task[None] | None = None
         self._cancel_on_interrupt = cancel_on_interrupt
@@ -96,10 +96,10 @@ class Future(concurrent.futures.Future[T]):
         error = self._outcome[1]
         if error is None:
             return None
-        twin = fresh(error)
-        if not isinstance(twin, MoveshelfError):
-            twin.__traceback__ = error.__traceback__  # unexpected: show where it came from
-        return twin
+        copy = fresh(error)
+        if not isinstance(copy, MoveshelfError):
+            copy.__traceback__ = error.__traceback__  # unexpected: show where it came from
+        return copy
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Have `fn(future)` called on the I/O thread when the work has ended, before any waiter wakes.

@@ -26,16 +26,16 @@ from moveshelf.wire.retry import (
     FOREIGN,
     HUGE,
     LOST,
+    MALFORMED,
     REFUSED,
     SILENT,
-    STRANGE,
     UNSENT,
     Failure,
     retry_after,
 )
 
 _ENOUGH = 1 << 20
-"""Bytes of a refusal that are read: all of any GraphQL error, not all of somebody's web page."""
+"""Bytes of a refusal that are read: all of any GraphQL error, not all of a web page."""
 LARGEST = 512 << 20
 """Bytes of a response, unpacked, that are held in memory: 2,622 sessions with their metadata are a few MB."""
 _UNSUSPICIOUS = 64 << 20
@@ -44,8 +44,7 @@ _RATIO = 200
 """Bytes that one packed byte may become beyond that: JSON packs 5 to 20 times, a zip bomb 1000 times."""
 _PIECE = 1 << 18
 CONNECT = 20.0
-"""Seconds for making a connection, where the timeout allows more: a service may need long for a response, a "
-"network does not."""
+"""Seconds to connect, where the timeout allows more: a service may need long for a response, a network does not."""
 _REQUEST_IDS = ("x-request-id", "x-cloud-trace-context", "x-amzn-trace-id", "x-correlation-id", "cf-ray")
 
 current: ContextVar[Request] = ContextVar("current")
@@ -116,7 +115,7 @@ class Transport(AIOHTTPTransport):
         request_id = _request_id(response)
         if not whole:
             what = f"sent a response that unpacks to more than {len(body) >> 20:,} MB"
-            raise Refused(_strange(response, b"", HUGE, what, request_id), len(body))
+            raise Refused(_malformed(response, b"", HUGE, what, request_id), len(body))
         try:
             content = decode(body)
         except ValueError as error:
@@ -125,12 +124,12 @@ class Transport(AIOHTTPTransport):
                 "sent a response that is not JSON" if body.strip() else "sent an empty response",
             )
             if str(error) == TOO_DEEP:
-                kind, what = STRANGE, "sent JSON that is nested too deeply"
-            raise Refused(_strange(response, body, kind, what, request_id), len(body)) from None
+                kind, what = MALFORMED, "sent JSON that is nested too deeply"
+            raise Refused(_malformed(response, body, kind, what, request_id), len(body)) from None
         data = content.get("data") if isinstance(content, dict) else ()
         if not isinstance(data, (dict, type(None))) or not ("data" in content or content.get("errors")):
             what = "sent JSON that is no GraphQL response"
-            raise Refused(_strange(response, body, STRANGE, what, request_id), len(body))
+            raise Refused(_malformed(response, body, MALFORMED, what, request_id), len(body))
         request = current.get()
         if request.check is not None and data is not None:
             _run_check(request, data, request_id, response.status, len(body))
@@ -180,11 +179,11 @@ async def read_body(
                 if size > most or (unpacker is not None and size > _UNSUSPICIOUS and size > _RATIO * packed):
                     return b"".join(parts), False
         except zlib.error:
-            raise Refused(_strange(response, b"", LOST, _UNPACKABLE, _request_id(response)), size) from None
+            raise Refused(_malformed(response, b"", LOST, _UNPACKABLE, _request_id(response)), size) from None
     if unpacker is not None:
         parts.append(unpacker.rest())
         if packed and not unpacker.whole:
-            raise Refused(_strange(response, b"", LOST, _UNPACKABLE, _request_id(response)), size)
+            raise Refused(_malformed(response, b"", LOST, _UNPACKABLE, _request_id(response)), size)
     return (parts[0] if len(parts) == 1 else b"".join(parts)), True
 
 
@@ -226,7 +225,7 @@ def _unpacker(response: aiohttp.ClientResponse) -> _Unpacker | None:
     if encoding in ("gzip", "x-gzip", "deflate"):
         return _Unpacker(encoding.removeprefix("x-"))
     what = f"sent a response in the encoding {encoding[:20]!r}, which was not requested"
-    raise Refused(_strange(response, b"", STRANGE, what, _request_id(response)), 0)
+    raise Refused(_malformed(response, b"", MALFORMED, what, _request_id(response)), 0)
 
 
 async def refuse(response: aiohttp.ClientResponse) -> None:
@@ -276,7 +275,7 @@ def errors_of(content: dict[str, Any]) -> list[dict[str, Any]]:
     return [one if isinstance(one, dict) else {"message": str(one)} for one in found]
 
 
-def _strange(
+def _malformed(
     response: aiohttp.ClientResponse, body: bytes, kind: str, what: str, request_id: str | None
 ) -> Failure:
     reason = f"{response.url.host} {what}"
@@ -310,7 +309,9 @@ def failure_of(error: BaseException, host: str, timeout: float) -> Failure:
         return Failure(UNSENT, f"{host} sent bytes before a request was sent")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         kind = BARRED if error.status in (401, 403, 407) else UNSENT
-        return Failure(kind, f"the proxy answered {error.status} to CONNECT {host}", status=error.status)
+        return Failure(
+            kind, f"the proxy responded with {error.status} to CONNECT {host}", status=error.status
+        )
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return Failure(BARRED, f"the certificate of {host} is not trusted: {error.certificate_error}")
     if isinstance(error, aiohttp.ClientConnectorSSLError):

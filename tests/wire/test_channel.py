@@ -18,17 +18,17 @@ def wire(sandbox):
     wire.close()
 
 
-def test_the_books_agree(sandbox, wire):
+def test_both_sides_count_the_same(sandbox, wire):
     assert [project["name"] for project in wire.execute(PROJECTS)["viewer"]["projects"]] == ["lab/practice"]
     sandbox.fail(status=502, times=2)
     sandbox.fail(drop=True)
     sandbox.fail(truncate=20)
     wire.execute(PROJECTS)
-    books = [request for request in sandbox.requests if request.kind == "graphql"]
-    assert [request.operation for request in books] == ["Projects"] * 6
+    counted = [request for request in sandbox.requests if request.kind == "graphql"]
+    assert [request.operation for request in counted] == ["Projects"] * 6
     assert (wire.stats.requests, wire.stats.retries, wire.stats.errors) == (2, 4, 0)
-    assert wire.stats.bytes_sent == sum(request.bytes_in for request in books)
-    assert all(request.authorization for request in books)
+    assert wire.stats.bytes_sent == sum(request.bytes_in for request in counted)
+    assert all(request.authorization for request in counted)
 
 
 def test_refusals(sandbox, wire):
@@ -45,7 +45,7 @@ def test_refusals(sandbox, wire):
         wire.execute(CREATE, {"p": "lab/nowhere", "n": "x"})
 
 
-def test_a_mutation_that_was_carried_out_though_no_answer_came(sandbox, wire):
+def test_a_mutation_that_was_carried_out_though_no_response_came(sandbox, wire):
     sandbox.fail("createPatient", drop="after")
     with pytest.raises(OutcomeUnknownError, match="look first"):
         wire.execute(CREATE, {"p": "lab/practice", "n": "P-001"})

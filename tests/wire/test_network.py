@@ -20,7 +20,7 @@ from moveshelf.wire.network import allowed_store_url
 
 from .faultserver import FaultServer
 
-QUERY = "query Ask { ok }"
+QUERY = "query Read { ok }"
 
 
 class SecureServer(FaultServer):
@@ -94,7 +94,7 @@ def test_the_end_of_the_program_is_quiet(certificate, monkeypatch, last):
 import sys
 from moveshelf.wire import Wire
 wire = Wire(sys.argv[1], "k" * 64)
-print(wire.execute("query Ask {{ ok }}"))
+print(wire.execute("query Read {{ ok }}"))
 {last}
 """
     with SecureServer(certificate) as server:

@@ -23,7 +23,7 @@ from moveshelf.wire.retry import Failure, retry_after, speaks_of_size
 
 from .faultserver import FaultServer, Hold, cut, cut_chunked, drop, no_http, ok, reply, reset
 
-QUERY = "query Ask { ok }"
+QUERY = "query Read { ok }"
 MUTATION = "mutation Change { ok }"
 
 TRANSIENT = {
@@ -62,9 +62,9 @@ def test_a_query_gives_up_after_its_attempts(connect, fault):
         with pytest.raises(RequestError) as caught:
             wire.execute(QUERY)
         assert len(server.seen) == 4
-        assert "'Ask'" in str(caught.value)
+        assert "'Read'" in str(caught.value)
         assert "4 attempts" in str(caught.value)
-        assert caught.value.operation == "Ask"
+        assert caught.value.operation == "Read"
         assert caught.value.status == (int(fault) if fault.isdigit() else caught.value.status)
         assert wire.stats.errors == 1
 
@@ -126,7 +126,7 @@ def test_a_mutation_that_may_have_happened_is_not_repeated(connect, fault):
         assert "look first" in str(caught.value)
 
 
-def test_a_mutation_whose_answer_never_comes(connect):
+def test_a_mutation_whose_response_never_comes(connect):
     hold = Hold()
     with FaultServer(hold) as server:
         with pytest.raises(OutcomeUnknownError, match="no sign of life"):
@@ -204,7 +204,7 @@ def test_without_retry_there_is_none(connect):
         assert len(server.seen) == 1
 
 
-# -- asking for less
+# -- requesting for less
 
 
 SIZE_FAULTS = {
@@ -223,7 +223,7 @@ SIZE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", SIZE_FAULTS)
-def test_a_question_too_large_is_told_at_once(connect, fault):
+def test_a_request_too_large_fails_at_once(connect, fault):
     with FaultServer(Hold() if fault == "timeout" else SIZE_FAULTS[fault]) as server:
         wire = connect(server.url, timeout=0.3 if fault == "timeout" else 20)
         with pytest.raises(TooLargeError):
@@ -233,13 +233,13 @@ def test_a_question_too_large_is_told_at_once(connect, fault):
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "drop", "cut", "not JSON"])
-def test_what_a_smaller_question_would_not_help_is_repeated(connect, fault):
+def test_what_a_smaller_request_would_not_help_is_repeated(connect, fault):
     with FaultServer(TRANSIENT[fault], ok()) as server:
         assert connect(server.url).submit(QUERY, halve=True).result().data == {"ok": True}
         assert len(server.seen) == 2
 
 
-def test_a_timed_out_question_that_cannot_be_smaller_is_asked_once_more(connect):
+def test_a_timed_out_request_that_cannot_be_halved_is_sent_once_more(connect):
     with FaultServer(Hold(), ok()) as server:
         assert connect(server.url, timeout=0.2).execute(QUERY) == {"ok": True}
     silence = pytest.raises(RequestError, match=r"no sign of life for 0\.2 s \(2 attempts\)")
@@ -298,6 +298,34 @@ def test_pauses_grow_to_a_cap_and_are_jittered(attempt, first, cap):
     assert top / 2 <= pause <= top
 
 
+CERTAIN = [
+    Failure("unsent"),
+    Failure("barred", status=407),
+    *(Failure("refused", status=status) for status in (301, 307, 400, 401, 403, 404, 409, 413, 422, 429)),
+    Failure("refused", status=503, retry_after=1.0),
+]
+UNCERTAIN = [
+    *(Failure(kind) for kind in ("lost", "silent", "malformed", "foreign", "huge")),
+    *(Failure("refused", status=status) for status in (408, 500, 501, 502, 503, 504, 520)),
+    Failure("refused", status=500, retry_after=1.0),
+]
+
+
+@pytest.mark.parametrize(
+    "failure", [*CERTAIN, *UNCERTAIN], ids=lambda failure: f"{failure.kind} {failure.status}"
+)
+def test_a_mutation_is_repeated_only_where_it_cannot_have_been_carried_out(failure):
+    assert failure.untouched is (failure in CERTAIN)
+    pause = RetryPolicy().pause(failure, 1, mutation=True)
+    assert (pause is not None) is (failure in CERTAIN and failure.transient)
+    assert (RetryPolicy().pause(failure, 1, mutation=False) is not None) is failure.transient
+
+
+def test_a_foreign_response_is_replaced_at_once_and_not_for_ever():
+    assert RetryPolicy().pause(Failure("foreign"), 1, mutation=False) == 0
+    assert RetryPolicy().pause(Failure("foreign"), 2, mutation=False) is None
+
+
 def test_pauses_differ():
     policy = RetryPolicy()
     pauses = {policy.pause(Failure("lost"), 3, mutation=False) for _ in range(20)}
@@ -319,7 +347,7 @@ def test_a_wait_beyond_the_longest_is_the_callers(connect):
 
 
 def test_errors_of_the_wire_are_of_one_family():
-    error = TooLargeError("x", status=502, operation="Ask")
+    error = TooLargeError("x", status=502, operation="Read")
     assert isinstance(error, RequestError)
     assert isinstance(error, MoveshelfError)
     assert type(fresh(error)) is TooLargeError

@@ -19,7 +19,7 @@ from moveshelf.wire import TooLargeError, Wire, network
 
 from .faultserver import Act, FaultServer, Hold, Seen, ok, reply
 
-QUERY = "query Ask($n: Int) { ok(n: $n) }"
+QUERY = "query Read($n: Int) { ok(n: $n) }"
 MUTATION = "mutation Change($n: Int) { ok(n: $n) }"
 
 
@@ -213,7 +213,7 @@ def test_what_is_foreign_twice_is_the_checks_error(connect):
         with pytest.raises(RequestError, match="this is not the response to 2") as caught:
             wire.submit(QUERY, {"n": 2}, check=number_is(2)).result()
         assert type(caught.value) is RequestError
-        assert caught.value.operation == "Ask"
+        assert caught.value.operation == "Read"
         assert (server.connections, len(server.seen)) == (2, 2)
         with pytest.raises(RequestError):
             wire.submit(QUERY, {"n": 2}, check=number_is(2), retry=False).result()
@@ -250,7 +250,7 @@ def test_execute_wants_the_operations_own_names(connect, document, kind):
         with pytest.raises(kind):
             wire.execute(
                 document.replace("ok(", "ok: viewer(") + " query Other { viewer }",
-                operation=("Ask" if document is QUERY else "Change"),
+                operation=("Read" if document is QUERY else "Change"),
             )
         assert wire.execute("{ ... on Query { ok } }") == {"viewer": {"projects": []}}
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from moveshelf.errors import ConfigError, ConfigWarning
+from moveshelf.errors import ConfigError
 
 REGIONS = {"eu": "https://api.moveshelf.com/graphql", "us": "https://api.us.moveshelf.com/graphql"}
 DEFAULT_URL = REGIONS["eu"]
@@ -83,6 +83,10 @@ def _problem_of_key(value: object) -> str:
     if not all("!" <= letter <= "~" for letter in value):
         return "the key holds spaces, control characters or letters that no key has: copy it again"
     return ""
+
+
+class ConfigWarning(UserWarning):
+    """A settings or key file was ignored because others could have written it."""
 
 
 class KeyFileSyntaxError(ConfigError, json.JSONDecodeError):

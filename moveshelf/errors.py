@@ -54,10 +54,6 @@ class ConfigError(MoveshelfError, ValueError):
     """Key, key file, URL or region are missing, malformed or do not belong together. Raised before any request."""
 
 
-class ConfigWarning(UserWarning):
-    """A settings or key file was ignored because others could have written it."""
-
-
 class NotFoundError(MoveshelfError, LookupError):
     """No object of that id or name. Names near misses where there are any."""
 

@@ -25,6 +25,7 @@ from moveshelf.config import (
     KEY_FILE,
     REGIONS,
     SPEC_FILE,
+    ConfigWarning,
     KeyFileContentError,
     KeyFileSyntaxError,
     Secret,
@@ -37,7 +38,7 @@ from moveshelf.config import (
     resolve,
     state_folder,
 )
-from moveshelf.errors import ConfigError, ConfigWarning
+from moveshelf.errors import ConfigError
 
 KEY = "0123456789abcdef" * 4
 OTHER = "fedcba9876543210" * 4

@@ -242,7 +242,7 @@ class Channel:
                 )
             if request.halve and errors and result.data is None and speaks_of_size(errors):
                 return Failure(REFUSED, status=result.status, request_id=result.request_id, errors=errors)
-            return Response(result.data, errors, result.request_id, result.size, result.status, result.body)
+            return Response(result.data, errors, result.request_id, result.size, result.status)
         seconds = perf_counter() - start
         sent = len(request.body) if failure.kind not in (UNSENT, BARRED) else 0
         self.meter.exchange(sent, size, seconds)

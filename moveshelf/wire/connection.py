@@ -86,16 +86,14 @@ class Wire:
         operation: str | None = None,
         retry: bool = True,
         halve: bool = False,
-        keep: bool = False,
         check: Check | None = None,
     ) -> Future[Response]:
         """Send a document; returns at once, from any thread.
 
         The Future's result is a Response, whose `errors` are not raised. It raises RequestError (or what
         derives from it) when no response came or the status is not a success. `halve`: the caller can request
-        less at once and wants TooLargeError where that may help, without further attempts. `keep`: the
-        response comes with its `body`. `operation` names the operation of a document that has several, and in
-        messages.
+        less at once and wants TooLargeError where that may help, without further attempts. `operation`
+        names the operation of a document that has several, and in messages.
 
         `check(data)` is called on the I/O thread before a response with data is accepted, and raises
         RequestError where it does not belong to this request: then the connection it came on is closed, a
@@ -120,7 +118,7 @@ class Wire:
             channel = self._open()
             self._meter.charge(name)
             future: Future[Response] = Future(channel.io)
-            request = Request(body, name, described.mutation, retry, halve, keep, check)
+            request = Request(body, name, described.mutation, retry, halve, check)
             channel.io.loop.call_soon_threadsafe(channel.start, future, channel.send, (request,))
             return future
         raise problem
@@ -144,14 +142,13 @@ class Wire:
         variables: Mapping[str, Any] | None = None,
         *,
         operation: str | None = None,
-        keep: bool = False,
     ) -> Response:
-        """Like `execute`, and returns the whole response; with its `body` if `keep`."""
+        """Like `execute`, and returns the whole response."""
         described = describe(query, operation)
         name = operation or described.name
         names = response_names(query, operation if described.several else None)
         check = partial(belongs, name, names) if names is not None else None
-        response = self.submit(query, variables, operation=operation, keep=keep, check=check).result()
+        response = self.submit(query, variables, operation=operation, check=check).result()
         if response.errors:
             raise query_error(response.errors, response.data, name, response.request_id)
         return response

@@ -21,8 +21,6 @@ class Response:
     size: int
     """Bytes of its body, unpacked."""
     status: int
-    body: bytes
-    """As it came, where the caller wanted it; else empty."""
 
 
 @attrs.frozen
@@ -34,6 +32,4 @@ class Request:
     mutation: bool
     retry: bool
     halve: bool
-    keep: bool
-    """The response's body is wanted, too."""
     check: Check | None

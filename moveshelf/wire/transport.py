@@ -70,12 +70,11 @@ class Document(GraphQLRequest):
 class Result(ExecutionResult):
     """gql's result with what belongs to this one response."""
 
-    __slots__ = ("body", "request_id", "size", "status")
+    __slots__ = ("request_id", "size", "status")
 
     request_id: str | None
     size: int
     status: int
-    body: bytes
 
 
 class Refused(TransportError):
@@ -135,7 +134,6 @@ class Transport(AIOHTTPTransport):
             _run_check(request, data, request_id, response.status, len(body))
         result = Result(data, errors_of(content) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
         result.request_id, result.size, result.status = request_id, len(body), response.status
-        result.body = body if request.keep else b""
         return result
 
 

@@ -722,7 +722,7 @@ def test_a_file_that_is_named_like_a_key_is_read(machine):
         "key.json",
         "keys/of/the/Laboratory-2024/mvshlf-api-key.json",
         "~/keys/moveshelf",
-        "/home/Lab1/my-own-key-file-2024",
+        "/srv/Lab1/my-own-key-file-2024",
     ],
 )
 def test_names_of_files_are_shown(machine, name):

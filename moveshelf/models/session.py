@@ -262,7 +262,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", previous=previous)
+        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", before=node)
         return wanted
 
     def _after_write(self, cache: Cache) -> None:
@@ -367,7 +367,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        return self._send(commands.UPDATE_SESSION, values)
+        return self._send(commands.UPDATE_SESSION, values, node)
 
     def _complaints(self, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""

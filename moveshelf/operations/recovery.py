@@ -27,6 +27,8 @@ DONE, ABSENT, UNKNOWN = "done", "absent", "unknown"
 
 #: Seconds by which the service's clock may differ from ours.
 CLOCKS = 300.0
+#: Seconds by which the service's times may be cut off.
+RESOLUTION = 1.0
 
 
 @attrs.frozen
@@ -39,13 +41,24 @@ class Found:
 
 _ABSENT, _UNKNOWN = Found(ABSENT), Found(UNKNOWN)
 
-Look = Callable[["Service", Command, Values, float], Found]
+
+@attrs.frozen
+class Lost:
+    """A command whose response was lost: its values, our time when it was sent, and the object as it was read before."""
+
+    command: Command
+    values: Values
+    sent: float
+    before: Mapping[str, Any] | None = None
 
 
-def find(service: Service, command: Command, values: Values, sent: float) -> Found:
-    """Look for what a command was to do; `sent` is our time when it was sent. Sends one request, or a few."""
-    look = _LOOKS.get(command.name)
-    return _UNKNOWN if look is None else look(service, command, values, sent)
+Look = Callable[["Service", Lost], Found]
+
+
+def find(service: Service, lost: Lost) -> Found:
+    """Look for what a command was to do. Sends one request, or a few."""
+    look = _LOOKS.get(lost.command.name)
+    return _UNKNOWN if look is None else look(service, lost)
 
 
 def can_look(command: Command) -> bool:
@@ -61,7 +74,7 @@ def _since(rows: Iterable[Mapping[str, Any]], field: str, sent: float) -> Found:
         if not isinstance(when, datetime):
             return _UNKNOWN
         age = when.astimezone(timezone.utc).timestamp() - sent
-        if age >= 0:
+        if age >= -RESOLUTION:
             new.append(row)
         elif age > -CLOCKS:
             return _UNKNOWN  # perhaps ours, by a clock that is behind; perhaps created just before
@@ -81,35 +94,35 @@ def _project_id(service: Service, project: Any) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _created_subject(service: Service, command: Command, values: Values, sent: float) -> Found:
-    project = _project_id(service, values["projectId"])
+def _created_subject(service: Service, lost: Lost) -> Found:
+    project = _project_id(service, lost.values["projectId"])
     if project is None:
         return _UNKNOWN
     shape = Shape(patientsList=Shape("name", "externalId", "updated", "metadata"))
     node = service.node(shape.selection(ENTITIES["Project"]), project)
     if not node:
         return _UNKNOWN
-    rows = [one for one in node.get("patientsList") or () if one and one.get("name") == values["name"]]
-    found = _since(rows, "updated", sent)
+    rows = [one for one in node.get("patientsList") or () if one and one.get("name") == lost.values["name"]]
+    found = _since(rows, "updated", lost.sent)
     return found if found.payload is None else Found(DONE, {"patient": found.payload})
 
 
-def _created_session(service: Service, command: Command, values: Values, sent: float) -> Found:
+def _created_session(service: Service, lost: Lost) -> Found:
     shape = Shape(sessions=Shape("projectPath", "date", "updated", "metadata"))
-    node = service.node(shape.selection(ENTITIES["Subject"]), str(values["patientId"]))
+    node = service.node(shape.selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
     if not node:
         return _UNKNOWN
-    wanted = str(values["projectPath"]).strip("/")
+    wanted = str(lost.values["projectPath"]).strip("/")
     rows = [
         one for one in node.get("sessions") or () if one and str(one.get("projectPath")).strip("/") == wanted
     ]
-    found = _since(rows, "updated", sent)
+    found = _since(rows, "updated", lost.sent)
     return found if found.payload is None else Found(DONE, {"session": found.payload})
 
 
-def _created_clips(service: Service, command: Command, values: Values, sent: float) -> Found:
+def _created_clips(service: Service, lost: Lost) -> Found:
     """One clip without a file; one with a file needs the URL that came with the response."""
-    given = values["input"]
+    given = lost.values["input"]
     clips = given["clips"]
     project = _project_id(service, given.get("project"))
     if len(clips) != 1 or clips[0].get("filename") or project is None:
@@ -118,7 +131,7 @@ def _created_clips(service: Service, command: Command, values: Values, sent: flo
     title, path = metadata.get("title"), str(metadata.get("projectPath") or "").strip("/")
     if not title:
         return _UNKNOWN
-    selection = command.results[2].selection()
+    selection = lost.command.results[2].selection()
     count = 1000
     while True:
         rows = [one for one in service.rows(queries.CLIPS, project, {"first": count}, selection) or () if one]
@@ -130,16 +143,16 @@ def _created_clips(service: Service, command: Command, values: Values, sent: flo
         for one in rows
         if one.get("title") == title and str(one.get("projectPath") or "").strip("/") == path
     ]
-    found = _since(rows, "created", sent)
+    found = _since(rows, "created", lost.sent)
     if found.payload is None:
         return found
     row = {"clientId": clips[0].get("clientId"), "uploadUrl": None, "mocapClip": found.payload}
     return Found(DONE, {"response": [row]})
 
 
-def _created_file(service: Service, command: Command, values: Values, sent: float) -> Found:
+def _created_file(service: Service, lost: Lost) -> Found:
     """A file of a clip: where the clip has none of that name, none was created. Whose another one is, nobody can tell."""
-    given = values["input"]
+    given = lost.values["input"]
     shape = Shape(additionalData=Shape("originalFileName"))
     node = service.node(shape.selection(ENTITIES["Clip"]), str(given["clipId"]))
     if not node:
@@ -148,42 +161,35 @@ def _created_file(service: Service, command: Command, values: Values, sent: floa
     return _UNKNOWN if given.get("filename") in names else _ABSENT
 
 
-def _updated_subject(service: Service, command: Command, values: Values, sent: float) -> Found:
+def _updated_subject(service: Service, lost: Lost) -> Found:
     """The whole metadata is replaced, so that what is stored either is what was sent, or it was not carried out."""
-    node = service.node(Shape("metadata").selection(ENTITIES["Subject"]), str(values["patientId"]))
+    node = service.node(Shape("metadata").selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
     if not node:
         return _UNKNOWN
-    if _same_json(node.get("metadata"), values.get("metadata")):
+    if _same_json(node.get("metadata"), lost.values.get("metadata")):
         return Found(DONE, {"updated": True})
-    return _ABSENT if _not_since(service, "Subject", str(values["patientId"]), sent) else _UNKNOWN
+    return _ABSENT if lost.before and lost.before.get("metadata") == node.get("metadata") else _UNKNOWN
 
 
-def _updated_session(service: Service, command: Command, values: Values, sent: float) -> Found:
-    shape = Shape("projectPath", "date", "metadata")
-    node = service.node(shape.selection(ENTITIES["Session"]), str(values["sessionId"]))
+def _updated_session(service: Service, lost: Lost) -> Found:
+    shape = Shape("projectPath", "date", "metadata", "updated")
+    node = service.node(shape.selection(ENTITIES["Session"]), str(lost.values["sessionId"]))
     if not node:
         return _UNKNOWN
-    same = session_name(node.get("projectPath")) == values.get("sessionName")
-    if values.get("sessionMetadata") is not None:
-        same = same and _same_json(node.get("metadata"), values["sessionMetadata"])
-    if values.get("sessionDate"):
-        same = same and str(node.get("date"))[:10] == str(values["sessionDate"])[:10]
+    same = session_name(node.get("projectPath")) == lost.values.get("sessionName")
+    if lost.values.get("sessionMetadata") is not None:
+        same = same and _same_json(node.get("metadata"), lost.values["sessionMetadata"])
+    if lost.values.get("sessionDate"):
+        same = same and str(node.get("date"))[:10] == str(lost.values["sessionDate"])[:10]
     if same:
         return Found(DONE, {"updated": True})
-    return _ABSENT if _not_since(service, "Session", str(values["sessionId"]), sent) else _UNKNOWN
+    return _ABSENT if lost.before and lost.before.get("updated") == node.get("updated") else _UNKNOWN
 
 
-def _not_since(service: Service, kind: str, identity: str, sent: float) -> bool:
-    """Whether an object was certainly not changed since then."""
-    node = service.node(Shape("updated").selection(ENTITIES[kind]), identity) or {}
-    when = to_datetime(node.get("updated"))
-    return isinstance(when, datetime) and when.timestamp() < sent - CLOCKS
-
-
-def _updated_clip(service: Service, command: Command, values: Values, sent: float) -> Found:
+def _updated_clip(service: Service, lost: Lost) -> Found:
     """Repeating an update of a clip gives the same clip, so that what is not there yet can be sent again."""
-    given = values["input"]
-    selection = command.results[0].selection()
+    given = lost.values["input"]
+    selection = lost.command.results[0].selection()
     node = service.node(selection, str(given["id"]))
     if not node:
         return _UNKNOWN
@@ -199,9 +205,9 @@ def _updated_clip(service: Service, command: Command, values: Values, sent: floa
 
 
 def _deleted(kind: str, variable: str) -> Look:
-    def look(service: Service, command: Command, values: Values, sent: float) -> Found:
-        node = service.node(Shape().selection(ENTITIES[kind]), str(values[variable]))
-        return Found(DONE, {command.done: True}) if node is None else _ABSENT
+    def look(service: Service, lost: Lost) -> Found:
+        node = service.node(Shape().selection(ENTITIES[kind]), str(lost.values[variable]))
+        return Found(DONE, {lost.command.done: True}) if node is None else _ABSENT
 
     return look
 

@@ -41,6 +41,7 @@ from .content import (
     wanted,
     warn,
 )
+from .grid import Array, Plan, plan
 from .units import unit_name
 
 __all__ = [
@@ -58,8 +59,6 @@ __all__ = [
     "trial_series",
     "wanted",
 ]
-
-Array = npt.NDArray[np.float64]
 
 _CYCLE_KEY = re.compile(r"cycle[\s_-]?\d+", re.I)
 _SIDES = (LEFT, RIGHT, NO_SIDE)
@@ -340,9 +339,7 @@ class _Grid:
         self.fixed = points is not None
         self.percent: Array | None = None if points is None else np.linspace(0.0, 100.0, points)
         self._first = ""
-        self._plans: dict[
-            bytes, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, npt.NDArray[np.bool_]] | None
-        ] = {}
+        self._plans: dict[bytes, Plan | None] = {}
 
     def agree(self, one: _Curves, where: str) -> Array:
         """The curves' values at the grid's points: point, cycle.
@@ -368,34 +365,9 @@ class _Grid:
         assert self.percent is not None
         key = percent.tobytes()
         if key not in self._plans:
-            same = np.array_equal(percent, self.percent)
-            self._plans[key] = None if same else _plan(percent, self.percent)
-        plan = self._plans[key]
-        if plan is None:
-            return values
-        low, high, weight, outside = plan
-        below, above = values[..., low, :], values[..., high, :]
-        share = weight[:, None]
-        # at a point of the file itself the neighbour does not count, null or not
-        mixed = np.where(share == 0, below, below * (1 - share) + above * share)
-        mixed[..., outside, :] = np.nan
-        return mixed
-
-
-def _plan(
-    have: Array, want: Array
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array, npt.NDArray[np.bool_]]:
-    """For each point that is wanted: its two neighbours, the upper one's share, and whether it lies outside."""
-    last = len(have) - 1
-    high = np.searchsorted(have, want)
-    outside = high > last
-    high = np.minimum(high, last)
-    exact = have[high] == want
-    outside |= (high == 0) & ~exact
-    low = np.where(exact | (high == 0), high, high - 1)
-    width = have[high] - have[low]
-    weight = np.divide(want - have[low], width, out=np.zeros_like(want), where=width > 0)
-    return low, high, weight, outside
+            self._plans[key] = plan(percent, self.percent)
+        way = self._plans[key]
+        return values if way is None else way.apply(values, axis=-2)
 
 
 # --- strides

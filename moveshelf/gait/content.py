@@ -10,6 +10,7 @@ import datetime
 import json
 import math
 import re
+import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -102,15 +103,18 @@ def warn(text: str) -> None:
     warnings.warn(text, GaitFileWarning, stacklevel=level)
 
 
+_QUOTE = reprlib.Repr()
+_QUOTE.maxlevel, _QUOTE.maxstring, _QUOTE.maxother, _QUOTE.maxlong = 2, 40, 40, 40
+
+
 def short(value: object) -> str:
-    """A value of a file as it is quoted in a text."""
+    """A value of a file as it is quoted in a text, however long or deep it is."""
     if isinstance(value, Twice):
         return str(value)
     try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python writes
-        text = f"a {type(value).__name__} too long to write"
-    return text if len(text) <= 40 else f"{text[:37]}..."
+        return _QUOTE.repr(value)
+    except ValueError:  # Python does not write integers of thousands of digits
+        return f"{type(value).__name__} too long to write"
 
 
 # --- which names hold what

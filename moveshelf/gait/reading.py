@@ -933,7 +933,7 @@ def _dataset(found: list[_Series], owner: FileContent | None, file: str, problem
 
 # --- parameters and events
 
-_PARAMETER_COLUMNS = (*_TRIAL_COLUMNS, "side", "name", "unit", "mean", "std", "label")
+_PARAMETER_COLUMNS = (*_TRIAL_COLUMNS, "side", "name", "unit", "mean", "std", "label", "cycle")
 _EVENT_COLUMNS = (*_TRIAL_COLUMNS, "side", "name", "time", "unit", "percent", "opposite")
 
 _UNIT_BEHIND = re.compile(r"^(?P<name>.*?)\s*[\[(](?P<unit>[^\[\]()]*)[\])]\s*$", re.S)
@@ -1024,9 +1024,9 @@ def parameters(contents: Iterable[FileContent]) -> pd.DataFrame:
     """The gait parameters of trials, one row a value.
 
     Columns: subject, session, date, condition, trial, clip, side ("left", "right", or "" where the file names none), name (in
-    words), unit (as the file says it, "" where it does not), mean, std (NaN where the file has none) and label (the file's
-    own). Coordinates of `FileContent.extra` are columns behind clip. `.attrs["problems"]` lists what could not be read.
-    Sends no request.
+    words), unit (as the file says it, "" where it does not), mean, std (NaN where the file has none), label (the file's
+    own) and cycle (of a one-cycle file, the text in its name; else ""). Coordinates of `FileContent.extra` are columns behind
+    clip. `.attrs["problems"]` lists what could not be read. Sends no request.
 
     Examples
     --------
@@ -1056,7 +1056,7 @@ def parameters(contents: Iterable[FileContent]) -> pd.DataFrame:
                         )
                     continue
                 seen[key] = len(rows)
-                rows.append({**_of_trial(content), **row})
+                rows.append({**_of_trial(content), **row, "cycle": marked_cycle(content.name) or ""})
         except UnreadableError as error:
             findings.fault(f"not read: {error}")
         findings.report(problems)
@@ -1075,7 +1075,7 @@ def _parameter(raw: object, index: int, findings: Findings) -> dict[str, Any] | 
     if not isinstance(raw, dict):
         findings.fault(f"entry {index} of its data is {short(raw)} in place of an object")
         return None
-    label = raw.get("label", raw.get("name"))
+    label = next((raw[key] for key in ("label", "name", "description") if key in raw), None)
     if not isinstance(label, str) or not label.strip():
         findings.fault(f"entry {index} of its data has {short(label)} for a label")
         return None
@@ -1165,13 +1165,17 @@ def _event(raw: object, index: int, findings: Findings) -> dict[str, Any] | None
     if percent is None:
         findings.fault(f"event {index} ({name}): its perc is {short(raw['perc'])}: no number, left empty")
         percent = math.nan
+    opposite = raw.get("opposite")
+    if opposite is not None and not isinstance(opposite, (str, bool, int, float)):
+        findings.fault(f"event {index} ({name}): its opposite is {short(opposite)}: left empty")
+        opposite = None
     return {
         "side": side,
         "name": name.strip(),
         "time": time,
         "unit": "s",
         "percent": percent,
-        "opposite": raw.get("opposite"),
+        "opposite": opposite,
     }
 
 
@@ -1238,7 +1242,7 @@ def temporal(events: pd.DataFrame) -> pd.DataFrame:
                         "mean": float(np.mean(values)),
                         "std": std,
                     }
-                    rows.append({**first, **about, "label": _FROM_EVENTS})
+                    rows.append({**first, **about, "label": _FROM_EVENTS, "cycle": ""})
     return _frame(rows, _PARAMETER_COLUMNS, list(events.attrs.get("problems", [])))
 
 

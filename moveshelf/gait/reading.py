@@ -198,7 +198,9 @@ def _careful_table(item: _Item, columns: tuple[str, ...], findings: Findings) ->
                 bad.append((n, row[column]))
             else:
                 table[n, at] = value
-        if absent and column not in ("perc", "time"):
+        if column in ("perc", "time"):  # without them the rows have no place, which _points_of() says
+            continue
+        if absent:
             findings.fault(f"{item.label}: {absent} of {len(item.rows)} rows have no {column!r}: left empty")
         if bad:
             n, value = bad[0]
@@ -212,15 +214,27 @@ def _careful_table(item: _Item, columns: tuple[str, ...], findings: Findings) ->
 def _points_of(item: _Item, column: str, table: Array, findings: Findings) -> tuple[Array, Array] | None:
     """The points (percent or time) in rising order and the rows in theirs, or None where they cannot be told."""
     points = table[:, 0]
-    if np.isnan(points).any():
-        absent = int(np.isnan(points).sum())
+    unplaced = np.flatnonzero(np.isnan(points))
+    if len(unplaced):
+        value = short(item.rows[unplaced[0]].get(column))
+        more = f" and {len(unplaced) - 1} more" if len(unplaced) > 1 else ""
         findings.fault(
-            f"{item.label}: {absent} of {len(points)} rows have no {column!r} that is a number: not used"
+            f"{item.label}: row {unplaced[0] + 1} has {value} for {column!r}{more}: no number, so it is not used"
         )
         return None
     values = table[:, 1:]
+    if column == "perc":
+        inside = (points >= 0) & (points <= 100)
+        if not inside.all():
+            value = short(item.rows[int(np.argmin(inside))].get(column))
+            count = int((~inside).sum())
+            findings.fault(f"{item.label}: {count} rows are outside 0 to 100 ({value}): they are not used")
+            points, values = points[inside], values[inside]
+            if not len(points):
+                return None
     if (np.diff(points) > 0).all():
         return points, values
+    findings.note(f"{item.label}: its rows are not in the order of {column!r}: put in order")
     order = np.argsort(points, kind="stable")
     points, values = points[order], values[order]
     again = np.flatnonzero(np.diff(points) == 0)
@@ -256,10 +270,10 @@ def _curves_of_file(content: FileContent, grid: _Grid, findings: Findings) -> It
             findings.note(f"columns that are no cycles are not read: {', '.join(map(short, rest))}")
         percent = np.linspace(0.0, 100.0, count) if not axis else None
         if quick is not None and axis:
-            rising = bool((np.diff(quick[0, :, 0]) > 0).all()) and bool(
-                (quick[:, :, 0] == quick[0, :, 0]).all()
-            )
-            percent, quick = (quick[0, :, 0], quick[:, :, 1:]) if rising else (None, None)
+            at = quick[0, :, 0]
+            rising = (np.diff(at) > 0).all() and at[0] >= 0 and at[-1] <= 100
+            alike = rising and (quick[:, :, 0] == at).all()
+            percent, quick = (at, quick[:, :, 1:]) if alike else (None, None)
         elif quick is not None:
             findings.note(_EVENLY)
         if quick is None or percent is None:
@@ -402,6 +416,9 @@ class _Stack:
     added: dict[tuple[int, int, str], Array] = attrs.field(factory=dict)  # block, row, channel
     units: dict[str, str] = attrs.field(factory=dict)
     other: dict[str, None] = attrs.field(factory=dict)
+    seen: dict[str, None] = attrs.field(
+        factory=dict
+    )  # every channel and label, whether it is asked for or not
     problems: list[str] = attrs.field(factory=list)
     unsure: dict[str, dict[str, None]] = attrs.field(factory=dict)  # vocabulary, channels
 
@@ -422,6 +439,7 @@ class _Stack:
         found = []
         for one in curves:
             what = one.found
+            self.seen[what.channel] = None
             if not what.known:
                 label = what.channel
                 name, side = split_unknown(label, one.item.context, labels)
@@ -745,11 +763,11 @@ def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
     for name in chosen:
         if name in present:
             continue
-        if name not in CHANNELS and stack.blocks:
-            near = get_close_matches(name, [*CHANNELS, *stack.other], n=3, cutoff=0.5)
+        if name not in CHANNELS and stack.seen:
+            near = get_close_matches(name, [*CHANNELS, *stack.seen], n=3, cutoff=0.5)
             hint = f"; close: {', '.join(near)}" if near else ""
             raise ValidationError(f"no channel and no label of these files is called {name!r}{hint}")
-        if stack.blocks:
+        if stack.seen:
             text = f"no file has {name}: it is empty in the result"
             stack.problems.append(text)
             warn(text)

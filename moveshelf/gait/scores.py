@@ -66,12 +66,12 @@ def _select(curves: xr.DataArray, channels: Sequence[str], what: str) -> xr.Data
     absent = [name for name in channels if name not in held]
     if absent:
         raise ValidationError(
-            f"{what} has no {', '.join(absent)}; it has {', '.join(held) or 'no channel at all'}. "
+            f"no {', '.join(absent)} in {what}: the channels are {', '.join(held) or 'none'}. "
             f"Pass channels=[…] to use others."
         )
     twice = sorted({name for name in held if held.count(name) > 1 and name in channels})
     if twice:
-        raise ValidationError(f"{what} has {', '.join(twice)} more than once")
+        raise ValidationError(f"{', '.join(twice)} more than once in {what}")
     chosen: xr.DataArray = curves.isel(channel=[held.index(name) for name in channels])
     return chosen
 

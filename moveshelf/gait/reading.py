@@ -416,9 +416,7 @@ class _Stack:
     added: dict[tuple[int, int, str], Array] = attrs.field(factory=dict)  # block, row, channel
     units: dict[str, str] = attrs.field(factory=dict)
     other: dict[str, None] = attrs.field(factory=dict)
-    seen: dict[str, None] = attrs.field(
-        factory=dict
-    )  # every channel and label, whether it is asked for or not
+    seen: dict[str, None] = attrs.field(factory=dict)  # every channel and label, chosen or not
     problems: list[str] = attrs.field(factory=list)
     unsure: dict[str, dict[str, None]] = attrs.field(factory=dict)  # vocabulary, channels
 
@@ -434,7 +432,7 @@ class _Stack:
         findings.report(self.problems)
 
     def _named(self, curves: list[_Curves], findings: Findings) -> list[_Curves]:
-        """The curves that are asked for, each with its channel and side."""
+        """The curves of the chosen channels, each with its channel and side."""
         labels = {one.item.label for one in curves}
         found = []
         for one in curves:
@@ -531,10 +529,10 @@ class _Stack:
     def _note_no_side(one: _Curves, findings: Findings) -> None:
         channel = CHANNELS.get(one.found.channel)
         if channel is None or channel.part not in _MIDLINE:
-            findings.note(f"{one.item.label}: it names no side: taken for both sides")
+            findings.note(f"{one.item.label}: it names no side: taken for left and right")
         elif channel.plane != "sagittal":
             findings.note(
-                f"{one.item.label}: it names no side: taken for both sides, with the sign of the file"
+                f"{one.item.label}: it names no side: taken for left and right, with the sign of the file"
             )
 
     @staticmethod
@@ -706,7 +704,7 @@ def cycles(
     `.attrs["problems"]` says.
 
     Channels are named by one vocabulary (`moveshelf.gait.channels.CHANNELS`), whatever software wrote the file. A channel
-    without a side belongs to the strides of both sides.
+    without a side belongs to the strides of the left and of the right side.
 
     Parameters
     ----------
@@ -757,7 +755,7 @@ def cycles(
 
 
 def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
-    """Every name that is asked for is a channel's, or a label of a file."""
+    """Every chosen name is a channel's, or a label of a file."""
     present = set(chain.from_iterable(block.channels for block in stack.blocks))
     present.update(channel for _, _, channel in stack.added)
     for name in chosen:

@@ -80,10 +80,21 @@ def _same_units(curves: xr.DataArray, reference: xr.DataArray) -> None:
     if "unit" not in curves.coords or "unit" not in reference.coords:
         return
     names = [str(name) for name in curves["channel"].values]
-    pairs = zip(names, curves["unit"].values, reference["unit"].values, strict=True)
+    pairs = list(zip(names, curves["unit"].values, reference["unit"].values, strict=True))
     wrong = [f"{name} ({own} and {other})" for name, own, other in pairs if own and other and own != other]
     if wrong:
         raise ValidationError(f"curves and reference are in different units: {', '.join(wrong)}")
+    # moments come in N.m/kg and in N.mm/kg: a score of one against the other would be a thousand times too large
+    unsure = [name for name, own, other in pairs if bool(own) != bool(other) and _unit_varies(name)]
+    if unsure:
+        raise ValidationError(
+            f"the unit of {', '.join(unsure)} is known of the curves or of the reference only. Say it where it is not: "
+            f"curves.assign_coords(unit=('channel', [a unit for each channel]))"
+        )
+
+
+def _unit_varies(channel: str) -> bool:
+    return channel in CHANNELS and not CHANNELS[channel].unit
 
 
 def _at(curves: xr.DataArray, percent: Array) -> xr.DataArray:
@@ -164,7 +175,7 @@ def gps(
 
     Returns one value a stride, with the coordinates of `curves`; each stride is of one side. With `overall=True` one value a
     trial (dim `clip`): the mean curves of its left and of its right strides give 2 × 9 scores, of which the right pelvis'
-    three are left out, since the pelvis is one (15 in all). A trial without strides of both sides, or without a complete
+    three are left out, since the pelvis is one (15 in all). A trial without strides of each side, or without a complete
     curve of each variable, scores NaN.
 
     `channels` are the nine of `GPS_CHANNELS`; scores of others are comparable among themselves only. See `gvs()` for the
@@ -187,6 +198,8 @@ def gps(
         score = _overall(_select(_checked(curves, "curves"), channels, "curves"), reference, channels)
     score.name = "gps"
     score.attrs = {"long_name": "Gait Profile Score" + (", overall" if overall else ""), "units": "deg"}
+    if set(channels) - set(GPS_CHANNELS):
+        del score.attrs["units"]  # of channels in different units
     return score
 
 
@@ -320,10 +333,10 @@ def gdi(
         basis = gdi_basis(controls, channels=channels)
     features = _features(basis, channels)
     center = (normal @ features).mean(axis=0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.log(np.linalg.norm(normal @ features - center, axis=1))
         raw = np.log(np.linalg.norm(own @ features - center, axis=1))
-    sd = spread.std(ddof=1)
+        sd = spread.std(ddof=1)
     if not np.isfinite(spread).all() or not sd > 0:
         raise ValidationError("the controls do not differ from each other: an index needs their spread")
     score = 100 - 10 * (raw - spread.mean()) / sd
@@ -390,13 +403,13 @@ def symmetry(left: Any, right: Any) -> xr.Dataset:
     """How much a measure of the left side differs from that of the right: symmetry index and symmetry angle, in percent.
 
     Takes numbers or arrays (of one shape, or DataArrays, which are aligned). Returns a Dataset of `index` and `angle`, with
-    the dims of the arguments. 0 is perfect symmetry in both.
+    the dims of the arguments. 0 is perfect symmetry.
 
     - `index` = 100 (left - right) / (0.5 (left + right)): positive where the left is larger. It depends on the size of the
       mean and is NaN where that is 0. Source: R. O. Robinson, W. Herzog, B. M. Nigg, "Use of force platform variables to
       quantify the effects of chiropractic manipulation on gait symmetry", J Manipulative Physiol Ther 10 (1987) 172-176.
     - `angle` = 100 (45° - atan(left / right)) / 90°, less 200 where that is above 100: negative where the left of two positive
-      measures is larger; between -100 and 100. NaN where both are 0. Source: R. A. Zifchock, I. Davis, J. Higginson, T.
+      measures is larger; between -100 and 100. NaN where left and right are 0. Source: R. A. Zifchock, I. Davis, J. Higginson, T.
       Royer, "The symmetry angle: a novel, robust method of quantifying asymmetry", Gait & Posture 27 (2008) 622-627.
 
     Sends no request.

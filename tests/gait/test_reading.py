@@ -349,7 +349,8 @@ def test_a_channel_without_a_side_belongs_to_the_strides_of_both() -> None:
     for side in ("left", "right"):
         assert curve(found, "pelvic_obliquity", side, "mean") == KNEE
     assert any(
-        "PelvicObl base: it names no side: taken for both sides" in text for text in found.attrs["problems"]
+        "PelvicObl base: it names no side: taken for left and right" in text
+        for text in found.attrs["problems"]
     )
 
 

@@ -255,6 +255,17 @@ def test_units_that_differ_are_an_error() -> None:
     np.testing.assert_allclose(gvs(unknown, NORM), gvs(strides(2), NORM))
 
 
+def test_a_moment_without_a_unit_is_not_compared() -> None:
+    moments = NORM["mean"].sel(channel=["knee_flexion", "hip_extension_moment"])
+    unknown = moments.assign_coords(unit=("channel", ["", ""]))
+    with pytest.raises(ValidationError, match="the unit of hip_extension_moment is known"):
+        gvs(unknown, NORM)
+    said = unknown.assign_coords(unit=("channel", ["", "N.mm/kg"]))
+    np.testing.assert_allclose(gvs(said, NORM), 0.0)
+    np.testing.assert_allclose(gvs(moments.drop_vars("unit"), NORM), 0.0)
+    assert "units" not in gps(said, NORM, channels=["knee_flexion", "hip_extension_moment"]).attrs
+
+
 @pytest.mark.parametrize(
     ("curves", "reference", "match"),
     [

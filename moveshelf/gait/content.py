@@ -63,8 +63,11 @@ class FileContent:
 
     @property
     def trial_key(self) -> tuple[str, ...]:
-        """What tells the trial from all others: the clip's id, or its names where there is no id."""
-        return (self.clip,) if self.clip else ("", self.subject, self.session, self.condition, self.trial)
+        """What tells the trial from all others: the clip's id, its names where there is no id, the file's where none."""
+        if self.clip:
+            return (self.clip,)
+        names = (self.subject, self.session, self.condition, self.trial)
+        return ("", *names) if any(names) else ("", *names, self.name)
 
 
 class UnreadableError(Exception):
@@ -221,7 +224,7 @@ def parse(content: bytes) -> dict[str, Any]:
 
     Raises UnreadableError, which says why the bytes are no such object.
     """
-    if not content.strip():
+    if not content or content.isspace():
         raise UnreadableError(f"the file is empty ({len(content)} bytes)")
     document: Any = None
     quick = _fast_loads is not None

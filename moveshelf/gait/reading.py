@@ -82,16 +82,17 @@ class _Item:
 
 @attrs.frozen
 class _Curves:
-    """The curves of one label: a row a point, a column a cycle."""
+    """The curves of one label: a row a point, a column a cycle.
+
+    `placed` are the values at the result's own points, where they were worked out together with those of other labels.
+    """
 
     item: _Item
     found: Recognised
     cycles: tuple[str, ...]
     percent: Array
     values: Array
-    placed: Array | None = (
-        None  # the values on the result's own points, where they were worked out with others'
-    )
+    placed: Array | None = None
 
 
 def _item(raw: object, index: int, findings: Findings) -> _Item | None:
@@ -328,9 +329,9 @@ def _careful_curves(item: _Item, marker: str | None, findings: Findings) -> _Cur
 
 def _means_instead(one: _Curves, findings: Findings) -> _Curves:
     """The label's mean, where all its cycles are null and its mean is not."""
-    if one.cycles == ("mean",):
+    if one.cycles == ("mean",) or not any("mean" in row for row in one.item.rows):
         return one
-    table = _careful_table(one.item, ("perc", "mean"), Findings(findings.where))
+    table = _careful_table(one.item, ("perc", "mean"), findings)
     if np.isnan(table[:, 1]).all():
         return one
     if np.isnan(table[:, 0]).all():
@@ -391,7 +392,7 @@ class _Grid:
 class _Block:
     """The strides that one file adds, as one array: stride, channel, point."""
 
-    content: FileContent
+    owner: FileContent  # without its bytes
     strides: list[tuple[str, str]]  # side, cycle
     channels: list[str]
     values: Array | None
@@ -414,6 +415,7 @@ class _Stack:
     blocks: list[_Block] = attrs.field(factory=list)
     places: dict[tuple[tuple[str, ...], str, str], _Place] = attrs.field(factory=dict)
     added: dict[tuple[int, int, str], Array] = attrs.field(factory=dict)  # block, row, channel
+    dropped: set[tuple[int, int, str]] = attrs.field(factory=set)  # where curves contradict each other
     units: dict[str, str] = attrs.field(factory=dict)
     other: dict[str, None] = attrs.field(factory=dict)
     seen: dict[str, None] = attrs.field(factory=dict)  # every channel and label, chosen or not
@@ -426,7 +428,8 @@ class _Stack:
         try:
             curves = list(_curves_of_file(content, self.grid, findings))
             named = self._named(curves, findings)
-            self._place(content, named, findings)
+            # only the names are kept: the bytes of all files would need more memory than their curves
+            self._place(attrs.evolve(content, content=b""), named, findings)
         except UnreadableError as error:
             findings.fault(f"not read: {error}")
         findings.report(self.problems)
@@ -474,7 +477,7 @@ class _Stack:
         findings.note(f"{item.label}: it is in {unit}; other files do not say the unit of {found.channel}")
         return True
 
-    def _place(self, content: FileContent, curves: list[_Curves], findings: Findings) -> None:
+    def _place(self, owner: FileContent, curves: list[_Curves], findings: Findings) -> None:
         """Give each curve its stride and channel."""
         if not curves:
             return
@@ -487,7 +490,7 @@ class _Stack:
             own = [one.found.side] if one.found.side else targets
             if not one.found.side and targets != [NO_SIDE]:
                 self._note_no_side(one, findings)
-            values = self.grid.agree(one, content.where)
+            values = self.grid.agree(one, owner.where)
             for at, cycle in enumerate(one.cycles):
                 name = f"{cycle} {one.found.variant}".strip() if len(variants) > 1 else cycle
                 for side in own:
@@ -507,7 +510,7 @@ class _Stack:
                             f"{one.item.label}: none is used"
                         )
         self._note_means(cells, findings)
-        self._store(content, cells, dropped, findings)
+        self._store(owner, cells, dropped, findings)
 
     @staticmethod
     def _same_curve(
@@ -551,58 +554,58 @@ class _Stack:
 
     def _store(
         self,
-        content: FileContent,
+        owner: FileContent,
         cells: Mapping[tuple[str, str, str], tuple[_Curves, int, Array]],
         dropped: set[tuple[str, str, str]],
         findings: Findings,
     ) -> None:
+        """Put the curves of one file into a block of their own, or into strides that the trial already has."""
         keys = dict.fromkeys((side, cycle) for side in _SIDES for own, cycle, _ in cells if own == side)
-        fresh = [key for key in keys if (content.trial_key, *key) not in self.places]
+        fresh = [key for key in keys if (owner.trial_key, *key) not in self.places]
         channels = list(dict.fromkeys(channel for _, _, channel in cells))
         assert self.grid.percent is not None  # set by the first curve at the latest
-        block = _Block(content, fresh, channels, None)
-        values = np.full((len(fresh), len(channels), len(self.grid.percent)), np.nan) if fresh else None
+        values = np.full((len(fresh), len(channels), len(self.grid.percent)), np.nan)
+        block = _Block(owner, fresh, channels, values)
         rows = {key: n for n, key in enumerate(fresh)}
         columns = {channel: n for n, channel in enumerate(channels)}
         for (side, cycle, channel), (one, at, curve) in cells.items():
-            column = curve[:, at] if (side, cycle, channel) not in dropped else np.full(len(curve), np.nan)
             row = rows.get((side, cycle))
-            if row is not None and values is not None:
-                values[row, columns[channel]] = column
+            if row is None:
+                where = self._merge(owner, (side, cycle, channel), one, curve[:, at], findings)
             else:
-                self._merge(content, (side, cycle, channel), one, column, findings)
+                where = (id(block), row, channel)
+                values[row, columns[channel]] = curve[:, at]
+            if (side, cycle, channel) in dropped:
+                self.dropped.add(where)
         if fresh:
-            block.values = values
             for key, row in rows.items():
-                self.places[(content.trial_key, key[0], key[1])] = _Place(block, row)
+                self.places[(owner.trial_key, key[0], key[1])] = _Place(block, row)
             self.blocks.append(block)
 
     def _merge(
         self,
-        content: FileContent,
+        owner: FileContent,
         key: tuple[str, str, str],
         one: _Curves,
         curve: Array,
         findings: Findings,
-    ) -> None:
-        """Add a curve to a stride that an earlier file of the trial has made."""
+    ) -> tuple[int, int, str]:
+        """Add a curve to a stride that an earlier file of the trial has made, and return where that is."""
         side, cycle, channel = key
-        place = self.places[(content.trial_key, side, cycle)]
+        place = self.places[(owner.trial_key, side, cycle)]
         where = (id(place.block), place.row, channel)
-        column = place.block.channels.index(channel) if channel in place.block.channels else None
-        if where in self.added:
-            old: Array | None = self.added[where]
-        elif column is not None and place.block.values is not None:
-            old = place.block.values[place.row, column]
-        else:
-            old = None
+        old = self.added.get(where)
+        if old is None and channel in place.block.channels and place.block.values is not None:
+            old = place.block.values[place.row, place.block.channels.index(channel)]
         if old is None or np.isnan(old).all():
             self.added[where] = curve
         elif not np.isnan(curve).all() and not np.array_equal(old, curve, equal_nan=True):
-            self.added[where] = np.full(len(curve), np.nan)
+            self.dropped.add(where)
+            name = place.block.owner.name
             findings.fault(
-                f"{one.item.label}: {_cell(key)} has another curve in {place.block.content.name} of this trial: none is used"
+                f"{one.item.label}: {_cell(key)} has another curve in {name} of this trial: none is used"
             )
+        return where
 
     def result(self, file: str) -> xr.DataArray:
         """Everything as one array."""
@@ -613,21 +616,22 @@ class _Stack:
         percent = self.grid.percent if self.grid.percent is not None else np.empty(0)
         count = sum(len(block.strides) for block in self.blocks)
         values = np.empty((count, len(channels), len(percent)))
-        values.fill(np.nan)
         owners: list[FileContent] = []
         strides: list[tuple[str, str]] = []
-        added: dict[int, list[tuple[int, str, Array]]] = {}
+        later: dict[int, list[tuple[int, str, Array | float]]] = {}
         for (block_id, row, channel), curve in self.added.items():
-            added.setdefault(block_id, []).append((row, channel, curve))
+            later.setdefault(block_id, []).append((row, channel, curve))
+        for block_id, row, channel in self.dropped:
+            later.setdefault(block_id, []).append((row, channel, np.nan))
         for block in self.blocks:
             start, end = len(strides), len(strides) + len(block.strides)
-            if block.values is not None:
-                values[start:end, [columns[channel] for channel in block.channels]] = block.values
-                block.values = None  # the result must not need its memory twice
-            for row, channel, curve in added.get(id(block), ()):
-                values[start + row, columns[channel]] = curve
+            values[start:end] = np.nan
+            values[start:end, [columns[channel] for channel in block.channels]] = block.values
+            block.values = None  # the result must not need its memory twice
+            for row, channel, curve_or_gap in later.get(id(block), ()):
+                values[start + row, columns[channel]] = curve_or_gap
             strides += block.strides
-            owners += [block.content] * len(block.strides)
+            owners += [block.owner] * len(block.strides)
         problems = [*self.problems, *self._sign_notes()]
         coords: dict[str, Any] = {
             **_trial_coords(owners, "stride"),
@@ -697,7 +701,8 @@ def cycles(
     Returns an array of float64 with the dims `stride`, `channel` and `percent` (0 … 100 of the gait cycle). On `stride` lie
     the coordinates subject, session, date, condition, trial, clip (id), side ("left", "right", or "" where the file names
     none) and cycle (the text in the file; "mean" where it has means only), and those of `FileContent.extra`; on `channel`
-    lies its `unit` ("" where neither the file nor the channel says it). NaN is what the file has no value for.
+    lies its `unit` ("" where neither the file nor the channel says it). NaN is what the file has no value for. (Write
+    `curves["clip"]`: `curves.clip` is a method of xarray.)
 
     The file's own `perc` counts, whatever the number of its rows. Between its points values are interpolated linearly, never
     beyond its ends nor across a null. Rows without `perc` are taken as evenly spaced from 0 to 100, which

@@ -409,8 +409,9 @@ def symmetry(left: Any, right: Any) -> xr.Dataset:
       mean and is NaN where that is 0. Source: R. O. Robinson, W. Herzog, B. M. Nigg, "Use of force platform variables to
       quantify the effects of chiropractic manipulation on gait symmetry", J Manipulative Physiol Ther 10 (1987) 172-176.
     - `angle` = 100 (45° - atan(left / right)) / 90°, less 200 where that is above 100: negative where the left of two positive
-      measures is larger; between -100 and 100. NaN where left and right are 0. Source: R. A. Zifchock, I. Davis, J. Higginson, T.
-      Royer, "The symmetry angle: a novel, robust method of quantifying asymmetry", Gait & Posture 27 (2008) 622-627.
+      measures is larger; between -100 and 100. NaN where left and right are 0. Source: R. A. Zifchock, I. Davis, J.
+      Higginson, T. Royer, "The symmetry angle: a novel, robust method of quantifying asymmetry", Gait & Posture 27 (2008)
+      622-627.
 
     Sends no request.
 

@@ -7,6 +7,7 @@ import datetime
 import itertools
 import json
 import math
+import tracemalloc
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -275,6 +276,14 @@ def test_means_are_used_where_every_cycle_is_null() -> None:
     assert curve(found, "knee_flexion", cycle="mean") == KNEE
 
 
+def test_a_mean_that_is_no_number_is_not_taken_for_null_cycles() -> None:
+    columns = {"mean": ["7", *KNEE[1:]], "cycle-0": [None] * 51}
+    found = warned(
+        file(entry("LKneeAngles-x", columns, PERCENT_51)), match="row 1 has '7' for 'mean'", points=51
+    )
+    np.testing.assert_array_equal(curve(found, "knee_flexion", cycle="mean"), [math.nan, *KNEE[1:]])
+
+
 def test_a_mean_is_no_cycle_where_there_are_cycles() -> None:
     columns = {"mean": [0.0] * 51, "std": [1.0] * 51, "cycle-0": KNEE, "cycle-1": [None] * 51}
     found = quiet(file(entry("LKneeAngles-x", columns, PERCENT_51)), points=51)
@@ -330,6 +339,48 @@ def test_two_files_of_a_trial_that_differ_give_none() -> None:
     other = file(entry("LKneeAngles-x", {"cycle-0": HIP}, PERCENT_51), "copy_angles_normalized.json")
     found = warned(one, other, match="another curve in angles_normalized.json of this trial: none is used")
     assert np.isnan(curve(found, "knee_flexion")).all()
+
+
+def test_what_contradicts_itself_stays_empty_whatever_comes_after() -> None:
+    one = entry("LKneeAngles-x", {"cycle-0": KNEE}, PERCENT_51)
+    other = entry("LKneeAngles-x", {"cycle-0": HIP}, PERCENT_51)
+    first, second, third = (file(each, f"{n}_angles.json") for n, each in enumerate((one, other, one)))
+    assert np.isnan(curve(warned(first, second, third, match="none is used"), "knee_flexion")).all()
+    twice = file(packed(one, entry("LeftKneeFlexExt", {"cycle-0": HIP}, PERCENT_51)), "twice_angles.json")
+    assert np.isnan(curve(warned(twice, first, match="none is used"), "knee_flexion")).all()
+    assert np.isnan(curve(warned(first, twice, match="none is used"), "knee_flexion")).all()
+
+
+def test_the_bytes_of_files_are_not_kept() -> None:
+    one = packed(
+        *(
+            entry(f"{side}{name}Angles-x", {"cycle-0": wave(51)}, PERCENT_51)
+            for side in "LR"
+            for name in ("Hip", "Knee")
+        )
+    )
+    padded = one + b" " * 2_000_000
+
+    def files() -> Iterator[FileContent]:
+        for n in range(30):
+            yield file(bytes(bytearray(padded)), clip=f"clip-{n}")
+
+    cycles(files())
+    tracemalloc.start()
+    try:
+        found = cycles(files())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.sizes["stride"] == 60
+    assert peak < 30_000_000, f"{peak} bytes for files of {30 * len(padded)}"
+
+
+def test_contents_of_no_trial_are_told_apart_by_their_names() -> None:
+    one = packed(entry("LKneeAngles-x", {"cycle-0": KNEE}, PERCENT_51))
+    other = packed(entry("LKneeAngles-x", {"cycle-0": HIP}, PERCENT_51))
+    found = quiet(FileContent("a_angles.json", one), FileContent("b_angles.json", other), points=51)
+    assert found.values[:, 0].tolist() == [KNEE, HIP]
 
 
 def test_trials_without_ids_are_told_apart_by_their_names() -> None:

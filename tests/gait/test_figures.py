@@ -446,7 +446,7 @@ def test_a_transparent_background_counts_as_what_lies_below() -> None:
         assert not figures._Look.now().dark
 
 
-def test_nothing_of_pyplot_changes() -> None:
+def test_nothing_of_pyplot_changes(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
         "from walking import walk, norm; from moveshelf.gait.figures import plot;"
@@ -454,18 +454,15 @@ def test_nothing_of_pyplot_changes() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules;"
         "assert figure._repr_png_()[:4] == b'\\x89PNG'"
     )
-    target = Path(__file__).with_name("none.pdf")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(Path(__file__).parent), str(target)],
-            env={"PATH": "", "MPLBACKEND": "tkagg", "HOME": str(Path.home())},  # a display that is not there
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        assert target.read_bytes()[:5] == b"%PDF-"
-    finally:
-        target.unlink(missing_ok=True)
+    target = tmp_path / "curves.pdf"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(target)],
+        env={"PATH": "", "MPLBACKEND": "tkagg", "HOME": str(Path.home())},  # a display that is not there
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes()[:5] == b"%PDF-"
 
 
 @pytest.mark.parametrize("first", ["", "import matplotlib.pyplot\n", "%matplotlib inline\n"])

@@ -137,7 +137,7 @@ def parse(data: bytes, name: str = "C3D data") -> C3D:
         >>> moveshelf.gait.c3d.parse(file.read_bytes(), file.name).markers
         ['LASI', 'RASI', 'SACR']
     """
-    with np.errstate(all="ignore"):  # a damaged number is NaN or infinite, which is no news of this machine
+    with np.errstate(all="ignore"):  # a damaged number is NaN or infinite
         return _Reader(bytes(data), name).c3d()
 
 
@@ -426,7 +426,8 @@ class _Reader:
             told = ", ".join(f"{key} {number}" for key, number in said.items())
             self.warn(f"it contradicts itself on the number of its frames ({told}); {frames} were read")
         rest = len(self.data) - start - frames * frame_bytes
-        if self.cut(frames) and rest >= max(frame_bytes, BLOCK) and "ROTATION" not in self.groups:
+        saturated = frames in (LAST_COUNTED, LAST_COUNTED - first + 1)
+        if saturated and rest >= max(frame_bytes, BLOCK) and "ROTATION" not in self.groups:
             self.warn(
                 f"it counts {frames} frames, the most that 16 bits hold, and has {rest} bytes after them: "
                 "what follows was not read"
@@ -519,7 +520,7 @@ class _Reader:
 
 
 def _text(raw: bytes) -> str:
-    """Text without the blanks and zeros that fill it up. UTF-8, or else what Windows wrote in Western Europe."""
+    """Text without the blanks and zeros that fill it up. UTF-8, or else Windows-1252."""
     raw = raw.split(b"\0", 1)[0].rstrip(b" ") if raw.strip(b"\0 ") else b""
     try:
         return raw.decode("utf-8")

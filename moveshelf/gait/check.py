@@ -387,7 +387,7 @@ def _median(curves: Floats) -> Floats:
 
 
 def _distances(curves: Floats, other: Floats) -> Floats:
-    """Root mean square difference of each curve, over the points that both have; NaN where there are none."""
+    """Root mean square difference of each curve, over the points that the two have; NaN where there are none."""
     squares = (curves - other) ** 2
     count = np.isfinite(squares).sum(axis=1)
     sums = np.nansum(squares, axis=1)

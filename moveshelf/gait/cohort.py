@@ -43,20 +43,20 @@ Phase: TypeAlias = Literal["pre", "post"]
 #: a date before this one is a slip of the keyboard (`0007-01-12` is found in real metadata)
 EARLIEST = date(1900, 1, 1)
 LEFT, RIGHT = "left", "right"
-BOTH = (LEFT, RIGHT)
+BILATERAL = (LEFT, RIGHT)
 MEASURES = ("start", "maximum", "minimum", "average", "range of motion")
 _SIDES: dict[str, tuple[str, ...]] = {
     "left": (LEFT,),
     "l": (LEFT,),
     "right": (RIGHT,),
     "r": (RIGHT,),
-    "both": BOTH,
-    "bilateral": BOTH,
-    "bilaterally": BOTH,
-    "left and right": BOTH,
-    "right and left": BOTH,
-    "left/right": BOTH,
-    "both sides": BOTH,
+    "both": BILATERAL,
+    "bilateral": BILATERAL,
+    "bilaterally": BILATERAL,
+    "left and right": BILATERAL,
+    "right and left": BILATERAL,
+    "left/right": BILATERAL,
+    "both sides": BILATERAL,
 }
 _DATE = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?\s*", re.DOTALL)
 
@@ -117,7 +117,7 @@ def _plain(value: object) -> str:
 
 
 def _sides_of(text: str) -> tuple[str, ...]:
-    """("left",), ("right",), both, or () where the text tells no side."""
+    """("left",), ("right",), ("left", "right"), or () where the text tells no side."""
     return _SIDES.get(text.casefold(), ())
 
 
@@ -247,8 +247,8 @@ class SubjectRecord:
 class Pair:
     """The sessions before and after one operation.
 
-    `sides` are the sides of the procedures that were looked for: ("left",), ("right",) or both. `intervention` is all
-    that was done on that day. `why` explains each choice in words.
+    `sides` are the sides of the procedures that were looked for: ("left",), ("right",) or ("left", "right").
+    `intervention` is all that was done on that day. `why` explains each choice in words.
     """
 
     subject: SubjectRecord = attrs.field(repr=lambda subject: repr(subject.name))
@@ -409,7 +409,7 @@ class Cohort:
         found["phase"] = [phase for _, _, phase in chosen]
         found["intervention"] = [pair.day.isoformat() for _, pair, _ in chosen]
         found["operated"] = [
-            side in pair.sides if side in BOTH else bool(pair.sides)
+            side in pair.sides if side in BILATERAL else bool(pair.sides)
             for side, (_, pair, _) in zip(sides, chosen, strict=True)
         ]
         return found
@@ -508,14 +508,14 @@ def pairs(
     Returns:
         A `Cohort`. Interventions of one day are one operation. Each operation of a subject makes a pair of its own, so
         that a subject whose sides were operated on at different times is there twice, each time with its side. A
-        procedure without a side counts for both, which `why` says. Every subject, operation and session that is in no
-        pair is in `left_out`, with the reason.
+        procedure without a side counts for left and right, which `why` says. Every subject, operation and session that
+        is in no pair is in `left_out`, with the reason.
 
     Raises:
         ValidationError: a window is not two whole numbers in order, or no procedure of any subject has the name; the
             text names close matches.
 
-    Warns (UserWarning) where other procedures are spelled nearly like the one asked for ("Hamstring/Lengthening").
+    Warns (UserWarning) where other procedures are spelled nearly like `procedure` ("Hamstring/Lengthening").
 
     Example:
         >>> found = pairs(records, "Hamstrings/Lengthening")
@@ -704,8 +704,10 @@ class _Choice:
                 found.update(one.sides)
                 untold = untold or not one.sides
         if untold or not found:
-            return BOTH, "" if found == set(BOTH) else " A side is not recorded: it counts for both."
-        return tuple(side for side in BOTH if side in found), ""
+            return BILATERAL, "" if found == set(
+                BILATERAL
+            ) else " A side is not recorded: it counts for left and right."
+        return tuple(side for side in BILATERAL if side in found), ""
 
     def session(self, day: date, phase: Phase) -> tuple[SessionRecord | None, str]:
         """The closest session in the window, and why it, or why none."""
@@ -828,12 +830,12 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
     grouped = table.groupby([*_CURVE_KEYS, "phase"], sort=False, dropna=False)
     means = grouped[list(MEASURES)].mean()
     means["strides"] = grouped["strides"].sum()
-    both = _side_by_side(means, _CURVE_KEYS)
+    paired = _side_by_side(means, _CURVE_KEYS)
     for measure in MEASURES:
-        both[f"{measure} difference"] = both[f"{measure} post"] - both[f"{measure} pre"]
+        paired[f"{measure} difference"] = paired[f"{measure} post"] - paired[f"{measure} pre"]
     for part in ("strides pre", "strides post"):
-        both[part] = both[part].fillna(0).astype(int)
-    made: pd.DataFrame = both[columns]
+        paired[part] = paired[part].fillna(0).astype(int)
+    made: pd.DataFrame = paired[columns]
     return made
 
 
@@ -865,11 +867,11 @@ def _parameter_table(cohort: Cohort, parameters: pd.DataFrame | None) -> pd.Data
         chosen[name] = (chosen[name].astype(object).where(chosen[name].notna(), "")) if name in chosen else ""
     chosen["mean"] = pd.to_numeric(chosen["mean"], errors="coerce")
     grouped = chosen.groupby([*_PARAMETER_KEYS, "phase"], sort=False, dropna=False)["mean"]
-    both = _side_by_side(pd.DataFrame({"": grouped.mean(), "values": grouped.count()}), _PARAMETER_KEYS)
-    both["difference"] = both["post"] - both["pre"]
+    paired = _side_by_side(pd.DataFrame({"": grouped.mean(), "values": grouped.count()}), _PARAMETER_KEYS)
+    paired["difference"] = paired["post"] - paired["pre"]
     for part in ("values pre", "values post"):
-        both[part] = both[part].fillna(0).astype(int)
-    made: pd.DataFrame = both[columns]
+        paired[part] = paired[part].fillna(0).astype(int)
+    made: pd.DataFrame = paired[columns]
     return made
 
 

@@ -288,15 +288,15 @@ def test_a_side_that_is_not_told(side: Any) -> None:
     one = subject([operation("2020-03-31", ("Hamstrings", "Lengthening", side))], "2020-01-01", "2021-01-01")
     (pair,) = pairs([one]).pairs
     assert pair.sides == ("left", "right")
-    assert "A side is not recorded: it counts for both." in pair.why
+    assert "A side is not recorded: it counts for left and right." in pair.why
 
 
 def test_interventions_of_one_day_are_one_operation() -> None:
-    both = [
+    two = [
         operation("2020-03-31", HAMSTRINGS),
         operation("2020-03-31", ("Hamstrings", "Lengthening", "Right")),
     ]
-    (pair,) = pairs([subject(both, "2020-01-01", "2021-01-01")]).pairs
+    (pair,) = pairs([subject(two, "2020-01-01", "2021-01-01")]).pairs
     assert pair.sides == ("left", "right")
 
 

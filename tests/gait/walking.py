@@ -108,9 +108,9 @@ def walk(
         mean, sd, _ = table()[(speed, *key)]
         mean = np.interp(percent, np.arange(0, 101, 2), mean)
         sd = np.interp(percent, np.arange(0, 101, 2), sd)
-        both = _wave(own, percent, person)
+        shared = _wave(own, percent, person)
         for side in ("left", "right"):
-            means[name, side] = (mean + sd * (both + _wave(own, percent, 0.35 * person)), sd)
+            means[name, side] = (mean + sd * (shared + _wave(own, percent, 0.35 * person)), sd)
             if name == "knee_flexion" and stiff != 1.0:
                 curve = means[name, side][0]
                 means[name, side] = (np.median(curve) + (curve - np.median(curve)) * stiff, sd)

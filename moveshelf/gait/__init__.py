@@ -5,7 +5,7 @@
     scores = moveshelf.gait.gps(curves, moveshelf.gait.schwartz2008("free"))
 
 This package computes on values that it is handed and sends no request. It needs the extra `gait`
-(`pip install 'moveshelf[gait]'`: numpy, pandas, xarray, matplotlib, ezc3d), whose packages are imported when a name of it is
+(`pip install 'moveshelf[gait]'`: numpy, pandas, xarray, matplotlib, openpyxl), whose packages are imported when a name of it is
 first used.
 """
 
@@ -17,6 +17,7 @@ from .extra import MissingExtraError, numeric
 
 if TYPE_CHECKING:
     from .channels import CHANNELS, GPS_CHANNELS
+    from .figures import plot, plot_map
     from .norms import schwartz2008
     from .scores import dimensionless, gdi, gdi_basis, gdi_star, gps, gvs, symmetry
 

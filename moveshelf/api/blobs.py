@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ..transfer import upload
-from ..transfer.blob import Broken, exchange, gave_up
+from ..transfer.blob import StoreError, exchange, gave_up
 
 if TYPE_CHECKING:
     from ..transfer.source import Source
@@ -31,7 +31,7 @@ async def md5(wire: Wire, url: str) -> str:
                 async for chunk in response.content.iter_chunked(1 << 16):
                     found.update(chunk)
             return found.hexdigest()
-        except Broken as broken:
+        except StoreError as broken:
             pause = wire.retry.pause(broken.failure, attempt, mutation=False)
             if pause is None:
                 raise gave_up(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..errors import MoveshelfError, NotFoundError, TransferError
 from ..lazy.chunk import errors_by_alias, query_error
-from ..transfer.desk import Made, Spec
+from ..transfer.file_service import CreatedFile, FileSpec
 from ..wire import Response, Wire
 from ..wire.thread import result_of
 
@@ -18,12 +18,12 @@ _DATA = "CreateAdditionalDataInput"
 
 
 class FileDesk:
-    """Data files of clips: `Spec.owner` is the clip's id."""
+    """Data files of clips: `FileSpec.owner` is the clip's id."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         """One mutation for all of them."""
         field = "createAdditionalData"
         query = many(
@@ -40,8 +40,8 @@ class FileDesk:
             for number, spec in enumerate(specs)
         ]
 
-        def made(answer: Any) -> Made:
-            return Made(answer["data"]["id"], answer["uploadUrl"])
+        def made(answer: Any) -> CreatedFile:
+            return CreatedFile(answer["data"]["id"], answer["uploadUrl"])
 
         return await self._ask(query, variables, field, made)
 
@@ -128,18 +128,18 @@ class FileDesk:
 
 
 class ClipDesk(FileDesk):
-    """Clips that are a file of their own: `Spec.owner` is the project, `Spec.extra` the clip's metadata."""
+    """Clips that are a file of their own: `FileSpec.owner` is the project, `FileSpec.extra` the clip's metadata."""
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         """One mutation for each project among them, as the service has it."""
         projects = {spec.owner: [one for one in specs if one.owner == spec.owner] for spec in specs}
-        made: dict[int, Made | BaseException] = {}
+        made: dict[int, CreatedFile | BaseException] = {}
         for project, group in projects.items():
             for spec, answer in zip(group, await self._create(project, group), strict=True):
                 made[id(spec)] = answer
         return [made[id(spec)] for spec in specs]
 
-    async def _create(self, project: str, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def _create(self, project: str, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         clips = [
             {
                 "clientId": str(number),
@@ -154,9 +154,9 @@ class ClipDesk(FileDesk):
             "{ n0: createClips(input: $v0) { response { clientId uploadUrl mocapClip { id } } } }"
         )
 
-        def read(answer: Any) -> dict[str, Made]:
+        def read(answer: Any) -> dict[str, CreatedFile]:
             return {
-                str(one["clientId"]): Made(one["mocapClip"]["id"], one["uploadUrl"])
+                str(one["clientId"]): CreatedFile(one["mocapClip"]["id"], one["uploadUrl"])
                 for one in answer["response"]
             }
 

@@ -162,7 +162,7 @@ def make_plan(
     engine: Engine, found: Sequence[Found], to: Path, existing: str, title: str
 ) -> tuple[Plan, list[str]]:
     """What is going to happen to each, and the ids whose addresses will be asked for, in that order."""
-    from ..transfer.receiver import Item
+    from ..transfer.receiver import DownloadTask
 
     statuses = _statuses(engine, found)
     steps = []
@@ -178,7 +178,7 @@ def make_plan(
             steps.append(Step(shown, "skip", None, "already there"))
             continue
         key = _key(one.file)
-        work = Item(len(ids), key, target, overwrite=existing == "overwrite")
+        work = DownloadTask(len(ids), key, target, overwrite=existing == "overwrite")
         reason = ("replaces what is there" if existing == "overwrite" else "already there") if there else ""
         ids.append(key)
         steps.append(Step(shown, "download", None, reason, work))

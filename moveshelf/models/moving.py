@@ -138,7 +138,7 @@ class Bytes:
 
         Two requests. Raises TransferError where the store tells no checksum, NotFoundError, FileNotFoundError.
         """
-        from ..transfer.blob import Broken, gave_up, head
+        from ..transfer.blob import StoreError, gave_up, head
         from ..transfer.source import FileSource
         from .desk import FileDesk
 
@@ -150,7 +150,7 @@ class Bytes:
             url = _address(await FileDesk(engine.wire).download_urls([identity]), name)
             try:
                 return await head(await engine.wire.blob_session(), url)
-            except Broken as broken:
+            except StoreError as broken:
                 raise gave_up(f"{name!r} cannot be compared", broken.failure, "Try again.") from None
 
         found = engine.wire.run(work).result()
@@ -171,13 +171,13 @@ def read_many(files: Sequence[DataFile | OriginalFile], jobs: int = 16) -> list[
     from asyncio import Semaphore, gather
 
     from ..transfer.download import read
-    from ..transfer.receiver import Addresses
+    from ..transfer.receiver import SignedUrls
     from .desk import FileDesk
 
     named = [_file(one, "reading it") for one in files]
     wire = named[0][0].wire
 
-    async def one(blobs: Blobs, slots: Semaphore, addresses: Addresses, number: int) -> bytes | Exception:
+    async def one(blobs: Blobs, slots: Semaphore, addresses: SignedUrls, number: int) -> bytes | Exception:
         async def address(renew: bool) -> str:
             return await addresses.get(number, renew)
 
@@ -188,7 +188,7 @@ def read_many(files: Sequence[DataFile | OriginalFile], jobs: int = 16) -> list[
                 return error
 
     async def work() -> list[bytes | Exception]:
-        addresses = Addresses(FileDesk(wire).download_urls, [identity for _, identity, _ in named])
+        addresses = SignedUrls(FileDesk(wire).download_urls, [identity for _, identity, _ in named])
         blobs, slots = await wire.blob_session(), Semaphore(jobs)
         try:
             return list(await gather(*(one(blobs, slots, addresses, number) for number in range(len(named)))))

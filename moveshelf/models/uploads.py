@@ -18,9 +18,9 @@ from .values import UploadStatus
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
-    from ..transfer.desk import Desk
-    from ..transfer.run import Lane
-    from ..transfer.sender import Item
+    from ..transfer.file_service import FileService
+    from ..transfer.run import Slot
+    from ..transfer.sender import UploadTask
     from ..transfer.source import Source
     from .project import Project
 
@@ -82,12 +82,12 @@ def upload_clip(
     progress: bool | None = None,
 ) -> Clip:
     """Upload a file as a clip of its own; `Project.upload_clip` leads here. `metadata` is in the wire's words."""
-    from ..transfer.sender import Item
+    from ..transfer.sender import UploadTask
     from .desk import ClipDesk
 
     engine = project._require("upload_clip()")
     source, name = source_of(file, None)
-    item = Item(source, project.id, name, "", {**(metadata or {}), "title": title or name})
+    item = UploadTask(source, project.id, name, "", {**(metadata or {}), "title": title or name})
     size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
     plan = Plan([Step(name, "upload", size, "", item)], f"upload of {name!r}")
     journal = Journal(engine.wire.url)
@@ -174,7 +174,7 @@ def plan_steps(
 
 
 def _step(one: Wanted, same: Sequence[There], journal: Journal, existing: str) -> Step:
-    from ..transfer.sender import Item
+    from ..transfer.sender import UploadTask
 
     arrived = [file for file in same if file.status in ARRIVED]
     pending = [file.id for file in same if file.status not in ARRIVED]
@@ -185,10 +185,10 @@ def _step(one: Wanted, same: Sequence[There], journal: Journal, existing: str) -
         if not mine:
             return Step(one.shown, "skip", one.size, reason, work=arrived[0].id)
         # an earlier run died between the new file and the removal of the one it had left
-        rest = Item(None, one.clip, one.name, one.data_type, leftovers=mine, made=arrived[0].id)
+        rest = UploadTask(None, one.clip, one.name, one.data_type, leftovers=mine, made=arrived[0].id)
         rest.status = arrived[0].status
         return Step(one.shown, "tidy", None, f"{reason}; what an earlier upload left is removed", rest)
-    item = Item(one.source, one.clip, one.name, one.data_type)
+    item = UploadTask(one.source, one.clip, one.name, one.data_type)
     item.known = frozenset(file.id for file in same)
     item.leftovers = mine
     reasons = []
@@ -217,7 +217,7 @@ def send(
     *,
     jobs: int = JOBS,
     progress: bool | None = None,
-    desk: Desk | None = None,
+    desk: FileService | None = None,
     other: Callable[[Any], str] | None = None,
 ) -> TransferResult:
     """Carry an upload plan out, and let the objects know; each entry's `file` is then the object.
@@ -225,14 +225,14 @@ def send(
     `other(work)` does, on a worker thread, the steps whose work is no upload; what it returns is the entry's reason.
     """
     from ..transfer.blob import in_thread
-    from ..transfer.sender import Item, Sender
+    from ..transfer.sender import Sender, UploadTask
     from .desk import FileDesk
 
     sender = Sender(desk or FileDesk(engine.wire), journal, retry=engine.wire.retry)
     result = None
 
-    async def work(step: Step, entry: Entry, lane: Lane) -> None:
-        if isinstance(step.work, Item):
+    async def work(step: Step, entry: Entry, lane: Slot) -> None:
+        if isinstance(step.work, UploadTask):
             await sender.work(step, entry, lane)
         elif other is not None:
             entry.reason = await in_thread(other, step.work)
@@ -253,7 +253,7 @@ def send(
 
 def _told(engine: Engine, step: Step, identity: Any) -> Any:
     """The object of an uploaded file, put where the objects that are in memory look for it."""
-    item: Item | None = step.work if hasattr(step.work, "leftovers") else None
+    item: UploadTask | None = step.work if hasattr(step.work, "leftovers") else None
     if not isinstance(identity, str):
         return None
     if item is not None and not item.data_type:

@@ -31,7 +31,7 @@ _ENOUGH = 4096
 """Bytes of a refusal that are read: a store's XML with its code and sentence."""
 
 
-class Broken(Exception):
+class StoreError(Exception):
     """One exchange failed; `failure` says how, in words that hold no signature."""
 
     def __init__(self, failure: Failure, code: str = "") -> None:
@@ -59,7 +59,7 @@ class Stored(NamedTuple):
     etag: str | None
 
 
-class Gauge:
+class Progress:
     """What a run has moved so far. Written on the I/O thread, read by who shows it."""
 
     __slots__ = ("bytes", "disk", "expected", "files")
@@ -87,7 +87,7 @@ def host_of(url: str) -> str:
 async def exchange(
     blobs: Blobs, method: str, url: str, *, accept: tuple[int, ...] = (200,), hops: int = 3, **options: Any
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The store's answer to one request, its body not read yet. Raises Broken for any other status and on the
+    """The store's answer to one request, its body not read yet. Raises StoreError for any other status and on the
     way.
 
     A redirect is followed for what only reads: there is no key to carry along, and never from https to http.
@@ -96,7 +96,7 @@ async def exchange(
     try:
         asked = blobs.request(method, url, allow_redirects=False, **options)
     except ValueError:
-        raise Broken(Failure(BARRED, f"{host_of(url)} cannot be asked: the address is none")) from None
+        raise StoreError(Failure(BARRED, f"{host_of(url)} cannot be asked: the address is none")) from None
     try:
         async with asked as response:
             status = response.status
@@ -110,7 +110,7 @@ async def exchange(
         async with exchange(blobs, method, target, accept=accept, hops=hops - 1, **options) as response:
             yield response
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-        raise Broken(failure_of(error, host_of(url), seconds)) from None
+        raise StoreError(failure_of(error, host_of(url), seconds)) from None
 
 
 def stored(response: aiohttp.ClientResponse) -> Stored:
@@ -155,7 +155,7 @@ def content_range(value: str | None) -> tuple[int | None, int | None]:
 
 
 async def head(blobs: Blobs, url: str) -> Stored:
-    """What the store tells of the object behind a signed URL, without its bytes. Raises Broken.
+    """What the store tells of the object behind a signed URL, without its bytes. Raises StoreError.
 
     Where a signature made for GET does not do for HEAD, the first byte is asked for instead.
     """
@@ -164,7 +164,7 @@ async def head(blobs: Blobs, url: str) -> Stored:
             found = stored(response)
             if found.crc32c is not None:
                 return found
-    except Broken as broken:
+    except StoreError as broken:
         if broken.failure.status not in (400, 401, 403, 405, 501):
             raise
     async with exchange(
@@ -184,7 +184,7 @@ def gave_up(what: str, failure: Failure, advice: str, attempts: int = 1) -> Tran
     return TransferError(f"{what}: {reason}{again}. {advice}".rstrip(), status=failure.status)
 
 
-async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:
+async def _refusal(response: aiohttp.ClientResponse, host: str) -> StoreError:
     body = b""
     with suppress(aiohttp.ClientError, asyncio.TimeoutError, ConnectionError):  # the status is known
         body = await response.content.read(_ENOUGH)
@@ -198,18 +198,18 @@ async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:
     reason = f"{host} answered {phrase(response.status)}" + (f' ("{told}")' if told else "")
     pause = retry_after(response.headers.get("Retry-After"))
     failure = Failure(REFUSED, reason, status=response.status, retry_after=pause)
-    return Broken(failure, code[1] if code else "")
+    return StoreError(failure, code[1] if code else "")
 
 
 def _redirected(response: aiohttp.ClientResponse) -> str:
     target = response.url.join(URL(response.headers.get("Location", ""), encoded=True))
     safe = target.scheme == "https" or (target.scheme == "http" and response.url.scheme == "http")
     if not safe or not target.host:
-        raise Broken(Failure(BARRED, f"{response.url.host} points to an address without https"))
+        raise StoreError(Failure(BARRED, f"{response.url.host} points to an address without https"))
     if is_loopback(target.host) and not is_loopback(response.url.host or ""):
-        raise Broken(Failure(BARRED, f"{response.url.host} points to this machine itself"))
+        raise StoreError(Failure(BARRED, f"{response.url.host} points to this machine itself"))
     return str(target)
 
 
-def cut_short(host: str, got: int, size: int) -> Broken:
-    return Broken(Failure(LOST, f"{host} sent {got:,} of {size:,} bytes"))
+def cut_short(host: str, got: int, size: int) -> StoreError:
+    return StoreError(Failure(LOST, f"{host} sent {got:,} of {size:,} bytes"))

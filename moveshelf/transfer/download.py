@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
 from ..wire.retry import LOST, REFUSED, Failure, RetryPolicy
 from .blob import (
-    Broken,
-    Gauge,
     P,
+    Progress,
+    StoreError,
     T,
     content_range,
     cut_short,
@@ -63,7 +63,7 @@ async def fetch(
     key: str,
     overwrite: bool = False,
     retry: RetryPolicy | None = None,
-    gauge: Gauge | None = None,
+    progress: Progress | None = None,
     arrived: Callable[[], None] | None = None,
 ) -> Fetched:
     """Download to `target`; `key` is the id of what is downloaded, so that only its own beginning is
@@ -74,7 +74,9 @@ async def fetch(
     TransferError (ChecksumError where bytes are wrong again and again); `target` appears whole and right, or
     not at all.
     """
-    return await _fetch(blobs, address, Partial(target, key), str(target), overwrite, retry, gauge, arrived)
+    return await _fetch(
+        blobs, address, Partial(target, key), str(target), overwrite, retry, progress, arrived
+    )
 
 
 async def read(
@@ -83,11 +85,11 @@ async def read(
     name: str,
     *,
     retry: RetryPolicy | None = None,
-    gauge: Gauge | None = None,
+    progress: Progress | None = None,
 ) -> bytes:
     """The bytes themselves, in memory; as patient, and as verified, as `fetch`."""
     partial = InMemory(name)
-    await _fetch(blobs, address, partial, name, True, retry, gauge)
+    await _fetch(blobs, address, partial, name, True, retry, progress)
     return partial.data
 
 
@@ -98,11 +100,11 @@ async def _fetch(
     what: str,
     overwrite: bool,
     retry: RetryPolicy | None,
-    gauge: Gauge | None,
+    progress: Progress | None,
     arrived: Callable[[], None] | None = None,
 ) -> Fetched:
     retry = retry or RetryPolicy()
-    run = _Run(blobs, partial, gauge or Gauge())
+    run = _Run(blobs, partial, progress or Progress())
     try:
         if partial.begun():
             await in_thread(partial.look)
@@ -129,7 +131,7 @@ async def _fetch(
                 if wrong >= WRONG:
                     raise
                 pause = 0.0
-            except Broken as broken:
+            except StoreError as broken:
                 if partial.offset > before:
                     failures, renewed = 0, False
                 if broken.stale and not renewed:
@@ -159,27 +161,27 @@ async def _fetch(
 class _Run:
     """The attempts of one download."""
 
-    def __init__(self, blobs: Blobs, partial: Partial, gauge: Gauge) -> None:
+    def __init__(self, blobs: Blobs, partial: Partial, progress: Progress) -> None:
         self.blobs = blobs
         self.partial = partial
-        self.gauge = gauge
+        self.progress = progress
         self._expected = 0
         self._counted = 0
         self._writing: asyncio.Future[None] | None = None
 
     def count(self, size: int) -> None:
         self._counted += size
-        self.gauge.bytes += size
+        self.progress.bytes += size
 
     def expect(self, size: int | None) -> None:
         if size is not None and size != self._expected:
-            self.gauge.expected += size - self._expected
+            self.progress.expected += size - self._expected
             self._expected = size
 
     def end(self) -> None:
         """A file that failed has moved nothing, so that the sums of a run add up."""
         if self._counted != self._expected and self._expected:
-            self.gauge.expected -= self._expected - self._counted
+            self.progress.expected -= self._expected - self._counted
 
     async def restart(self) -> None:
         await self.settle()
@@ -187,7 +189,7 @@ class _Run:
         self.count(-self._counted)
 
     async def attempt(self, url: str) -> None:
-        """One request, from the byte that is missing to the end. Raises Broken."""
+        """One request, from the byte that is missing to the end. Raises StoreError."""
         partial = self.partial
         headers = {}
         if partial.offset and partial.known.etag:
@@ -202,13 +204,13 @@ class _Run:
             if response.status == 416:
                 response.close()
                 await self.restart()
-                raise Broken(Failure(LOST, f"{host_of(url)} has fewer bytes than were there before"))
+                raise StoreError(Failure(LOST, f"{host_of(url)} has fewer bytes than were there before"))
             if response.status == 206:
                 first, size = content_range(response.headers.get("Content-Range"))
                 if first != partial.offset or not headers or size not in (partial.known.size, None):
                     response.close()
                     await self.restart()
-                    raise Broken(Failure(LOST, f"{host_of(url)} sent another part than it was asked for"))
+                    raise StoreError(Failure(LOST, f"{host_of(url)} sent another part than it was asked for"))
             else:
                 if partial.offset or partial.known.etag:
                     await self.restart()
@@ -255,7 +257,7 @@ class _Run:
         """
         await self.settle()
         block = self.partial.handed_over()
-        if self.gauge.disk > SLOW:
+        if self.progress.disk > SLOW:
             loop = asyncio.get_running_loop()
             self._writing = loop.run_in_executor(None, self._timed, self.partial.write, block)
         else:
@@ -264,7 +266,7 @@ class _Run:
     async def finish(self, overwrite: bool) -> str:
         """Verify and put in place: from here, or from a worker thread, as `_write` does."""
         block = self.partial.handed_over()
-        if self.gauge.disk > SLOW:
+        if self.progress.disk > SLOW:
             return await in_thread(self._timed, self.partial.finish, block, overwrite)
         return self._timed(self.partial.finish, block, overwrite)
 
@@ -273,7 +275,7 @@ class _Run:
         try:
             return function(*args, **kwargs)
         finally:
-            self.gauge.disk += (time.perf_counter() - begin - self.gauge.disk) * RECENT
+            self.progress.disk += (time.perf_counter() - begin - self.progress.disk) * RECENT
 
     async def settle(self) -> None:
         """Wait for the writing in progress."""

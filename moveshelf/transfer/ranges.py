@@ -133,7 +133,7 @@ class RangeFile(io.RawIOBase):
             self._blocks.popitem(last=False)
 
     async def _ask(self, start: int, count: int) -> bytes:
-        from .blob import Broken, gave_up
+        from .blob import StoreError, gave_up
 
         blobs = await self._wire.blob_session()
         failures = 0
@@ -145,7 +145,7 @@ class RangeFile(io.RawIOBase):
                 self._url = await loop.run_in_executor(None, self._address, renewed)
             try:
                 return await self._part(blobs, self._url, start, count)
-            except Broken as broken:
+            except StoreError as broken:
                 if broken.stale and not renewed:
                     renewed = True
                     self._url = None

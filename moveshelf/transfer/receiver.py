@@ -14,9 +14,9 @@ from ..wire.thread import result_of
 from .batch import Batcher
 from .download import fetch
 from .result import Entry, Step
-from .run import Lane
+from .run import Slot
 
-Look = Callable[[list[str]], Awaitable[Sequence[str | BaseException]]]
+FetchUrls = Callable[[list[str]], Awaitable[Sequence[str | BaseException]]]
 """Signed URLs for ids, in order; an exception for each that has none."""
 
 CHUNK = 64
@@ -26,7 +26,7 @@ FIRST = 16
 
 
 @dataclass
-class Item:
+class DownloadTask:
     """The work of one download step: the `number`-th in the order of the run."""
 
     number: int
@@ -35,16 +35,16 @@ class Item:
     overwrite: bool = False
 
 
-class Addresses:
+class SignedUrls:
     """The URLs of a run's files, in their order, asked for one chunk ahead of who uses them."""
 
-    def __init__(self, look: Look, ids: Sequence[str], first: Future[Any] | None = None) -> None:
+    def __init__(self, fetch_urls: FetchUrls, ids: Sequence[str], first: Future[Any] | None = None) -> None:
         """`first`: the addresses of some ids, asked for already; used where they are the first ones."""
-        self._look = look
+        self._fetch_urls = fetch_urls
         self._first = first
         self._ids = ids
         self._chunks: dict[int, asyncio.Future[Sequence[str | BaseException]]] = {}
-        self._anew: Batcher[str, str] = Batcher(look, most=CHUNK, at_once=2)
+        self._anew: Batcher[str, str] = Batcher(fetch_urls, most=CHUNK, at_once=2)
 
     async def get(self, number: int, renew: bool) -> str:
         """The URL of that file; `renew` asks for another one than before."""
@@ -69,7 +69,7 @@ class Addresses:
                 known = await result_of(first)
                 if known.keys() >= set(ids):
                     return [known[one] for one in ids]
-            return await self._look(ids)
+            return await self._fetch_urls(ids)
         except MoveshelfError as error:
             return [error] * len(ids)
 
@@ -93,34 +93,34 @@ class Receiver:
 
     def __init__(
         self,
-        look: Look,
+        fetch_urls: FetchUrls,
         ids: Sequence[str],
         *,
         retry: RetryPolicy | None = None,
         first: Future[Any] | None = None,
     ) -> None:
-        self.addresses = Addresses(look, ids, first)
+        self.urls = SignedUrls(fetch_urls, ids, first)
         self.retry = retry or RetryPolicy()
 
     async def close(self) -> None:
-        await self.addresses.close()
+        await self.urls.close()
 
-    async def work(self, step: Step, entry: Entry, lane: Lane) -> None:
+    async def work(self, step: Step, entry: Entry, slot: Slot) -> None:
         """Bring one file."""
-        item: Item = step.work
+        item: DownloadTask = step.work
 
         async def address(renew: bool) -> str:
-            return await self.addresses.get(item.number, renew)
+            return await self.urls.get(item.number, renew)
 
         found = await fetch(
-            lane.blobs,
+            slot.blobs,
             address,
             item.target,
             key=item.key,
             overwrite=item.overwrite,
             retry=self.retry,
-            gauge=lane.gauge,
-            arrived=lane.passed,
+            progress=slot.progress,
+            arrived=slot.passed,
         )
         entry.bytes = found.size
         if found.resumed:

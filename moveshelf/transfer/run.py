@@ -15,24 +15,24 @@ from .result import Entry, Plan, Step, TransferResult
 if TYPE_CHECKING:
     from ..wire import Future, Wire
     from ..wire.network import Blobs
-    from .blob import Gauge
+    from .blob import Progress
 
 JOBS = 16
 """Files that go over the network at once, unless told otherwise."""
 GLANCE = 0.1
-"""Seconds between two looks of the waiting thread at the gauge."""
+"""Seconds between two looks of the waiting thread at the progress."""
 UNSETTLED = 1000
 """Files that may be over but for a last question to the service, while others go on."""
 
 
-class Lane:
-    """What one file of a run has of it: the session for blobs, the gauge, and its place in the queue."""
+class Slot:
+    """What one file of a run has of it: the session for blobs, the progress, and its place in the queue."""
 
     def __init__(
-        self, blobs: Blobs, gauge: Gauge, slots: asyncio.Semaphore, window: asyncio.Semaphore
+        self, blobs: Blobs, progress: Progress, slots: asyncio.Semaphore, window: asyncio.Semaphore
     ) -> None:
         self.blobs = blobs
-        self.gauge = gauge
+        self.progress = progress
         self.slots = slots
         """To be held while bytes go over the network: `jobs` of them."""
         self._window: asyncio.Semaphore | None = window
@@ -44,7 +44,7 @@ class Lane:
             window.release()
 
 
-Work = Callable[[Step, Entry, Lane], Awaitable[None]]
+Work = Callable[[Step, Entry, Slot], Awaitable[None]]
 Closing = Callable[[], Awaitable[None]]
 
 
@@ -65,26 +65,26 @@ def carry_out(
     progress: bool | None = None,
     closing: Closing | None = None,
 ) -> TransferResult:
-    """Do `work(step, entry, lane)` for every step of the plan that is not idle, and return what came of each.
+    """Do `work(step, entry, slot)` for every step of the plan that is not idle, and return what came of each.
 
     An exception of one file is its entry's error and stops no other. `ahead` is how many files per job may be under
     way in all, those that wait for the service included. `closing` is awaited at the end, however it comes.
     Ctrl-C stops all, lets what is written be tidied, and raises KeyboardInterrupt with how to go on; its `result`
     is the TransferResult so far.
     """
-    from .blob import Gauge
+    from .blob import Progress
 
     entries = [Entry(step.path) for step in plan]
     for step, entry in zip(plan, entries, strict=True):
         if step.idle:
             entry.skip(step.reason)
-    gauge = Gauge(plan.bytes)
+    totals = Progress(plan.bytes)
     pairs = [(step, entry) for step, entry in zip(plan, entries, strict=True) if not step.idle]
     start = time.perf_counter()
     bar = _bar(progress, plan.title, len(pairs))
-    pending = wire.run(_all, wire, pairs, work, gauge, checked_jobs(jobs), ahead, closing)
+    pending = wire.run(_all, wire, pairs, work, totals, checked_jobs(jobs), ahead, closing)
     try:
-        _watch(pending, gauge, bar)
+        _watch(pending, totals, bar)
     except KeyboardInterrupt:
         result = TransferResult(entries, plan.title, time.perf_counter() - start)
         stopped = KeyboardInterrupt(
@@ -103,7 +103,7 @@ async def _all(
     wire: Wire,
     pairs: Sequence[tuple[Step, Entry]],
     work: Work,
-    gauge: Gauge,
+    progress: Progress,
     jobs: int,
     ahead: int,
     closing: Closing | None,
@@ -113,10 +113,10 @@ async def _all(
     most = asyncio.Semaphore(jobs * ahead + UNSETTLED)
     running: set[asyncio.Task[None]] = set()
 
-    async def one(step: Step, entry: Entry, lane: Lane) -> None:
+    async def one(step: Step, entry: Entry, slot: Slot) -> None:
         start = time.perf_counter()
         try:
-            await work(step, entry, lane)
+            await work(step, entry, slot)
             if entry.status == "stopped":
                 entry.status = "done"
         except asyncio.CancelledError:
@@ -128,8 +128,8 @@ async def _all(
                 error.__traceback__ = error.__cause__ = error.__context__ = None
         finally:
             entry.seconds = time.perf_counter() - start
-            gauge.files += 1
-            lane.passed()
+            progress.files += 1
+            slot.passed()
             most.release()
 
     try:
@@ -137,7 +137,7 @@ async def _all(
         for step, entry in pairs:
             await most.acquire()
             await window.acquire()
-            task = asyncio.ensure_future(one(step, entry, Lane(blobs, gauge, slots, window)))
+            task = asyncio.ensure_future(one(step, entry, Slot(blobs, progress, slots, window)))
             running.add(task)
             task.add_done_callback(running.discard)
         while running:
@@ -151,7 +151,7 @@ async def _all(
             await closing()
 
 
-def _watch(pending: Future[Any], gauge: Gauge, bar: Any) -> None:
+def _watch(pending: Future[Any], progress: Progress, bar: Any) -> None:
     """Wait for the end; the bar is touched by this thread only, as notebooks want it."""
     if bar is None:
         pending.result()
@@ -159,14 +159,14 @@ def _watch(pending: Future[Any], gauge: Gauge, bar: Any) -> None:
     while not pending.done():
         with suppress(TimeoutError):
             pending.result(GLANCE)
-        _show(bar, gauge)
+        _show(bar, progress)
     pending.result()
 
 
-def _show(bar: Any, gauge: Gauge) -> None:
-    bar.total = max(gauge.expected, gauge.bytes)
-    bar.set_postfix_str(f"{gauge.files} files", refresh=False)
-    bar.update(gauge.bytes - bar.n)
+def _show(bar: Any, progress: Progress) -> None:
+    bar.total = max(progress.expected, progress.bytes)
+    bar.set_postfix_str(f"{progress.files} files", refresh=False)
+    bar.update(progress.bytes - bar.n)
     bar.refresh()
 
 

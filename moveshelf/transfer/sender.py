@@ -1,6 +1,6 @@
 """Many files up: made on the service in batches, sent beside each other, verified by what the service says.
 
-What the service does is behind `Desk`.
+What the service does is behind `FileService`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from ..errors import MoveshelfError, OutcomeUnknownError, TransferError
 from ..wire import RetryPolicy
 from .batch import Batcher
-from .blob import Broken, gave_up, head, in_thread
-from .desk import Desk, Made, Spec
+from .blob import StoreError, gave_up, head, in_thread
+from .file_service import CreatedFile, FileService, FileSpec
 from .journal import Journal
 from .result import Entry, Step
-from .run import Lane
+from .run import Slot
 from .source import ChangedError, Source
 from .upload import StaleUrlError, put
 
@@ -33,7 +33,7 @@ COMPLETE, PROCESSING, FAILED, PENDING = "Complete", "Processing", "Failed", "Pen
 
 
 @dataclass
-class Item:
+class UploadTask:
     """The work of one upload step. Without a source there is only something to remove."""
 
     source: Source | None
@@ -59,26 +59,31 @@ class Sender:
     """The uploads of one run: `work` is what `run.carry_out` does with each step."""
 
     def __init__(
-        self, desk: Desk, journal: Journal, *, retry: RetryPolicy | None = None, patience: float = 60.0
+        self,
+        service: FileService,
+        journal: Journal,
+        *,
+        retry: RetryPolicy | None = None,
+        patience: float = 60.0,
     ) -> None:
-        self.desk = desk
+        self.service = service
         self.journal = journal
         self.retry = retry or RetryPolicy()
         self.patience = patience
         self._reading = asyncio.Semaphore(READERS)
-        self._make: Batcher[Item, Made] = Batcher(self._create, most=50, at_once=3)
-        self._status: Batcher[str, str | None] = Batcher(desk.statuses, most=200, at_once=2)
-        self._delete: Batcher[str, None] = Batcher(desk.delete, most=50, at_once=2)
-        self._address: Batcher[str, str] = Batcher(desk.download_urls, most=50, at_once=2)
+        self._make: Batcher[UploadTask, CreatedFile] = Batcher(self._create, most=50, at_once=3)
+        self._status: Batcher[str, str | None] = Batcher(service.statuses, most=200, at_once=2)
+        self._delete: Batcher[str, None] = Batcher(service.delete, most=50, at_once=2)
+        self._address: Batcher[str, str] = Batcher(service.download_urls, most=50, at_once=2)
 
     async def close(self) -> None:
         """The end of the run: hear what was asked for last, so that the journal knows the ids."""
         await self._make.settle(1.5)
         await in_thread(self.journal.close)
 
-    async def work(self, step: Step, entry: Entry, lane: Lane) -> None:
+    async def work(self, step: Step, entry: Entry, slot: Slot) -> None:
         """Send one file, verify it, then remove what it replaces."""
-        item: Item = step.work
+        item: UploadTask = step.work
         source = item.source
         if source is None:
             await self._tidy(item, entry)
@@ -88,16 +93,16 @@ class Sender:
         try:
             async with self._reading:
                 await in_thread(source.prepare)
-            lane.gauge.expected += source.size - planned
+            slot.progress.expected += source.size - planned
             planned = source.size
-            if item.rivals and await self._same_is_there(item, source, lane):
-                lane.gauge.expected -= planned
+            if item.rivals and await self._same_is_there(item, source, slot):
+                slot.progress.expected -= planned
                 entry.skip("the same bytes are there")
                 entry.file, item.status = item.made, COMPLETE
                 return
-            status = await self._rounds(item, source, lane)
+            status = await self._rounds(item, source, slot)
         except BaseException:
-            lane.gauge.expected -= planned
+            slot.progress.expected -= planned
             raise
         finally:
             await in_thread(source.close)
@@ -109,13 +114,13 @@ class Sender:
 
     # -- one file
 
-    async def _same_is_there(self, item: Item, source: Source, lane: Lane) -> bool:
+    async def _same_is_there(self, item: UploadTask, source: Source, slot: Slot) -> bool:
         for rival in item.rivals:
             url = await self._address(rival)
             try:
-                async with lane.slots:
-                    found = await head(lane.blobs, url)
-            except Broken as broken:
+                async with slot.slots:
+                    found = await head(slot.blobs, url)
+            except StoreError as broken:
                 raise gave_up(
                     f"{item.name}: what is there cannot be compared", broken.failure, "Nothing was sent."
                 ) from None
@@ -124,24 +129,24 @@ class Sender:
                 return True
         return False
 
-    async def _rounds(self, item: Item, source: Source, lane: Lane) -> str:
+    async def _rounds(self, item: UploadTask, source: Source, slot: Slot) -> str:
         """Make, send and look, until the service has it; the error says what is on the service now."""
         error: MoveshelfError | None = None
         for _ in range(ROUNDS):
             held = source.size >= LARGE
             if held:
-                await lane.slots.acquire()
+                await slot.slots.acquire()
             try:
                 made = await self._made(item)
                 item.made = made.id
                 if not held:
-                    await lane.slots.acquire()
+                    await slot.slots.acquire()
                     held = True
-                await put(lane.blobs, made.upload_url, source, retry=self.retry, gauge=lane.gauge)
+                await put(slot.blobs, made.upload_url, source, retry=self.retry, progress=slot.progress)
             except (MoveshelfError, OSError) as failed:
                 if item.made is None:
                     raise
-                if not isinstance(failed, ChangedError) and await self._arrived(made.id, source, lane):
+                if not isinstance(failed, ChangedError) and await self._arrived(made.id, source, slot):
                     return COMPLETE  # the answer was lost on the way, not the bytes
                 if not isinstance(failed, StaleUrlError):
                     raise self._left(item, failed) from None
@@ -150,16 +155,16 @@ class Sender:
                 error = None
             finally:
                 if held:
-                    lane.slots.release()
+                    slot.slots.release()
             if error is None:
-                lane.passed()
+                slot.passed()
                 status = await self._settled(made.id)
                 if status in (COMPLETE, PROCESSING):
                     return status
                 error = TransferError(
                     f"{source.label}: all bytes were sent, and the service says {status or 'that it has no such file'}."
                 )
-                lane.gauge.bytes -= source.size
+                slot.progress.bytes -= source.size
                 if status == PENDING:
                     break  # slow, perhaps: another copy would not help
             # what was made for nothing goes when the next one is right
@@ -167,19 +172,19 @@ class Sender:
         assert error is not None
         raise self._left(item, error)
 
-    async def _arrived(self, identity: str, source: Source, lane: Lane) -> bool:
+    async def _arrived(self, identity: str, source: Source, slot: Slot) -> bool:
         """Whether the store has the bytes although nobody told us."""
         try:
             if await self._status(identity) not in (COMPLETE, PROCESSING):
                 return False
             if await self._settled(identity) != COMPLETE:
                 return False
-            found = await head(lane.blobs, await self._address(identity))
-        except (MoveshelfError, Broken):
+            found = await head(slot.blobs, await self._address(identity))
+        except (MoveshelfError, StoreError):
             return False
         return found.crc32c == source.crc32c
 
-    async def _made(self, item: Item) -> Made:
+    async def _made(self, item: UploadTask) -> CreatedFile:
         for attempt in range(TRIES):
             try:
                 return await self._make(item)
@@ -189,9 +194,9 @@ class Sender:
                     raise
         raise AssertionError
 
-    async def _ghosts(self, item: Item) -> bool:
+    async def _ghosts(self, item: UploadTask) -> bool:
         """Note what has come to be there unheard of; False where nobody can tell."""
-        there = await self.desk.named(item.owner, item.name)
+        there = await self.service.named(item.owner, item.name)
         if there is None:
             return False
         pending = [one for one, status in there.items() if status == PENDING and one not in item.known]
@@ -204,24 +209,24 @@ class Sender:
         )
         return True
 
-    async def _create(self, items: list[Item]) -> Sequence[Made | BaseException]:
+    async def _create(self, items: list[UploadTask]) -> Sequence[CreatedFile | BaseException]:
         await in_thread(
             self.journal.want, [(item.owner, item.name, item.known | item.leftovers) for item in items]
         )
         specs = [
-            Spec(item.owner, item.name, item.data_type, item.source.crc32c, item.source.size, item.extra)
+            FileSpec(item.owner, item.name, item.data_type, item.source.crc32c, item.source.size, item.extra)
             for item in items
             if item.source is not None
         ]
         try:
-            answers = await self.desk.create(specs)
+            answers = await self.service.create(specs)
         except OutcomeUnknownError:
             raise
         except Exception:
             await in_thread(self.journal.made, [_nothing(item) for item in items])
             raise
         told = [
-            (item.owner, item.name, answer.id if isinstance(answer, Made) else None)
+            (item.owner, item.name, answer.id if isinstance(answer, CreatedFile) else None)
             for item, answer in zip(items, answers, strict=True)
             if not isinstance(answer, OutcomeUnknownError)
         ]
@@ -240,7 +245,7 @@ class Sender:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _tidy(self, item: Item, entry: Entry) -> None:
+    async def _tidy(self, item: UploadTask, entry: Entry) -> None:
         """The new file is right: remove ours that never became one, and what it replaces."""
         done = [item.made] if item.made else []
         item.leftovers.difference_update(done)
@@ -256,7 +261,7 @@ class Sender:
         await in_thread(self.journal.over, done)
         await in_thread(self.journal.forget, item.owner, item.name)
 
-    def _left(self, item: Item, error: MoveshelfError | OSError) -> MoveshelfError:
+    def _left(self, item: UploadTask, error: MoveshelfError | OSError) -> MoveshelfError:
         """The error with what is on the service now."""
         ids = sorted({*item.leftovers, *([item.made] if item.made else [])})
         note = (
@@ -269,5 +274,5 @@ class Sender:
         return TransferError(f"{item.name!r} cannot be read: {error.strerror or error}.{note}")
 
 
-def _nothing(item: Item) -> tuple[str, str, None]:
+def _nothing(item: UploadTask) -> tuple[str, str, None]:
     return item.owner, item.name, None

@@ -289,11 +289,13 @@ def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) 
     store.each = hold
 
     async def stopped(blobs: Any) -> None:
-        gauge = download.Gauge()
+        progress = download.Progress()
         task = asyncio.ensure_future(
-            fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="id-x", retry=QUICK, gauge=gauge)
+            fetch(
+                blobs, Addresses(store.url("x")), tmp_path / "x", key="id-x", retry=QUICK, progress=progress
+            )
         )
-        while gauge.bytes < 2 * BLOCK:
+        while progress.bytes < 2 * BLOCK:
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -308,9 +310,9 @@ def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) 
 def test_the_gauge_counts_each_byte_once(run: Run, store: Store, tmp_path: Path) -> None:
     store.objects["x"] = BIG
     store.faults = [("cut", 1000), "garble", None]
-    gauge = download.Gauge()
-    get(run, store, tmp_path / "x", gauge=gauge)
-    assert gauge.bytes == gauge.expected == len(BIG)
+    progress = download.Progress()
+    get(run, store, tmp_path / "x", progress=progress)
+    assert progress.bytes == progress.expected == len(BIG)
 
 
 def trickle(parts: list[bytes], pause: float, size: int = len(BIG)) -> Callable[[web.Request], Any]:

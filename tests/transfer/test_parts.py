@@ -25,9 +25,9 @@ from moveshelf.transfer.batch import Batcher
 from moveshelf.transfer.blob import Stored, content_range, crc_of, head
 from moveshelf.transfer.journal import Journal
 from moveshelf.transfer.ranges import open_ranges
-from moveshelf.transfer.receiver import CHUNK, FIRST, Addresses
+from moveshelf.transfer.receiver import CHUNK, FIRST, SignedUrls
 from moveshelf.transfer.result import Entry, Plan, Step, TransferResult, size_text
-from moveshelf.transfer.run import Lane, carry_out
+from moveshelf.transfer.run import Slot, carry_out
 from moveshelf.wire import Wire
 
 Run = Callable[..., Any]
@@ -97,7 +97,7 @@ def test_addresses_are_asked_for_in_chunks_and_ahead() -> None:
         return [NotFoundError(one) if one == "5" else f"url {one}" for one in ids]
 
     async def work() -> None:
-        addresses = Addresses(look, [str(number) for number in range(count)])
+        addresses = SignedUrls(look, [str(number) for number in range(count)])
         assert await addresses.get(0, False) == "url 0"
         await asyncio.sleep(0)
         assert asked == [FIRST, CHUNK]
@@ -277,7 +277,7 @@ def test_a_bad_file_stops_no_other(wire: Wire) -> None:
     together = 0
     most = 0
 
-    async def work(step: Step, entry: Entry, lane: Lane) -> None:
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
         nonlocal together, most
         together += 1
         most = max(most, together)
@@ -305,8 +305,8 @@ def test_jobs_that_cannot_be(wire: Wire, jobs: Any) -> None:
 
 
 def test_the_bar_is_quiet_where_nobody_looks(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    async def work(step: Step, entry: Entry, lane: Lane) -> None:
-        lane.gauge.bytes += 10
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
+        slot.progress.bytes += 10
 
     plan = Plan([Step("a", "upload", 10)], "upload")
     carry_out(wire, plan, work)
@@ -319,7 +319,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(wire: Wire) -> None:
     begun = threading.Event()
     tidied = []
 
-    async def work(step: Step, entry: Entry, lane: Lane) -> None:
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
         if step.path == "0":
             return
         begun.set()

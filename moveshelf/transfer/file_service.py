@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 
-class Spec(NamedTuple):
+class FileSpec(NamedTuple):
     """A file to be made on the service. `owner` is the id of its clip, or what else the desk knows it by."""
 
     owner: str
@@ -17,17 +17,17 @@ class Spec(NamedTuple):
     extra: Any = None
 
 
-class Made(NamedTuple):
+class CreatedFile(NamedTuple):
     """A file that the service has made: its id, and the signed URL that takes its bytes."""
 
     id: str
     upload_url: str
 
 
-class Desk(Protocol):
+class FileService(Protocol):
     """What the service does, for many at once. Coroutines, on the I/O thread."""
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         """Make the files, in order; an exception for each that was refused."""
         ...
 

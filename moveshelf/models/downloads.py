@@ -70,7 +70,7 @@ def download(
     from .desk import FileDesk
 
     look = FileDesk(engine.wire).download_urls
-    receiver = Receiver(look, ids, retry=engine.wire.retry, first=first)
+    receiver = Receiver(look, ids, root=folder_, retry=engine.wire.retry, first=first)
     result = carry_out(engine.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close)
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file

@@ -196,7 +196,7 @@ def _step(one: Wanted, same: Sequence[There], journal: Journal, existing: str) -
         complete = [file.id for file in arrived if file.status == UploadStatus.COMPLETE]
         if not complete:
             return Step(one.shown, "skip", one.size, _there(arrived[0]), work=arrived[0].id)
-        item.rivals = complete
+        item.replaces = complete
         reasons.append("if it differs from what is there")
     if mine:
         reasons.append("an earlier upload was not finished")
@@ -264,7 +264,7 @@ def _told(engine: Engine, step: Step, identity: Any) -> Any:
     clip = engine.peek(item.owner)
     with engine.lock:
         engine.wrote(item.owner)
-        for gone in (*item.leftovers, *item.rivals):
+        for gone in (*item.leftovers, *item.replaces):
             old = engine.peek(gone)
             if gone != identity and isinstance(old, DataFile) and gone in item.removed:
                 engine.deleted(old)

@@ -1,13 +1,16 @@
-"""What transfers ask of the service, so that this room knows bytes, and the models know the wire."""
+"""What transfers need the service to do, so that this room knows bytes, and the rooms above know the wire."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import attrs
 
 
-class FileSpec(NamedTuple):
-    """A file to be made on the service. `owner` is the id of its clip, or what else the desk knows it by."""
+@attrs.frozen
+class FileSpec:
+    """A file to be created on the service. `owner` is the id of its clip, or what else the service knows it by."""
 
     owner: str
     name: str
@@ -17,8 +20,9 @@ class FileSpec(NamedTuple):
     extra: Any = None
 
 
-class CreatedFile(NamedTuple):
-    """A file that the service has made: its id, and the signed URL that takes its bytes."""
+@attrs.frozen
+class CreatedFile:
+    """A file that the service has created: its id, and the signed URL that takes its bytes."""
 
     id: str
     upload_url: str
@@ -28,7 +32,7 @@ class FileService(Protocol):
     """What the service does, for many at once. Coroutines, on the I/O thread."""
 
     async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
-        """Make the files, in order; an exception for each that was refused."""
+        """Create the files, in order; an exception for each that was refused."""
         ...
 
     async def statuses(self, ids: list[str]) -> Sequence[str | BaseException | None]:

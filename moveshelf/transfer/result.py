@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, overload
+
+import attrs
 
 from ..errors import MoveshelfError, TransferError, fresh
 
@@ -13,7 +14,7 @@ SHOWN = 20
 """Lines that a repr shows of the many."""
 
 
-@dataclass
+@attrs.define
 class Step:
     """One file of a plan: what is going to happen to it, and why. `size` is None where nobody knows it yet."""
 
@@ -21,7 +22,7 @@ class Step:
     action: str
     size: int | None = None
     reason: str = ""
-    work: Any = field(default=None, repr=False, compare=False)
+    work: Any = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def idle(self) -> bool:
@@ -29,13 +30,13 @@ class Step:
         return self.action == "skip"
 
 
-@dataclass
+@attrs.define
 class Entry:
     """One file of a result. `status` is "done", "skipped", "failed" or "stopped" (not reached, or broken off).
 
     `bytes` went over the network for it in the end, `seconds` is the time from its start to its end. `error` is the
     exception of a failed one, `reason` why it was skipped or what else there is to say, `file` the object on the
-    service where there is one.
+    service where there is one. `left` are the ids of files that the service lists without their bytes because of it.
     """
 
     path: str
@@ -44,7 +45,8 @@ class Entry:
     status: str = "stopped"
     error: Exception | None = None
     reason: str = ""
-    file: Any = field(default=None, repr=False, compare=False)
+    file: Any = attrs.field(default=None, repr=False, eq=False)
+    left: tuple[str, ...] = ()
 
     def skip(self, reason: str) -> None:
         self.status, self.reason = "skipped", reason
@@ -126,6 +128,11 @@ class TransferResult(Sequence[Entry]):
     def failed(self) -> list[Entry]:
         """Those that failed, each with its error. Run the same again: it does only what is missing."""
         return self._of("failed")
+
+    @property
+    def left(self) -> list[Entry]:
+        """Those because of which the service lists files without their bytes; each entry's `left` names them."""
+        return [entry for entry in self.entries if entry.left]
 
     @property
     def bytes(self) -> int:

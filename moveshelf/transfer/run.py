@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,21 +20,24 @@ if TYPE_CHECKING:
 
 JOBS = 16
 """Files that go over the network at once, unless told otherwise."""
-GLANCE = 0.1
-"""Seconds between two looks of the waiting thread at the progress."""
+WINDOWS_JOBS = 128
+"""The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
+those that are kept open and the service's own come to that."""
+INTERVAL = 0.1
+"""Seconds between two updates of the bar."""
 UNSETTLED = 1000
-"""Files that may be over but for a last question to the service, while others go on."""
+"""Files that may wait for a last response of the service, while others go on."""
 
 
 class Slot:
     """What one file of a run has of it: the session for blobs, the progress, and its place in the queue."""
 
     def __init__(
-        self, blobs: Blobs, progress: Progress, slots: asyncio.Semaphore, window: asyncio.Semaphore
+        self, blobs: Blobs, progress: Progress, connections: asyncio.Semaphore, window: asyncio.Semaphore
     ) -> None:
         self.blobs = blobs
         self.progress = progress
-        self.slots = slots
+        self.connections = connections
         """To be held while bytes go over the network: `jobs` of them."""
         self._window: asyncio.Semaphore | None = window
 
@@ -48,11 +52,15 @@ Work = Callable[[Step, Entry, Slot], Awaitable[None]]
 Closing = Callable[[], Awaitable[None]]
 
 
-def checked_jobs(jobs: int) -> int:
-    """`jobs`, if it is a number of files at once. Raises ValidationError."""
-    if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 256:
+def checked_jobs(jobs: int, windows: bool = sys.platform == "win32") -> int:
+    """`jobs`, if it is a number of files at once; on Windows at most `WINDOWS_JOBS`. Raises ValidationError."""
+    try:
+        number = None if isinstance(jobs, bool) else operator.index(jobs)
+    except TypeError:
+        number = None
+    if number is None or not 1 <= number <= 256:
         raise ValidationError(f"jobs is the number of files at once, 1 to 256, not {jobs!r}")
-    return jobs
+    return min(number, WINDOWS_JOBS) if windows else number
 
 
 def carry_out(
@@ -108,7 +116,7 @@ async def _all(
     ahead: int,
     closing: Closing | None,
 ) -> None:
-    slots = asyncio.Semaphore(jobs)
+    connections = asyncio.Semaphore(jobs)
     window = asyncio.Semaphore(jobs * ahead)
     most = asyncio.Semaphore(jobs * ahead + UNSETTLED)
     running: set[asyncio.Task[None]] = set()
@@ -137,7 +145,7 @@ async def _all(
         for step, entry in pairs:
             await most.acquire()
             await window.acquire()
-            task = asyncio.ensure_future(one(step, entry, Slot(blobs, progress, slots, window)))
+            task = asyncio.ensure_future(one(step, entry, Slot(blobs, progress, connections, window)))
             running.add(task)
             task.add_done_callback(running.discard)
         while running:
@@ -158,7 +166,7 @@ def _watch(pending: Future[Any], progress: Progress, bar: Any) -> None:
         return
     while not pending.done():
         with suppress(TimeoutError):
-            pending.result(GLANCE)
+            pending.result(INTERVAL)
         _show(bar, progress)
     pending.result()
 
@@ -179,7 +187,7 @@ def _bar(progress: bool | None, title: str, files: int) -> Any:
 
 
 def _seen() -> bool:
-    """Whether anybody looks: a terminal, or a notebook."""
+    """Whether a bar would be seen: in a terminal, or a notebook."""
     stream = sys.stderr
     if stream is not None and hasattr(stream, "isatty") and stream.isatty():
         return True

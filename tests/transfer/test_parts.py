@@ -13,8 +13,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +21,6 @@ from little_store import QUICK, Store
 from moveshelf.errors import ChecksumError, NotFoundError, TransferError, ValidationError
 from moveshelf.transfer.batch import Batcher
 from moveshelf.transfer.blob import Stored, content_range, crc_of, head
-from moveshelf.transfer.journal import Journal
 from moveshelf.transfer.ranges import open_ranges
 from moveshelf.transfer.receiver import CHUNK, FIRST, SignedUrls
 from moveshelf.transfer.result import Entry, Plan, Step, TransferResult, size_text
@@ -112,115 +109,6 @@ def test_addresses_are_asked_for_in_chunks_and_ahead() -> None:
         await addresses.close()
 
     asyncio.run(work())
-
-
-# the journal
-
-
-def test_a_run_that_dies_leaves_what_it_began(tmp_path: Path) -> None:
-    journal = Journal(URL, tmp_path)
-    journal.want([("clip", "a", []), ("clip", "b", ["old"])])
-    journal.made([("clip", "a", "id-a")])
-    # as long as it lives, nobody else touches it
-    assert Journal(URL, tmp_path).mine("clip", "a", ["id-a"]) == set()
-    descriptor = journal._descriptor
-    assert descriptor is not None
-    os.close(descriptor)  # it dies
-    later = Journal(URL, tmp_path)
-    assert later.mine("clip", "a", ["id-a", "other"]) == {"id-a"}
-    # of b only the wish is known: the one that has come since is ours, if it is one
-    assert later.mine("clip", "b", ["old"]) == set()
-    assert later.mine("clip", "b", ["old", "new"]) == {"new"}
-    assert later.mine("clip", "b", ["old", "new", "another"]) == set()
-    assert later.mine("other clip", "a", ["id-a"]) == set()
-    assert Journal("https://api.elsewhere.org/graphql", tmp_path).mine("clip", "a", ["id-a"]) == set()
-    later.over(["id-a"])
-    later.forget("clip", "b")
-    later.close()
-    assert list(tmp_path.rglob("*.jsonl")) == []
-    assert Journal(URL, tmp_path).mine("clip", "a", ["id-a"]) == set()
-
-
-def test_what_is_open_survives_several_deaths(tmp_path: Path) -> None:
-    for number in range(3):
-        journal = Journal(URL, tmp_path)
-        journal.want([("clip", f"{number}", [])])
-        journal.made([("clip", f"{number}", f"id-{number}")])
-        journal.close()
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
-    last = Journal(URL, tmp_path)
-    assert [last.mine("clip", f"{number}", [f"id-{number}"]) for number in range(3)] == [
-        {"id-0"},
-        {"id-1"},
-        {"id-2"},
-    ]
-
-
-def test_a_torn_line_and_a_wrong_one_do_no_harm(tmp_path: Path) -> None:
-    journal = Journal(URL, tmp_path)
-    journal.made([("clip", "a", "id-a")])
-    journal.close()
-    (path,) = tmp_path.rglob("*.jsonl")
-    path.write_bytes(path.read_bytes() + b'[1]\n{"op": "made"}\n{"op": "made", "own')
-    assert Journal(URL, tmp_path).mine("clip", "a", ["id-a"]) == {"id-a"}
-
-
-def test_looking_changes_nothing(tmp_path: Path) -> None:
-    journal = Journal(URL, tmp_path)
-    journal.made([("clip", "a", "id-a")])
-    journal.close()
-    before = sorted(tmp_path.rglob("*"))
-    look = Journal(URL, tmp_path, readonly=True)
-    assert look.mine("clip", "a", ["id-a"]) == {"id-a"}
-    look.close()
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_without_a_place_to_write_it_does_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    journal = Journal(URL, tmp_path / "file")
-    journal.want([("clip", "a", [])])
-    journal.made([("clip", "a", "id-a")])
-    assert journal.mine("clip", "a", ["id-a"]) == {"id-a"}
-    journal.close()
-
-
-def test_threads_share_one_file(tmp_path: Path) -> None:
-    for attempt in range(20):
-        journal = Journal(URL, tmp_path)
-        start = threading.Barrier(4)
-
-        def begin(number: int, journal: Any = journal, start: Any = start, attempt: int = attempt) -> None:
-            start.wait()
-            journal.want([("clip", f"{number}", [])])
-            journal.made([("clip", f"{number}", f"id-{attempt}-{number}")])
-
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(begin, range(4)))
-        assert len(list(tmp_path.rglob("*.jsonl"))) == 1
-        journal.over([f"id-{attempt}-{number}" for number in range(4)])
-        journal.close()
-        assert list(tmp_path.rglob("*.jsonl")) == []
-
-
-def test_a_wish_is_over_where_nothing_of_that_name_is_unfinished(tmp_path: Path) -> None:
-    journal = Journal(URL, tmp_path)
-    journal.want([("clip", "a", []), ("clip", "b", [])])
-    journal.close()
-    later = Journal(URL, tmp_path)
-    later.settle("clip", "a", [])
-    later.settle("clip", "b", ["new"])
-    assert later.mine("clip", "a", ["from elsewhere"]) == set()
-    assert later.mine("clip", "b", ["new"]) == {"new"}
-    later.forget("clip", "b")
-    later.close()
-    assert list(tmp_path.rglob("*.jsonl")) == []
-
-
-def test_it_holds_no_secret(tmp_path: Path) -> None:
-    journal = Journal("https://user:secret@api.example.org/graphql?key=secret", tmp_path)
-    journal.made([("clip", "a", "id-a")])
-    assert "secret" not in "".join(path.name + path.parent.name for path in tmp_path.rglob("*.jsonl"))
 
 
 # results

@@ -145,7 +145,7 @@ def read_tree(root: Path, layout: Layout, wanted: Filter) -> Tree:
         if place is None:
             tree.other.append(Step(shown, "skip", size, f"does not fit the layout {layout.template}"))
             continue
-        key = (clip_key(place), place.rest)
+        key = (clip_key(place), place.name)
         if key in taken:
             tree.other.append(Step(shown, "skip", size, f"the same trial and name as {taken[key]}"))
             continue
@@ -328,9 +328,9 @@ def _steps(
         if clip is None and error is not None:
             refused[local.shown] = Step(local.shown, "upload", local.size, "", error)
             continue
-        kind = data_type(local.place.rest)
+        kind = data_type(local.place.name)
         wanted.append(
-            Wanted(local.shown, FileSource(local.path), clip or "", local.place.rest, kind, local.size)
+            Wanted(local.shown, FileSource(local.path), clip or "", local.place.name, kind, local.size)
         )
     steps = {step.path: step for step in plan_steps(wanted, {"": (), **listed}, journal, existing)}
     steps.update(refused)

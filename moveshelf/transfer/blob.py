@@ -111,7 +111,7 @@ async def in_thread_to_end(function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def host_of(url: str) -> str:
-    """For messages: the part of a signed URL that may be told."""
+    """For messages: the part of a signed URL that may be shown."""
     return urlsplit(url).hostname or "the object store"
 
 
@@ -240,7 +240,7 @@ async def verifiable(
 ) -> Stored:
     """What the store tells of a response's object, with a checksum to verify its bytes by, before any of them is read.
 
-    Where the response has none, the store is asked for it by HEAD on a new connection. Raises TransferError, naming
+    Where the response has none, a HEAD over a new connection requests it. Raises TransferError, naming
     host and content type, where it tells none there either: that is not the store's response but, as a rule, the login
     page of a network. Raises StoreError where the two speak of different objects, or the second fails.
     """
@@ -351,10 +351,10 @@ async def _refusal(response: aiohttp.ClientResponse, host: str) -> StoreError:
     text = body.decode("utf-8", "replace")
     code = re.search(r"<Code>([^<]{1,100})</Code>", text)
     said = re.search(r"<Message>([^<]{1,300})</Message>", text)
-    told = ": ".join(match[1] for match in (code, said) if match)
-    if not told and "<" not in text:
-        told = " ".join(text.split())[:300]
-    reason = f"{host} responded {phrase(response.status)}" + (f' ("{told}")' if told else "")
+    detail = ": ".join(match[1] for match in (code, said) if match)
+    if not detail and "<" not in text:
+        detail = " ".join(text.split())[:300]
+    reason = f"{host} responded {phrase(response.status)}" + (f' ("{detail}")' if detail else "")
     pause = retry_after(response.headers.get("Retry-After"))
     failure = Failure(REFUSED, reason, status=response.status, retry_after=pause)
     return StoreError(failure, code[1] if code else "")

@@ -48,5 +48,5 @@ class FileService(Protocol):
         ...
 
     async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
-        """The files of that name as they are now, `{id: status}`; None where that cannot be told."""
+        """The files of that name as they are now, `{id: status}`; None where that cannot be known."""
         ...

@@ -42,7 +42,7 @@ Key = tuple[str, str]
 """The clip's id (or another owner's), and the file's name."""
 
 GRACE = 15 * 60.0
-"""Seconds in which the service may still carry out a request whose response was lost. A wish is open until then, at least."""
+"""Seconds in which the service may still carry out a request whose response was lost: it is open until then, at least."""
 
 
 def state_folder() -> Path:
@@ -72,8 +72,8 @@ def _alone(method: Callable[Concatenate[Journal, P], T]) -> Callable[Concatenate
 
 
 @attrs.frozen
-class Wish:
-    """A file that the service was told to create: `known` are the ids of that name that were there before.
+class CreateRequest:
+    """A request to create a file: `known` are the ids of that name that were there before.
 
     Open until the response says what came of it.
     """
@@ -100,9 +100,9 @@ class Journal:
         parts = urlsplit(url)
         host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
         self.folder = (folder or state_folder()) / "uploads" / safe_name(host)
-        self._wishes: dict[str, Wish] = {}
+        self._requests: dict[str, CreateRequest] = {}
         self._made: dict[str, Key] = {}
-        # which wish an unknown id was found to come from, as long as the id is not dealt with
+        # which request an unknown id was found to come from, as long as the id is not dealt with
         self._explained: dict[str, str] = {}
         self._descriptor: int | None = None
         self._path: Path | None = None
@@ -114,19 +114,19 @@ class Journal:
     def mine(self, owner: str, name: str, pending: Iterable[str]) -> set[str]:
         """Those of the ids of `Pending` files with that name that are ours and dead.
 
-        Ours is what we were told the id of. A run that died before it was told leaves a wish: n wishes explain up to n
-        unknown ids, each one that was not there when the wish was written. Where more have come than there are wishes,
-        nobody can tell which are ours, and none of them is.
+        Ours is an id that came in a response. A run that died before the response leaves its request open: n open requests
+        explain up to n unknown ids, each one that was not there when the request was noted. Where more have come than there
+        are open requests, nobody can tell which are ours, and none of them is.
         """
         ids = set(pending)
         found = {identity for identity in ids if self._made.get(identity) == (owner, name)}
-        wishes = self._open((owner, name))
+        requests = self._open((owner, name))
         unknown = sorted(
             one
             for one in ids - found
-            if one not in self._made and any(one not in wish.known for wish in wishes)
+            if one not in self._made and any(one not in request.known for request in requests)
         )
-        explained = _match(unknown, wishes)
+        explained = _match(unknown, requests)
         if len(explained) < len(unknown):
             return found
         self._explained.update(explained)
@@ -134,56 +134,62 @@ class Journal:
 
     @_alone
     def unresolved(self, owner: str, name: str) -> bool:
-        """Whether there are files of that name of which we do not know whether the service has created them."""
+        """Whether there are files of that name of which nobody knows whether the service has created them."""
         return bool(self._open((owner, name)))
 
     @_alone
     def settle(self, owner: str, name: str, pending: Iterable[str]) -> None:
         """Of the files of that name only these are unfinished now: what else was begun is over.
 
-        A wish is dropped when nothing has come of it after `GRACE`, and not before.
+        An open request is dropped when nothing has come of it after `GRACE`, and not before.
         """
         ids = set(pending)
         self.over([one for one, key in self._made.items() if key == (owner, name) and one not in ids])
-        wishes = self._open((owner, name))
-        strange = {one for one in ids if one not in self._made and any(one not in w.known for w in wishes)}
+        requests = self._open((owner, name))
+        strange = {one for one in ids if one not in self._made and any(one not in w.known for w in requests)}
         if not strange:
             late = time.time() - GRACE
-            self._resolve([wish.token for wish in wishes if wish.at < late])
+            self._resolve([request.token for request in requests if request.at < late])
 
     @_alone
-    def want(self, entries: Iterable[tuple[str, str, Iterable[str]]]) -> list[Wish]:
-        """About to tell the service to create files: `(owner, name, ids of that name there are)`; a wish for each."""
-        wishes = [
-            Wish(secrets.token_hex(8), owner, name, frozenset(known), time.time())
+    def requested(self, entries: Iterable[tuple[str, str, Iterable[str]]]) -> list[CreateRequest]:
+        """About to tell the service to create files: `(owner, name, ids of that name there are)`; a request for each."""
+        requests = [
+            CreateRequest(secrets.token_hex(8), owner, name, frozenset(known), time.time())
             for owner, name, known in entries
         ]
-        self._wishes.update((wish.token, wish) for wish in wishes)
-        self._write([_want(wish) for wish in wishes])
-        return wishes
+        self._requests.update((request.token, request) for request in requests)
+        self._write([_record(request) for request in requests])
+        return requests
 
     @_alone
-    def made(self, entries: Iterable[tuple[Wish, str | None]]) -> None:
-        """The service has responded: the id that came of a wish; without one it has refused for certain."""
+    def made(self, entries: Iterable[tuple[CreateRequest, str | None]]) -> None:
+        """The service has responded: the id that came of a request; without one it has refused for certain."""
         records = []
-        for wish, identity in entries:
-            self._wishes.pop(wish.token, None)
+        for request, identity in entries:
+            self._requests.pop(request.token, None)
             if identity is not None:
-                self._made[identity] = wish.key
+                self._made[identity] = request.key
             records.append(
-                {"op": "made", "wish": wish.token, "owner": wish.owner, "name": wish.name, "id": identity}
+                {
+                    "op": "made",
+                    "request": request.token,
+                    "owner": request.owner,
+                    "name": request.name,
+                    "id": identity,
+                }
             )
         self._write(records)
 
     @_alone
     def adopt(self, owner: str, name: str, ids: Iterable[str]) -> None:
-        """Those ids, which `mine` has explained, came of wishes of ours."""
+        """Those ids, which `mine` has explained, came of open requests of ours."""
         records = []
         for identity in ids:
             token = self._explained.pop(identity, None)
-            if token is not None and self._wishes.pop(token, None) is not None:
+            if token is not None and self._requests.pop(token, None) is not None:
                 self._made[identity] = (owner, name)
-                records.append({"op": "made", "wish": token, "owner": owner, "name": name, "id": identity})
+                records.append({"op": "made", "request": token, "owner": owner, "name": name, "id": identity})
         self._write(records)
 
     @_alone
@@ -207,7 +213,7 @@ class Journal:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None or self._path is None:
             return
-        open_ = bool(self._made or self._wishes)
+        open_ = bool(self._made or self._requests)
         with suppress(OSError):
             if open_:
                 # free for the next run, also while this process lives and its locks are worth nothing
@@ -219,14 +225,14 @@ class Journal:
             with suppress(OSError):
                 self._path.unlink()
 
-    # -- wishes
+    # -- requests
 
-    def _open(self, key: Key) -> list[Wish]:
-        return [wish for wish in self._wishes.values() if wish.key == key]
+    def _open(self, key: Key) -> list[CreateRequest]:
+        return [request for request in self._requests.values() if request.key == key]
 
     def _resolve(self, tokens: Iterable[str]) -> None:
-        found = [token for token in tokens if self._wishes.pop(token, None) is not None]
-        self._write([{"op": "resolved", "wish": token} for token in found], sync=False)
+        found = [token for token in tokens if self._requests.pop(token, None) is not None]
+        self._write([{"op": "resolved", "request": token} for token in found], sync=False)
 
     # -- files
 
@@ -253,7 +259,7 @@ class Journal:
                 before = self._state()
                 if self._usable and os.name != "nt":
                     taken = path.with_name(_file_name())
-                    os.rename(path, taken)  # of several runs, one succeeds
+                    os.rename(path, taken)  # of several runs that try, one succeeds
                     path = taken
                 self._replay(records)
                 if not self._usable or (self._state() != before and not self._copy()):
@@ -269,31 +275,31 @@ class Journal:
                     path.unlink()
 
     def _state(self) -> tuple[Any, ...]:
-        return dict(self._made), dict(self._wishes)
+        return dict(self._made), dict(self._requests)
 
     def _copy(self) -> bool:
-        records = [_want(wish) for wish in self._wishes.values()]
+        records = [_record(request) for request in self._requests.values()]
         for identity, (owner, name) in self._made.items():
-            records.append({"op": "made", "wish": None, "owner": owner, "name": name, "id": identity})
+            records.append({"op": "made", "request": None, "owner": owner, "name": name, "id": identity})
         return self._write(records)
 
     def _replay(self, records: Iterable[dict[str, Any]]) -> None:
         for record in records:
             try:
                 operation = record["op"]
-                if operation == "want":
+                if operation == "request":
                     key = str(record["owner"]), str(record["name"])
                     known = frozenset(map(str, record["known"]))
-                    wish = Wish(str(record["wish"]), *key, known, float(record["at"]))
-                    self._wishes[wish.token] = wish
+                    request = CreateRequest(str(record["request"]), *key, known, float(record["at"]))
+                    self._requests[request.token] = request
                 elif operation == "made":
-                    self._wishes.pop(str(record["wish"]), None)
+                    self._requests.pop(str(record["request"]), None)
                     if record["id"] is not None:
                         self._made[str(record["id"])] = str(record["owner"]), str(record["name"])
                 elif operation == "over":
                     self._made.pop(str(record["id"]), None)
                 elif operation == "resolved":
-                    self._wishes.pop(str(record["wish"]), None)
+                    self._requests.pop(str(record["request"]), None)
             except (ValueError, KeyError, TypeError):
                 continue
 
@@ -332,9 +338,15 @@ def _file_name() -> str:
     return f"{int(time.time())}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
 
 
-def _want(wish: Wish) -> dict[str, Any]:
-    record = {"op": "want", "wish": wish.token, "owner": wish.owner, "name": wish.name, "at": wish.at}
-    return {**record, "known": sorted(wish.known)}
+def _record(request: CreateRequest) -> dict[str, Any]:
+    record = {
+        "op": "request",
+        "request": request.token,
+        "owner": request.owner,
+        "name": request.name,
+        "at": request.at,
+    }
+    return {**record, "known": sorted(request.known)}
 
 
 def _records(text: bytes) -> Iterator[dict[str, Any]]:
@@ -356,17 +368,17 @@ def _lives(records: list[dict[str, Any]], changed: float) -> bool:
     return owner is not None and owner.alive(changed)
 
 
-def _match(ids: list[str], wishes: list[Wish]) -> dict[str, str]:
-    """As many ids as possible, each with a wish of its own that it can have come of: by augmenting paths."""
-    taken: dict[str, str] = {}  # the id of a wish
+def _match(ids: list[str], requests: list[CreateRequest]) -> dict[str, str]:
+    """As many ids as possible, each with a request of its own that it can have come of: by augmenting paths."""
+    taken: dict[str, str] = {}  # the id of a request
 
     def find(identity: str, seen: set[str]) -> bool:
-        for wish in wishes:
-            if identity in wish.known or wish.token in seen:
+        for request in requests:
+            if identity in request.known or request.token in seen:
                 continue
-            seen.add(wish.token)
-            if wish.token not in taken or find(taken[wish.token], seen):
-                taken[wish.token] = identity
+            seen.add(request.token)
+            if request.token not in taken or find(taken[request.token], seen):
+                taken[request.token] = identity
                 return True
         return False
 

@@ -368,8 +368,8 @@ class Layout:
     def read(self, files: Mapping[str, Path] | Iterable[str]) -> list[Reading]:
         """The places of files by their paths below the folder, in their order.
 
-        Files of one folder are read together: their trials are told from each other. With the files themselves (a mapping
-        from path to file) `"vicon"` reads the conditions from them. Raises ValidationError for what a function returned.
+        Files of one folder are read together: their names say which trials there are. With the files (a mapping from
+        path to file) `"vicon"` reads the conditions from them. Raises ValidationError for what a function returned.
         """
         paths = list(files)
         if self.template == "vicon" and self._function is None:
@@ -407,7 +407,7 @@ class Layout:
             path = template.format(place)
             if self.parse(path) == place:
                 return path
-        raise ValidationError(f"{place} cannot be told back from a path of layout {self.template!r}.")
+        raise ValidationError(f"{place} cannot be read back from a path of layout {self.template!r}.")
 
     def _matches(self, path: str) -> list[dict[str, Any]]:
         """The places that the forms give, without the trial where the name says it."""
@@ -560,7 +560,7 @@ def nothing_fits(paths: Iterable[str], layout: Layout) -> ValidationError:
 
 
 def suggestion(paths: list[str]) -> str | None:
-    """A layout that fits most of the paths; None where none can be told.
+    """A layout that fits most of the paths; None where none is found.
 
     The session is the folder that begins with a date, where there is one, and the subject is before it.
     """

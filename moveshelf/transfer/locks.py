@@ -1,7 +1,7 @@
-"""Locks between threads and processes of one user on one computer, and who of them is alive.
+"""Locks between threads and processes of one user on one computer, and which of them are alive.
 
 Two kinds. `try_lock` locks an open file, wherever it lies; on shares it may not work, or only pretend to (SMB with
-`nobrl`, NFS with `nolock`, FUSE), so that whoever relies on it also compares an `Owner`. `service_lock` is a lock with a
+`nobrl`, NFS with `nolock`, FUSE), so that its users also compare an `Owner`. `service_lock` is a lock with a
 name, in a local folder, for "look whether it is there, and create it where not".
 """
 
@@ -67,7 +67,7 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-# who is alive ----------------------------------------------------------------------------------------------------
+# which processes are alive ---------------------------------------------------------------------------------------
 
 ABANDONED = 15 * 60.0
 """Seconds without a change after which a file of a process on another computer counts as abandoned. Only there: whether
@@ -106,7 +106,7 @@ class Owner:
         """Whether it may still be at work; `changed` is when its file was changed last (seconds since 1970).
 
         Of this computer's processes the system tells; on Windows the lock on their files, which cannot be renamed while
-        they are open, has told already. Of other computers nothing but the files is known.
+        they are open, has decided already. Of other computers nothing but the files is known.
         """
         if self.host != socket.gethostname():
             return abs(time.time() - changed) < ABANDONED

@@ -78,7 +78,7 @@ class Sink(ABC):
 
     @property
     def resumable(self) -> bool:
-        """Whether a download can go on from here: the store can be told which object the bytes so far are of."""
+        """Whether a download can go on from here: the store can continue the same object."""
         return self.known.etag is not None and not self.known.encoding
 
     @property
@@ -137,7 +137,7 @@ class Sink(ABC):
             raise ChecksumError(f"{self.name}: {self.offset:,} bytes arrived of {size:,}.")
         arrived = crc or self._crc.base64()
         if self.known.crc32c is None:
-            raise TransferError(f"{self.name}: the store told no checksum to verify the bytes by.")
+            raise TransferError(f"{self.name}: the store sent no checksum to verify the bytes by.")
         if self.known.crc32c not in (arrived, content):
             raise ChecksumError(
                 f"{self.name}: the bytes that arrived have the CRC-32C {content or arrived}, those in the store "
@@ -468,7 +468,7 @@ class PartFile(Sink):
         return True
 
     def leave(self) -> None:
-        """Keep what can be continued, for whom it may concern; remove the rest."""
+        """Keep what can be continued, by any process; remove the rest."""
         if self.resumable and self._written():
             self._note(None)
             self._close()

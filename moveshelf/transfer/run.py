@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .blob import Progress
 
 JOBS = 16
-"""Files that go over the network at once, unless told otherwise."""
+"""Files that go over the network at once, unless the caller says otherwise."""
 WINDOWS_JOBS = 128
 """The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
 those that are kept open and the service's own come to that."""

@@ -222,7 +222,7 @@ class Sender:
     async def _find_created(self, task: UploadTask) -> bool:
         """Note what has come to be there without a response; False where nobody can tell.
 
-        Where nothing has come, the wish stays open in the journal: the request may be carried out later.
+        Where nothing has come, the request stays open in the journal: the request may be carried out later.
         """
         files = await self.service.named(task.owner, task.name)
         if files is None:
@@ -236,8 +236,8 @@ class Sender:
         return True
 
     async def _create(self, tasks: list[UploadTask]) -> Sequence[CreatedFile | BaseException]:
-        wishes = await in_thread(
-            self.journal.want, [(task.owner, task.name, task.known | task.leftovers) for task in tasks]
+        requests = await in_thread(
+            self.journal.requested, [(task.owner, task.name, task.known | task.leftovers) for task in tasks]
         )
         specs = [
             FileSpec(task.owner, task.name, task.data_type, task.source.crc32c, task.source.size, task.extra)
@@ -249,14 +249,14 @@ class Sender:
         except OutcomeUnknownError:
             raise
         except Exception:
-            await in_thread(self.journal.made, [(wish, None) for wish in wishes])
+            await in_thread(self.journal.made, [(request, None) for request in requests])
             raise
-        told = [
-            (wish, result.id if isinstance(result, CreatedFile) else None)
-            for wish, result in zip(wishes, results, strict=True)
+        known = [
+            (request, result.id if isinstance(result, CreatedFile) else None)
+            for request, result in zip(requests, results, strict=True)
             if not isinstance(result, OutcomeUnknownError)
         ]
-        await in_thread(self.journal.made, told)
+        await in_thread(self.journal.made, known)
         return results
 
     async def _settled(self, identity: str) -> str | None:

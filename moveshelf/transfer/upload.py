@@ -1,4 +1,4 @@
-"""One file from the disk to the object store: streamed, watched, compared with what the store says it got."""
+"""One file from the disk to the object store: streamed, and compared with what the store has received."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError, TransferError
-from ..wire.retry import SILENT, Failure, RetryPolicy
+from ..wire.retry import BARRED, SILENT, Failure, RetryPolicy
 from .blob import Progress, StoreError, crc_of, exchange, gave_up, host_of, in_thread
 from .source import ChangedError, Reader, Source
 
@@ -136,7 +136,17 @@ class _Sending:
             self.blobs, "PUT", self.url, accept=(200, 201, 204), data=body, headers=headers
         ) as response:
             await response.read()
-            return crc_of(response.headers)
+            crc = crc_of(response.headers)
+            if crc is None and response.content_type == "text/html":
+                host = host_of(self.url)
+                raise StoreError(
+                    Failure(
+                        BARRED,
+                        f"{host} responded with a web page in place of the store: a network that wants a login first, or a "
+                        "proxy, does so. Nothing was stored; log in with a browser, and upload again",
+                    )
+                )
+            return crc
 
     async def _blocks(self, block: bytes) -> AsyncIterator[memoryview]:
         """The body, a slice at a time.
@@ -176,7 +186,7 @@ class _Sending:
         self.progress.bytes += size
 
     async def _watch(self, task: asyncio.Future[str | None]) -> None:
-        """Wait for the exchange as long as it moves: aiohttp's timeout sees answers only, not a stalled
+        """Wait for the exchange as long as it moves: aiohttp's timeout sees responses only, not a stalled
         sending.
         """
         while True:

@@ -72,7 +72,7 @@ def test_goes_on_where_it_broke_off(run: Run, store: Store, tmp_path: Path) -> N
     store.faults = [("cut", 1000), ("cut", 2 * BLOCK), None]
     get(run, store, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == BIG
-    assert [asked for _, _, asked in store.log] == [None, "bytes=1000-", f"bytes={1000 + 2 * BLOCK}-"]
+    assert [part for _, _, part in store.log] == [None, "bytes=1000-", f"bytes={1000 + 2 * BLOCK}-"]
 
 
 def test_breaking_off_never_ends_it_while_bytes_come(run: Run, store: Store, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_without_entity_tag_it_starts_over(run: Run, store: Store, tmp_path: Pat
     store.extra = {"ETag": None}
     store.faults = [("cut", 2 * BLOCK), None]
     get(run, store, tmp_path / "x")
-    assert [asked for _, _, asked in store.log] == [None, None]
+    assert [part for _, _, part in store.log] == [None, None]
     assert (tmp_path / "x").read_bytes() == BIG
 
 
@@ -325,7 +325,7 @@ def test_a_store_that_falls_silent(run: Run, store: Store, tmp_path: Path) -> No
     with pytest.raises(TransferError, match=r"no sign of life for 1 s .* bytes are kept"):
         get(run, store, tmp_path / "x")
     # it went on from where it was, until nothing came any more
-    assert [asked for _, _, asked in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
+    assert [part for _, _, part in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
     (part,) = tmp_path.glob("*.part")
     assert part.read_bytes()[: BLOCK + 1000] == BIG[: BLOCK + 1000]
 

@@ -22,7 +22,7 @@ import moveshelf
 from moveshelf.models import Clip
 from moveshelf.sandbox import Sandbox
 from moveshelf.transfer import journal as module
-from moveshelf.transfer.journal import GRACE, Journal, Wish, _match
+from moveshelf.transfer.journal import GRACE, CreateRequest, Journal, _match
 from moveshelf.transfer.locks import ABANDONED, Owner
 from moveshelf.transfer.result import TransferResult
 from moveshelf.wire import RetryPolicy
@@ -33,12 +33,12 @@ QUICK = RetryPolicy(attempts=8, first=0.001, cap=0.01)
 
 def begin(
     journal: Journal, owner: str, name: str, known: Sequence[str] = (), made: str | None = None
-) -> Wish:
-    """A wish, and what came of it where `made` says so."""
-    (wish,) = journal.want([(owner, name, known)])
+) -> CreateRequest:
+    """A request, and what came of it where `made` says so."""
+    (request,) = journal.requested([(owner, name, known)])
     if made is not None:
-        journal.made([(wish, made)])
-    return wish
+        journal.made([(request, made)])
+    return request
 
 
 def dead() -> Owner:
@@ -79,7 +79,7 @@ def test_a_run_that_dies_leaves_what_it_began(tmp_path: Path) -> None:
     die(journal)
     later = Journal(URL, tmp_path)
     assert later.mine("clip", "a", ["id-a", "other"]) == {"id-a"}
-    # of b only the wish is known: the one that has come since is ours, if it is one
+    # of b only the request is known: the one that has come since is ours, if it is one
     assert later.mine("clip", "b", ["old"]) == set()
     assert later.mine("clip", "b", ["old", "new"]) == {"new"}
     assert later.mine("clip", "b", ["old", "new", "another"]) == set()
@@ -122,7 +122,7 @@ def test_wishes_of_the_same_knowledge_are_two(tmp_path: Path) -> None:
 
 
 def test_a_wish_that_is_answered_is_that_one(tmp_path: Path) -> None:
-    """What comes of a later wish settles that one, not the one of the run before."""
+    """What comes of a later request settles that one, not the one of the run before."""
     first = Journal(URL, tmp_path)
     begin(first, "clip", "a")
     die(first)
@@ -170,8 +170,8 @@ def test_a_wish_is_open_until_the_service_must_have_carried_it_out(
 
 def test_a_refusal_leaves_nothing_open(tmp_path: Path) -> None:
     journal = Journal(URL, tmp_path)
-    (wish,) = journal.want([("clip", "a", [])])
-    journal.made([(wish, None)])
+    (request,) = journal.requested([("clip", "a", [])])
+    journal.made([(request, None)])
     assert not journal.unresolved("clip", "a")
     journal.close()
     assert files(tmp_path) == []
@@ -191,9 +191,9 @@ def test_what_is_adopted_is_known_after_another_death(tmp_path: Path) -> None:
     st.sets(st.integers(0, 5), max_size=5),
 )
 def test_each_file_gets_a_wish_of_its_own(known: list[set[int]], ids: set[int]) -> None:
-    wishes = [Wish(str(n), "c", "a", frozenset(map(str, one)), 0.0) for n, one in enumerate(known)]
-    found = _match([str(one) for one in sorted(ids)], wishes)
-    by_token = {wish.token: wish for wish in wishes}
+    requests = [CreateRequest(str(n), "c", "a", frozenset(map(str, one)), 0.0) for n, one in enumerate(known)]
+    found = _match([str(one) for one in sorted(ids)], requests)
+    by_token = {request.token: request for request in requests}
     assert len(set(found.values())) == len(found)
     assert all(identity not in by_token[token].known for identity, token in found.items())
 
@@ -254,7 +254,7 @@ def test_a_torn_line_and_a_wrong_one_do_no_harm(tmp_path: Path) -> None:
     begin(journal, "clip", "a", made="id-a")
     journal.close()
     (path,) = files(tmp_path)
-    wrong = b'[1]\n{"op": "made"}\n{"op": "want", "at": "x"}\n' + b"[" * 50_000 + b'\n{"op": "made", "own'
+    wrong = b'[1]\n{"op": "made"}\n{"op": "request", "at": "x"}\n' + b"[" * 50_000 + b'\n{"op": "made", "own'
     path.write_bytes(path.read_bytes() + wrong)
     assert Journal(URL, tmp_path).mine("clip", "a", ["id-a"]) == {"id-a"}
 

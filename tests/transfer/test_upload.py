@@ -190,3 +190,15 @@ def test_a_store_that_stops_taking(store: Store, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="took no bytes"):
         wire.run(work).result(20)
     wire.close()
+
+
+def test_a_page_of_the_network_has_stored_nothing(run: Run, store: Store, file: Path) -> None:
+    store.faults = [web.Response(text="<html>Please log in</html>", content_type="text/html")]
+    progress = Progress()
+    with pytest.raises(
+        TransferError, match=r"127\.0\.0\.1 responded with a web page.*log in with a browser"
+    ) as caught:
+        send(run, store, prepared(file), progress=progress)
+    assert "secret" not in str(caught.value)
+    assert progress.bytes == 0
+    assert store.objects == {}

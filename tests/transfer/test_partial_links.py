@@ -102,7 +102,7 @@ def test_a_planted_sidecar(run: Run, store: Store, out: Path, victim: Path, kind
     assert (out / "x").read_bytes() == BIG
     assert victim.read_text() == before
     assert not (out.parent / "new").exists()
-    assert [asked for _, _, asked in store.log] == [None]  # what a link says is not believed
+    assert [part for _, _, part in store.log] == [None]  # what a link says is not believed
 
 
 def test_a_sidecar_of_nonsense(run: Run, store: Store, out: Path) -> None:

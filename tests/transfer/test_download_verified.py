@@ -327,7 +327,7 @@ def test_the_same_file_twice_costs_none(store: Store, run: Run) -> None:
 
 
 def test_the_connection_of_a_response_is_known(store: Store, run: Run) -> None:
-    """aiohttp's `_protocol`, which no public name leads to once a body has ended: this says so where it is gone."""
+    """aiohttp's `_protocol`, which no public name leads to once a body has ended: where it is missing, this fails."""
     store.objects |= {"a": b"x"}
 
     async def look(blobs: Any) -> list[Any]:

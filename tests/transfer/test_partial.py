@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,21 @@ def test_it_is_on_the_disk_before_it_gets_its_name(
     monkeypatch.setattr(os, "link", lambda *args, **kw: (events.append("named"), link(*args, **kw))[1])
     get(run, store, tmp_path / "x")
     assert events == ["flushed", "named"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="not on this system")
+def test_a_large_file_goes_to_the_disk_as_it_comes(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partial, "FLUSH", BLOCK)
+    ranges: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda fd, at, size, advice: ranges.append((at, size)))
+    store.objects["x"] = BIG
+    get(run, store, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert len(ranges) >= 3
+    for one, two in pairwise(ranges):
+        assert two[0] == one[0] + one[1]  # each byte once: another time would drop it from memory
 
 
 def test_a_file_system_without_links_and_without_flushing(

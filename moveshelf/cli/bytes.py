@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,11 +149,13 @@ def _report(done: TransferResult | Plan, json_: bool) -> int:
 
 
 def _row(one: Any) -> dict[str, Any]:
-    fields = {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
+    import attrs
+
+    fields = {field.name: getattr(one, field.name) for field in attrs.fields(type(one))}
     return {
         name: str(value) if isinstance(value, Exception) else value
         for name, value in fields.items()
-        if name not in ("work", "file")
+        if name not in ("work", "file", "left")
     }
 
 

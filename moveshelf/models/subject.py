@@ -15,7 +15,7 @@ from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
 from ..operations.validation import (
@@ -113,7 +113,7 @@ class Subject(HasFiles, Deletable):
         day = day_text(date)
         if day is None and _DAY.fullmatch(name):
             day = day_in(name)
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             session: Session | None = existing(self.sessions, name, "session", exist_ok)
             if session is not None:
                 return session
@@ -184,7 +184,7 @@ class Subject(HasFiles, Deletable):
         if validate and wanted:
             tabs.append(("interventionMetadata", wanted))
         cache = service.cache
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             clock = cache.clock
             node = self._stored_now(tabs)
             before = record_of(parse_record(node["metadata"]), label(self))

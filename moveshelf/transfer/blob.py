@@ -131,8 +131,8 @@ async def exchange(
 
     The bytes are requested as they are (`Accept-Encoding: identity`) unless `headers` say otherwise. A redirect is
     followed for what only reads: there is no key to carry along, and never from https to http. A response to GET or HEAD that
-    has the checksum and size of the one before it on its connection is confirmed over a new connection: a late or
-    doubled response would otherwise pass for the content of another file.
+    has checksum, size and marks of the one before it on its connection is confirmed over a new connection: a doubled
+    response would otherwise pass for the content of another file.
     """
     seconds = blobs.session.timeout.sock_read or 0.0
     headers = {"Accept-Encoding": "identity", **(headers or {})}
@@ -295,8 +295,18 @@ async def new_connection(blobs: Blobs) -> AsyncIterator[Blobs]:
         yield Blobs(fresh, blobs._proxies, lambda: fresh, blobs.api_url)
 
 
-_last: WeakKeyDictionary[Any, tuple[str, str | None, int | None]] = WeakKeyDictionary()
-"""What came last over each connection: path of the URL, checksum, size."""
+_last: WeakKeyDictionary[Any, tuple[str, tuple[str | None, ...]]] = WeakKeyDictionary()
+"""What came last over each connection: path of the URL, and what tells its response from others (`_SAME`)."""
+_SAME = (
+    "x-goog-hash",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "x-goog-generation",
+    "x-guploader-uploadid",
+)
+"""Headers that a response has in common with the one before it only where it is the same one, come twice. Equal files have
+the same checksum and size, but the store gives each object a generation, and each response an id."""
 
 
 def connection_of(response: aiohttp.ClientResponse) -> ResponseHandler | None:
@@ -318,9 +328,10 @@ async def _confirm_if_repeated(blobs: Blobs, url: str, response: aiohttp.ClientR
     if connection is None or known.crc32c is None:
         return
     path = urlsplit(url).path
+    marks = tuple(response.headers.get(name) for name in _SAME)
     before = _last.get(connection)
-    _last[connection] = path, known.crc32c, known.size
-    if before is None or before[0] == path or before[1:] != (known.crc32c, known.size):
+    _last[connection] = path, marks
+    if before is None or before[0] == path or before[1] != marks:
         return
     try:
         async with new_connection(blobs) as fresh:

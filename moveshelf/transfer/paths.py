@@ -21,7 +21,7 @@ def local_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Pat
     the path exists. Raises ValidationError for what cannot be a path: an empty text, a null character, an unknown
     user, another type.
 
-        local_path("~/data")        # Path("/home/ann/data")
+        local_path("~/data")        # the folder "data" in the user's home
     """
     try:
         text = os.fsdecode(path)

@@ -261,6 +261,13 @@ def test_a_packed_file_matches_its_content(store: Store, run: Run, tmp_path: Pat
 # the response to another request ---------------------------------------------------------------------------------
 
 
+def doubled(store: Store, name: str) -> web.Response:
+    """The response to a GET of that name once more, as it was."""
+    body = store.objects[name]
+    headers = {"ETag": f'"{hashlib.md5(body).hexdigest()}"', "x-goog-hash": f"crc32c={crc(body)},md5=xxx"}
+    return web.Response(body=body, headers=headers)
+
+
 def test_the_response_to_the_request_before_is_not_taken(store: Store, run: Run, tmp_path: Path) -> None:
     """What came last over the connection comes again, in place of what was requested."""
     store.objects |= {"a": b"of one patient", "b": b"of the other  "}
@@ -269,8 +276,7 @@ def test_the_response_to_the_request_before_is_not_taken(store: Store, run: Run,
     async def late(request: web.Request) -> web.StreamResponse | None:
         if request.method == "GET" and request.match_info["name"] == "b" and not swapped:
             swapped.append(request)
-            body = store.objects["a"]
-            return web.Response(body=body, headers={"ETag": '"a"', "x-goog-hash": f"crc32c={crc(body)}"})
+            return doubled(store, "a")
         return None
 
     store.each = late
@@ -290,8 +296,7 @@ def test_a_connection_that_sent_it_is_closed(store: Store, run: Run) -> None:
         assert request.transport is not None
         peers.append((request.method, request.transport.get_extra_info("peername")))
         if request.method == "GET" and peers.count(peers[-1]) == 2:
-            body = store.objects["a"]
-            return web.Response(body=body, headers={"x-goog-hash": f"crc32c={crc(body)}"})
+            return doubled(store, "a")
         return None
 
     store.each = always_a
@@ -313,6 +318,21 @@ def test_equal_files_cost_a_look_and_are_right(store: Store, run: Run) -> None:
 
     assert run(three) == [b"equal", b"equal", b"other"]
     assert [method for method, _, _ in store.log] == ["GET", "GET", "HEAD", "GET"]
+
+
+def test_equal_files_that_the_store_tells_apart_cost_none(store: Store, run: Run) -> None:
+    store.objects |= {"a": b"equal", "b": b"equal"}
+
+    async def number(request: web.Request) -> None:
+        store.extra = {"x-goog-generation": str(len(store.log))}
+
+    store.each = number
+
+    async def two(blobs: Any) -> list[bytes]:
+        return [await read(blobs, constant(store.url(name)), name, retry=QUICK) for name in "ab"]
+
+    assert run(two) == [b"equal", b"equal"]
+    assert [method for method, _, _ in store.log] == ["GET", "GET"]
 
 
 def test_the_same_file_twice_costs_none(store: Store, run: Run) -> None:

@@ -380,7 +380,7 @@ def test_upload_and_again(mine: Sandbox, shell: Any, tree: Path) -> None:
     assert "4 done" in shell("upload", str(tree), "lab/practice")[1]
     assert "4 skipped" in shell("upload", str(tree), "lab/practice")[1]
     listed = json.loads(shell("ls", "lab/practice:S2/2024-05-06/Walk/Trial-2", "--json")[1])
-    assert [one["name"] for one in listed] == ["markers.csv"]
+    assert [one["name"] for one in listed] == ["Trial-2_markers.csv"]
     layout = "{subject}/{session}/{condition}/{rest}"
     assert shell("upload", str(tree), "lab/practice", "--layout", layout)[0] == 2
 
@@ -406,7 +406,7 @@ def test_rm_asks(mine: Sandbox, shell: Any, tree: Path, monkeypatch: pytest.Monk
     assert shell("ls", path)[0] == 3
 
 
-@pytest.mark.parametrize("level", ["S2", "S2/2024-05-06/Walk", "S2/2024-05-06/Walk/Trial-1/markers.csv"])
+@pytest.mark.parametrize("level", ["S2", "S2/2024-05-06/Walk", "S2/2024-05-06/Walk/Trial-1/Trial-1_markers.csv"])
 def test_rm_at_every_level(mine: Sandbox, shell: Any, tree: Path, level: str) -> None:
     assert shell("upload", str(tree), "lab/practice")[0] == 0
     gone = json.loads(shell("rm", f"lab/practice:{level}", "--yes", "--json")[1])

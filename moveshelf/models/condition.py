@@ -19,7 +19,7 @@ from ..operations.folders import condition_name
 from ..operations.locks import write_lock
 from ..tables.frame import frame
 from .base import service_of
-from .collection import Collection, Lookup
+from .collection import Collection, Lookup, nfc
 from .contents import HasFiles
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return [Condition(self._session, name) for name in self._all_names()]
 
     def _named(self) -> dict[str, list[Condition]]:
-        return {name: [Condition(self._session, name, True)] for name in self._all_names()}
+        return {nfc(name): [Condition(self._session, name, True)] for name in self._all_names()}
 
     def _kind(self, count: int = 2) -> str:
         return "condition" if count == 1 else "conditions"
@@ -239,7 +239,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return label(self._session)
 
     def _clean(self, key: str) -> str:
-        return key.strip("/")  # slashes at the ends of a name do not count
+        return nfc(key.strip("/"))  # slashes at the ends of a name do not count
 
     def _check_attribute(self, name: str) -> None:
         if name not in ("name", "path", "clips", "session", "id"):

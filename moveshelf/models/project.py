@@ -146,7 +146,9 @@ class Project(HasFiles, Model):
         service = self._attached("create_subject()")
         name = checked_name(name, "subject")
         values = None if metadata is None else checked_values(metadata)
-        with write_lock(service, self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the subjects were listed
+                service.cache.unload(self, Project.fields["subjects"])
             subject: Subject | None = existing(self.subjects, name, "subject", exist_ok)
             is_new = subject is None
             if subject is None:

@@ -159,7 +159,9 @@ class Session(HasFiles, Deletable):
             title = checked_title(title)
         options = options_text(metadata.get("custom_options"))
         given = clip_values({key: value for key, value in metadata.items() if key != "custom_options"})
-        with write_lock(service, self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the clips were listed
+                service.cache.unload(self, Session.fields["clips"])
             there = Condition(self, name).clips if name else self._clips_without_condition()
             if title is None:
                 title = next_title([clip.title or "" for clip in there._members()])
@@ -506,7 +508,7 @@ def existing(collection: Any, name: str, what: str, exist_ok: bool) -> Any:
 
     Raises ConflictError unless `exist_ok`, AmbiguousError where several have the name.
     """
-    found: Sequence[Any] = collection._named().get(name) or []
+    found: Sequence[Any] = collection._named().get(collection._clean(name)) or []
     if not found:
         return None
     where = collection._where()

@@ -21,6 +21,7 @@ from ..transfer.patterns import Given, Patterns
 from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
+from ..wire import thread
 from .files import DataFiles
 from .service import Service
 from .shapes import Shape
@@ -135,8 +136,9 @@ def _first_urls(service: Service, found: Sequence[LocatedFile]) -> Future[Any] |
 
 
 def _import_ahead() -> None:
-    from ..transfer import receiver  # noqa: F401
-    from ..transfer.checksum import extender
+    with thread.import_lock:
+        from ..transfer import receiver  # noqa: F401
+        from ..transfer.checksum import extender
 
     extender()
 

@@ -82,7 +82,7 @@ class DataFiles:
     async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
         """The clip's files of that name as they are now, {id: status}; None where that cannot be told."""
         kind = ENTITIES["Clip"]
-        query = queries.nodes(FILES.selection(kind), [owner])
+        query = queries.nodes(FILES.selection(kind), [owner], "FilesNow")
         (found,) = await self.service.values_async(query, kind, [owner])
         if isinstance(found, Exception):
             return None

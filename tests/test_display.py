@@ -359,10 +359,16 @@ def test_the_style_reaches_nothing_else() -> None:
     ("key", "names", "near"),
     [
         ("p-14", ["P-014", "P-14x", "P-140"], ["P-014"]),
+        ("P-14", ["P-013", "P-014", "P-015"], ["P-014"]),
+        ("p014", ["P-013", "P-014", "P-015"], ["P-014"]),
+        ("barefoot ", ["Braced", "Barefoot"], ["Barefoot"]),
+        ("Barfoot", ["Braced", "Barefoot"], ["Barefoot"]),
+        ("trial 1", ["Trial-1", "Trial-10"], ["Trial-1"]),
         ("subject sex", ["subject-sex", "subject-age"], ["subject-sex"]),
         ("hieght", ["height", "weight"], ["height", "weight"]),
         ("zzz", ["height"], []),
         ("", ["height"], []),
+        ("x", [], []),
     ],
 )
 def test_near_misses(key: str, names: list[str], near: list[str]) -> None:

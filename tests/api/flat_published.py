@@ -23,7 +23,6 @@ OLDER = ("1.5.2", "1.4.3", "1.1.0")
 ALL = tuple(
     f"1.{minor}.{patch}" for minor, patches in enumerate((1, 1, 1, 1, 4, 3, 5)) for patch in range(patches)
 )
-
 # 1.1.0 imports these and declares none of them; crcmod is built with setuptools
 _BESIDE = {"1.1.0": ["requests", "six", "crcmod", "mypy_extensions", "setuptools"]}
 

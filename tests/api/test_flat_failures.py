@@ -1,4 +1,4 @@
-"""What goes wrong, as scripts have learned to catch it."""
+"""Failures of the flat client, as scripts have learned to catch them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import pytest
 import requests
 import urllib3
 
-from moveshelf.api import GraphQlException, MoveshelfApi
+from moveshelf.api import (
+    GraphQlException,
+    MoveshelfApi,
+)
 from moveshelf.errors import (
     AuthenticationError,
     MoveshelfError,
@@ -30,8 +33,19 @@ if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
 
 
+def test_graphql_exception_is_its_list() -> None:
+    errors = [{"message": "no", "path": ["node"]}]
+    error = GraphQlException(errors)
+    assert error.error_info is errors
+    assert str(error) == str(errors)
+    assert error.args == (errors,)
+    assert isinstance(error, MoveshelfError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.error_info, str(again), again.args) == (errors, str(errors), (errors,))
+
+
 @pytest.fixture
-def hasty(api: MoveshelfApi) -> MoveshelfApi:
+def quick_api(api: MoveshelfApi) -> MoveshelfApi:
     """A flat client that does not pause between its tries."""
     api._connection()._wire.retry = RetryPolicy(attempts=3, first=0.001, cap=0.002)
     return api
@@ -47,10 +61,10 @@ def test_errors_of_the_service(api: MoveshelfApi) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 502, 503, 504])
-def test_status(hasty: MoveshelfApi, sandbox: Sandbox, status: int) -> None:
+def test_status(quick_api: MoveshelfApi, sandbox: Sandbox, status: int) -> None:
     sandbox.fail(status=status, times=99)
     with pytest.raises(MoveshelfError, match=str(status)) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, urllib3.exceptions.HTTPError)
     assert isinstance(caught.value, requests.HTTPError)
     assert isinstance(caught.value, RequestError)
@@ -73,26 +87,26 @@ def test_a_404_fails_at_once(api: MoveshelfApi, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 502}, {"drop": "after"}, {"drop": "before"}])
-def test_mutations_are_not_repeated(hasty: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]) -> None:
-    project = hasty.getUserProjects()[0]["id"]
+def test_mutations_are_not_repeated(quick_api: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]) -> None:
+    project = quick_api.getUserProjects()[0]["id"]
     sandbox.requests.clear()
     sandbox.fail("mutation", times=99, **fault)
     with pytest.raises(OutcomeUnknownError) as caught:
-        hasty.createSubject(project, "P")
+        quick_api.createSubject(project, "P")
     assert len(sandbox.requests) == 1
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
 
 
-def test_queries_are_repeated(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_queries_are_repeated(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail(status=503, times=2)
-    assert len(hasty.getUserProjects()) == 1
+    assert len(quick_api.getUserProjects()) == 1
     assert len(sandbox.requests) == 3
 
 
-def test_lost_connection(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_lost_connection(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail("query", drop=True, times=99)
     with pytest.raises(urllib3.exceptions.ProtocolError) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
     assert isinstance(caught.value, requests.ConnectionError)
     assert isinstance(caught.value, RequestError)
@@ -107,10 +121,10 @@ def test_nobody_there(sandbox: Sandbox) -> None:
             api.getUserProjects()
 
 
-def test_no_json(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_no_json(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail(status=200, body="<html>sign in</html>", times=99)
     with pytest.raises(json.JSONDecodeError) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, RequestError)
     assert isinstance(caught.value, ValueError)
     assert "not JSON" in str(caught.value)
@@ -145,33 +159,33 @@ except RequestError as error:
     assert done.stdout.split() == ["QueryError", "400", "False", "False"]
 
 
-def test_failed_upload(hasty: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path) -> None:
+def test_failed_upload(quick_api: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"1,2")
     sandbox.fail("PUT", status=403, times=99)
     with pytest.raises(urllib3.exceptions.HTTPError, match="403") as caught:
-        hasty.uploadFile(str(path), practice)
+        quick_api.uploadFile(str(path), practice)
     assert isinstance(caught.value, TransferError)
-    clip = hasty.getProjectClips(practice, 5)[0]["id"]
+    clip = quick_api.getProjectClips(practice, 5)[0]["id"]
     assert clip in str(caught.value)
     sandbox.clear_faults()
-    hasty.uploadAdditionalData(str(path), clip, "data", "a.csv")
+    quick_api.uploadAdditionalData(str(path), clip, "data", "a.csv")
     sandbox.fail("GET", status=500, times=99)
     with pytest.raises(urllib3.exceptions.HTTPError, match="500"):
-        hasty.isCurrentVersionUploaded(str(path), clip)
+        quick_api.isCurrentVersionUploaded(str(path), clip)
 
 
 def test_a_failed_put_is_repeated(
-    hasty: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path
+    quick_api: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"1,2")
     sandbox.fail("PUT", status=503)
     sandbox.fail("PUT", drop=True)
-    clip = hasty.uploadFile(str(path), practice)
+    clip = quick_api.uploadFile(str(path), practice)
     assert len(sandbox.requests.of("PUT")) == 3
     assert len(sandbox.requests.of("createClips")) == 1
-    assert hasty.client.clip(clip).upload_status.name == "COMPLETE"
+    assert quick_api.client.clip(clip).upload_status.name == "COMPLETE"
 
 
 class TestUnknownIds:

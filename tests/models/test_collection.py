@@ -1,4 +1,4 @@
-"""Reading by name, position, slice and attribute, and what the errors say."""
+"""Collections: by name, position, slice and attribute, and what their errors tell."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 import moveshelf
-from moveshelf.display import near_misses
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
     from moveshelf.sandbox import Sandbox
 
 
-def test_near_misses_of_every_kind(
+def test_key_completion_offers_the_loaded_names(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"]
+        assert project.subjects._ipython_key_completions_() == []
+        len(project.subjects)
+        with ms.no_fetch():
+            assert project.subjects._ipython_key_completions_() == project.subjects.names()
+
+
+def test_errors_name_close_matches(
     reader: Moveshelf, project: Project, shared: Sandbox, ms: Moveshelf
 ) -> None:
     many = ms.projects[shared.generate(subjects=20, sessions=0, clips=0, files=0, name="lab/many")]
@@ -44,24 +52,7 @@ def test_near_misses_of_every_kind(
         ms.projects["lab/practice"].subjects["x"]
 
 
-@pytest.mark.parametrize(
-    ("key", "names", "near"),
-    [
-        ("P-14", ["P-013", "P-014", "P-015"], ["P-014"]),
-        ("p014", ["P-013", "P-014", "P-015"], ["P-014"]),
-        ("barefoot ", ["Braced", "Barefoot"], ["Barefoot"]),
-        ("Barfoot", ["Braced", "Barefoot"], ["Barefoot"]),
-        ("trial 1", ["Trial-1", "Trial-10"], ["Trial-1"]),
-        ("zzz", ["Braced", "Barefoot"], []),
-        ("", ["a"], []),
-        ("x", [], []),
-    ],
-)
-def test_near_misses(key: str, names: list[str], near: list[str]) -> None:
-    assert near_misses(key, names) == near
-
-
-def test_two_of_one_name(ms: Moveshelf) -> None:
+def test_ambiguous_names(ms: Moveshelf) -> None:
     project = ms.projects["lab/practice"]
     made = []
     for _ in range(2):
@@ -129,29 +120,13 @@ def test_find(project: Project) -> None:
     assert len(clips.find(condition=project.subjects[0].sessions[0].conditions["Braced"])) == 3
 
 
-def test_find_asks_in_chunks(reader: Moveshelf, project: Project) -> None:
+def test_find_fetches_in_batches(reader: Moveshelf, project: Project) -> None:
     len(project.subjects)
     with reader.budget(1):
         project.subjects.find(metadata=lambda values: "subject-gmfcs" in values)
 
 
-def test_lookup(reader: Moveshelf, project: Project) -> None:
-    session = project.subjects["P-004"].sessions[0]
-    names = ["lab/demo", "P-004", session.name, "Running", "Trial-8", "event.json"]
-    steps = [reader.lookup(*names[: n + 1]) for n in range(6)]
-    assert steps[:3] == [project, session.subject, session]
-    assert steps[3] == session.conditions["Running"]
-    assert [one.name for one in steps] == names
-    whole = reader.lookup("lab/demo", "P-004", session.name, "", session.clips[0].id)
-    assert whole is session.clips[0]
-    with pytest.raises(moveshelf.NotFoundError, match="no session"):
-        reader.lookup("lab/demo", "P-004", "tomorrow")
-    for wrong in ([], [*names, "more"]):
-        with pytest.raises(moveshelf.ValidationError, match="one to six names"):
-            reader.lookup(*wrong)
-
-
-def test_tables(project: Project) -> None:
+def test_to_frame(project: Project) -> None:
     pytest.importorskip("pandas")
     frame = project.subjects.load("metadata").to_frame()
     assert list(frame["name"]) == project.subjects.names()
@@ -164,26 +139,3 @@ def test_tables(project: Project) -> None:
     assert "title" not in clips.columns
     assert len(project.subjects[:0].to_frame()) == 0
     assert {"id", "name", "ehr_id"} <= set(project.subjects[:0].to_frame().columns)
-
-
-def test_ids_are_checked_before_any_request(reader: Moveshelf) -> None:
-    with reader.no_fetch():
-        for wrong in ("", " x", "a b", None, 7):
-            for ask in (reader.project, reader.subject, reader.session, reader.clip, reader.job, reader.find):
-                with pytest.raises(moveshelf.ValidationError, match="is no id"):
-                    ask(wrong)  # type: ignore[arg-type]
-
-
-def test_an_unknown_id_raises_when_touched(reader: Moveshelf, project: Project) -> None:
-    for made in (reader.project("UHJvamVjdAAAA"), reader.subject("nobody-1"), reader.session("nothing-1")):
-        with pytest.raises(moveshelf.NotFoundError, match=made.id):
-            made.name
-    with pytest.raises(moveshelf.NotFoundError):
-        reader.find("nothing-2")
-    with pytest.raises(moveshelf.NotFoundError, match="is the id of a Project, not of a Subject"):
-        reader.subject(project.id)
-    with moveshelf.connect(api_key=reader._config.secret.reveal(), api_url=reader.url) as other:
-        with pytest.raises(moveshelf.NotFoundError):
-            other.clip(project.id).title
-        found = other.find(project.id)
-        assert (type(found), found.name) == (moveshelf.Project, "lab/demo")

@@ -1,4 +1,4 @@
-"""What the service filters, and web addresses: shapes, limits, and what cannot be right."""
+"""Projects: attributes, what the service filters, and new subjects."""
 
 from __future__ import annotations
 
@@ -8,14 +8,62 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import moveshelf
-from moveshelf import ValidationError
+from moveshelf import ConflictError, ValidationError
+from moveshelf.models import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
-    from moveshelf.sandbox import Sandbox
 
 
-# subjects ---------------------------------------------------------------------------------------------------
+def test_attributes(project: Project) -> None:
+    assert project.name == "lab/demo"
+    assert "Schwartz" in (project.description or "")
+    assert project.can_edit is True
+    assert project.unlisted_access is False
+    assert [subject.name for subject in project.subjects] == [f"P-{n:03d}" for n in range(1, 13)]
+    assert len(project.sessions) == 30
+    days = [session.date for session in project.sessions]
+    assert days == sorted(days)
+    assert {clip.id for s in project.sessions for clip in s.clips} <= {clip.id for clip in project.clips}
+    assert project.norms.names() == [
+        "Typically developing, slow",
+        "Typically developing, free",
+        "Typically developing, fast",
+        "Own laboratory",
+    ]
+    assert project.url.endswith(f"/project/{project.id}")
+
+
+def test_datasets_template_and_configuration(project: Project) -> None:
+    (dataset,) = project.datasets
+    assert isinstance(dataset, Dataset)
+    assert dataset.name == "Normal gait at five speeds (Schwartz 2008)"
+    assert dataset.download_uri
+    assert dataset.download_uri not in repr(dataset)
+    template = project.template
+    assert isinstance(template, Template)
+    sex = template.subject_fields["subject-sex"]
+    assert (sex.label, sex.type, sex.has_context) == ("Sex", "select", False)
+    assert "Female" in sex.options
+    assert template.subject_fields["subject-leg-length"].has_context
+    assert "heading-general" not in template.subject_fields
+    assert "heading-session" not in template.session_fields
+    assert template.session_fields["session-height"].type == "number"
+    assert "procedures" not in template.session_fields
+    configuration = project.configuration
+    assert isinstance(configuration, Configuration)
+    assert configuration.data == {"featureFlags": {"canProcessGCDFiles": False}}
+
+
+def test_an_empty_project(ms: Moveshelf) -> None:
+    empty = ms.projects["lab/practice"]
+    assert empty.template is None or empty.template.subject_fields is not None
+    assert empty.datasets == ()
+    assert len(empty.subjects) == len(empty.sessions) == len(empty.norms) == 0
+    assert not empty.subjects
+    assert bool(empty)
+
+
 @pytest.mark.parametrize(
     ("where", "numbers"),
     [
@@ -44,7 +92,7 @@ if TYPE_CHECKING:
         ({"subject-sex": "nobody"}, []),
     ],
 )
-def test_subjects_by_metadata(reader: Moveshelf, project: Project, where: Any, numbers: Any) -> None:
+def test_find_subjects_by_metadata(reader: Moveshelf, project: Project, where: Any, numbers: Any) -> None:
     expected = {
         subject.name
         for subject in project.subjects
@@ -60,7 +108,7 @@ def test_subjects_by_metadata(reader: Moveshelf, project: Project, where: Any, n
         assert all(project.subjects[one.name] is one for one in found)
 
 
-def test_subjects_by_their_sessions(project: Project) -> None:
+def test_find_subjects_by_their_sessions(project: Project) -> None:
     three = {f"P-{n:03d}" for n in range(1, 13, 2)}
     assert set(project.find_subjects(sessions={"min": 3}).names()) == three
     assert set(project.find_subjects(sessions={"max": 2}).names()) == set(project.subjects.names()) - three
@@ -108,7 +156,7 @@ def test_malformed_filters_of_subjects(
         project.find_subjects(where, sessions)
 
 
-def test_a_subject_by_its_ehr_id(reader: Moveshelf, project: Project) -> None:
+def test_subject_by_ehr_id(reader: Moveshelf, project: Project) -> None:
     with reader.budget(1):
         found = project.subject_by_ehr_id("4274")
         assert (found.name, found.ehr_id, found.project) == ("P-002", "4274", project)
@@ -120,8 +168,7 @@ def test_a_subject_by_its_ehr_id(reader: Moveshelf, project: Project) -> None:
                 project.subject_by_ehr_id(wrong)  # type: ignore[arg-type]
 
 
-# sessions ---------------------------------------------------------------------------------------------------
-def test_sessions_by_date(reader: Moveshelf, project: Project) -> None:
+def test_find_sessions_by_date(reader: Moveshelf, project: Project) -> None:
     whole = sorted(project.sessions, key=lambda one: str(one.date), reverse=True)
     with reader.budget(1):
         found = project.find_sessions()
@@ -164,13 +211,13 @@ def test_sessions_by_date(reader: Moveshelf, project: Project) -> None:
         ([], lambda m: True),
     ],
 )
-def test_sessions_by_metadata(project: Project, where: Any, test: Any) -> None:
+def test_find_sessions_by_metadata(project: Project, where: Any, test: Any) -> None:
     expected = sorted(one.id for one in project.sessions if test(one.metadata))
     assert expected
     assert sorted(project.find_sessions(where=where).ids()) == expected
 
 
-def test_sessions_by_their_subjects(project: Project) -> None:
+def test_find_sessions_by_their_subjects(project: Project) -> None:
     found = project.find_sessions(where={"session-type": "Gait"}, subject_where={"subject-sex": "Male"})
     assert {one.subject.name for one in found} == {"P-002", "P-006", "P-010"}
 
@@ -205,118 +252,46 @@ def test_malformed_filters_of_sessions(reader: Moveshelf, project: Project, argu
         project.find_sessions(**arguments)
 
 
-def test_nothing_is_cut_off(shared: Sandbox, ms: Moveshelf) -> None:
-    name = shared.generate(subjects=300, sessions=4, clips=0, files=0, metadata=False)
-    project = ms.projects[name]
-    with ms.budget(2):
-        found = project.find_sessions()
-    assert len(found) == len(set(found.ids())) == 1200
-    days = [str(one.date) for one in found]
-    assert days == sorted(days, reverse=True)
-    assert len(project.find_sessions(limit=1100)) == 1100
-    some = project.find_sessions("2016-01-01", "2018-12-31")
-    assert some.ids() == [one.id for one in found if "2016-01-01" <= str(one.date) <= "2018-12-31"]
+def test_a_new_subject_is_listed_without_a_request(ms: Moveshelf, empty_project: Project) -> None:
+    held = empty_project.subjects
+    assert len(held) == 0
+    for name in ("B", "A", "C"):
+        with ms.budget(1):
+            made = empty_project.create_subject(name)
+        with ms.no_fetch():
+            assert held[name] is made
+            assert (made.name, made.ehr_id, made.metadata, made.interventions) == (name, None, {}, [])
+            assert made.project is empty_project
+            assert len(made.sessions) == len(made.reports) == 0
+    with ms.no_fetch():
+        assert held.names() == ["A", "B", "C"]
+    assert empty_project.refresh().subjects.names() == ["A", "B", "C"]
 
 
-def test_an_answer_that_is_too_large_is_asked_in_parts(shared: Sandbox, ms: Moveshelf) -> None:
-    name = shared.generate(subjects=50, sessions=4, clips=0, files=0, metadata=False, undated=3)
-    project = ms.projects[name]
-    whole = project.find_sessions()
-    parts = project.find_sessions("2015-06-01", "2016-06-30")
-    assert len(whole) == 200
-    shared.fail(max_objects=60)
-    try:
-        again = project.find_sessions()
-        dated = [one.id for one in whole if one.date is not None]
-        assert [one.id for one in again if one.date is not None] == dated
-        assert project.find_sessions("2015-06-01", "2016-06-30").ids() == parts.ids()
-    finally:
-        shared.clear_faults()
-
-
-def test_more_clips_than_one_answer_has_by_itself(shared: Sandbox, ms: Moveshelf) -> None:
-    name = shared.generate(subjects=10, sessions=5, clips=30, files=0)
-    project = ms.projects[name]
-    assert len(project.clips) == len(set(project.clips.ids())) == 1500
-    with ms.budget(1):  # the sessions, in one listing for all
-        sessions = {clip.session.id for clip in project.clips if clip.session}
-    assert len(sessions) == 50
-
-
-# web addresses ----------------------------------------------------------------------------------------------
-def test_pages_of_objects(reader: Moveshelf, project: Project) -> None:
-    session = project.subjects["P-002"].sessions[0]
-    clip = session.clips[0]
-    pages = [project.url, session.subject.url, session.url, clip.url]
-    with reader.no_fetch():
-        assert [reader.from_url(page) for page in pages] == [project, session.subject, session, clip]
-        for host in ("https://app.moveshelf.com", "http://elsewhere:1234/prefix"):
-            path = f"/project/{project.id}"
-            assert reader.from_url(f"{host}{path}") is project
-            assert reader.from_url(f"{host}{path}/") is project
-            assert reader.from_url(f"{host}{path}/sessions") is project
-            assert reader.from_url(f"{host}{path}/session/{session.id}?tab=2#top") is session
-            assert reader.from_url(f"{host}/edit/{clip.id}") is clip
-        for wrong in (
-            "",
-            None,
-            5,
-            "lab/demo",
-            "https://app.moveshelf.com",
-            "https://app.moveshelf.com/projects",
-            f"https://app.moveshelf.com/project/{project.id}/session/",
-            f"https://app.moveshelf.com/project/{project.id}/session/{session.id}/more",
-            "https://app.moveshelf.com/edit/x",
-        ):
-            with pytest.raises(ValidationError, match="is no page of"):
-                reader.from_url(wrong)  # type: ignore[arg-type]
-
-
-def test_overview_pages(reader: Moveshelf, project: Project) -> None:
-    page = f"https://app.moveshelf.com/project/{project.id}/sessions"
-    dates = "startDate=2023-01-01&endDate=2024-12-31"
-    found = reader.from_url(f"{page}?{dates}")
-    assert found == project.find_sessions("2023-01-01", "2024-12-31")
-    found = reader.from_url(
-        f"{page}?{dates}&session-type=Running&subject-sex=Male&subject-gmfcs=(Select+all)"
+def test_create_subject_with_an_existing_name(ms: Moveshelf, empty_project: Project) -> None:
+    made = empty_project.create_subject("A")
+    with pytest.raises(ConflictError, match=made.id):
+        empty_project.create_subject("A")
+    with ms.no_fetch():
+        assert empty_project.create_subject("A", exist_ok=True) is made
+    ms.execute(
+        'mutation($p: String!) { createPatient(projectId: $p, name: "A") { patient { id } } }',
+        {"p": empty_project.id},
     )
-    assert found == project.find_sessions(
-        "2023-01-01", "2024-12-31", {"session-type": "Running"}, {"subject-sex": "Male"}
-    )
-    assert len(found)
-    several = reader.from_url(f"{page}?{dates}&subject-gmfcs=II&subject-gmfcs=III&session-clinician=")
-    assert several == project.find_sessions(
-        "2023-01-01", "2024-12-31", None, {"subject-gmfcs": ["II", "III"]}
-    )
-    ranged = reader.from_url(f"{page}?{dates}&session-report-due=2023-03-01&session-report-due=2023-04-30")
-    assert ranged == project.find_sessions(
-        "2023-01-01", "2024-12-31", {"session-report-due": ("2023-03-01", "2023-04-30")}
-    )
-    timed = reader.from_url(f"{page}?startDate=2023-01-01T00:00:00.000Z&endDate=2024-12-31T23:00:00.000Z")
-    assert timed == project.find_sessions("2023-01-01", "2024-12-31")
-    assert len(reader.from_url(f"{page}?session-type=Gait")) == 0  # the last ten weeks, as on the page
-    with pytest.warns(UserWarning, match="shoe-size"):
-        assert len(reader.from_url(f"{page}?{dates}&shoe-size=43")) == 30
-    with pytest.raises(ValidationError):
-        reader.from_url(f"{page}?endDate=tomorrow")
+    empty_project.refresh()
+    with pytest.raises(moveshelf.AmbiguousError, match=made.id):
+        empty_project.create_subject("A", exist_ok=True)
 
 
-def test_an_overview_needs_a_template(shared: Sandbox, ms: Moveshelf) -> None:
-    identity = shared.add_project("lab/no-template", None)
-    with pytest.raises(ValidationError, match="no template"):
-        ms.from_url(f"https://h/project/{identity}/sessions?subject-sex=Male")
-    assert ms.project(identity).template is None
-
-
-def test_a_clip_alone_finds_its_session_by_its_path(reader: Moveshelf, project: Project) -> None:
-    session = project.subjects["P-003"].sessions[1]
-    identity = session.clips[0].id
-    with moveshelf.connect(api_key=reader._config.secret.reveal(), api_url=reader.url) as other:
-        clip = other.from_url(f"https://h/edit/{identity}")
-        with other.budget(4):  # itself, its project, the project's subjects, the subject's sessions
-            assert clip.session.id == session.id
-        with other.no_fetch():
-            assert clip.condition.name == "Barefoot"
-    norm = project.norms[0].clips[0]
-    assert norm.session is None
-    assert norm.condition is None
+def test_create_subject_with_metadata(ms: Moveshelf, empty_project: Project) -> None:
+    made = empty_project.create_subject("A", {"subject-sex": "Male", "ehr-id": 4711})
+    assert made.metadata == {"subject-sex": "Male", "ehr-id": "4711"}
+    assert made.ehr_id == "4711"
+    again = empty_project.create_subject("A", {"subject-sex": "Female", "subject-gmfcs": "II"}, exist_ok=True)
+    assert again is made
+    assert made.metadata == {"subject-sex": "Male", "ehr-id": "4711", "subject-gmfcs": "II"}
+    with pytest.raises(ValidationError) as caught:
+        empty_project.create_subject("B", {"subject-sex": "Unknown"})
+    assert len(caught.value.errors) == 1
+    assert "B" not in empty_project.subjects
+    assert empty_project.refresh().subjects.names() == ["A"]

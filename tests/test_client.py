@@ -107,9 +107,16 @@ def test_lookup(reader: Moveshelf, project: Project) -> None:
 def test_ids_are_checked_before_any_request(reader: Moveshelf) -> None:
     with reader.no_fetch():
         for wrong in ("", " x", "a b", None, 7):
-            for ask in (reader.project, reader.subject, reader.session, reader.clip, reader.job, reader.find):
+            for method in (
+                reader.project,
+                reader.subject,
+                reader.session,
+                reader.clip,
+                reader.job,
+                reader.find,
+            ):
                 with pytest.raises(moveshelf.ValidationError, match="is no id"):
-                    ask(wrong)  # type: ignore[arg-type]
+                    method(wrong)  # type: ignore[arg-type]
 
 
 def test_an_unknown_id_raises_when_read(reader: Moveshelf, project: Project) -> None:

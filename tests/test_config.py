@@ -68,7 +68,7 @@ def machine(tmp_path):
 # -- what wins
 
 
-def test_nothing_at_all_says_where_it_looked_and_what_to_do(machine):
+def test_nothing_at_all_names_the_searched_places_and_what_to_do(machine):
     with pytest.raises(ConfigError) as caught:
         machine.resolve()
     text = str(caught.value)
@@ -434,7 +434,7 @@ def test_as_windows_editors_write_it(machine, encoding):
     assert machine.resolve().secret.reveal() == KEY
 
 
-def test_a_file_that_is_not_asked_for_is_not_read(machine):
+def test_a_file_that_is_not_needed_is_not_read(machine):
     (machine.work / KEY_FILE).write_text("not JSON")
     assert machine.resolve(api_key=KEY).secret.reveal() == KEY
 
@@ -500,9 +500,9 @@ def test_a_secret_does_not_show():
     ):
         assert KEY not in text
         assert KEY[:8] not in text
-    for thing in (secret, config):
+    for obj in (secret, config):
         with pytest.raises(TypeError, match="never pickled"):
-            pickle.dumps(thing)
+            pickle.dumps(obj)
     assert copy.deepcopy(config).secret is config.secret
     assert copy.copy(secret) is secret
     assert not hasattr(secret, "__dict__")
@@ -534,7 +534,7 @@ def test_the_users_folder_on_each_platform(tmp_path):
     assert user_config_dir().name == "moveshelf"
 
 
-def test_the_users_folder_is_looked_at(tmp_path, monkeypatch):
+def test_the_users_folder_is_searched(tmp_path, monkeypatch):
     folder = user_config_dir(
         {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c"), "APPDATA": str(tmp_path)}
     )

@@ -404,8 +404,8 @@ def test_objects_of_the_demo(demo: Sandbox) -> None:
             assert Page(clip._repr_html_()).text.startswith("TrialTrial-1")
             assert pairs(session._repr_html_())["date"] == "2023-01-20"
             assert "Female" in Page(subject._repr_html_()).cells
-            looks = everything_of(ms)
-        for html in looks:
+            pages = everything_of(ms)
+        for html in pages:
             page = Page(html)
             for cell in page.cells:
                 assert not re.search(r"^'.*'$|datetime\.|<\w+|\{'|\['", cell), cell

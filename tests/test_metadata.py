@@ -29,7 +29,7 @@ texts = st.text(max_size=4)
 lists = st.lists(texts, max_size=3)
 sided = st.lists(
     st.fixed_dictionaries(
-        {"context": st.sampled_from(["left", "right", "both"]), "value": texts}, optional={"unit": texts}
+        {"context": st.sampled_from(["left", "right", "middle"]), "value": texts}, optional={"unit": texts}
     ),
     max_size=3,
     unique_by=lambda one: one["context"],
@@ -110,7 +110,7 @@ def test_each_side_is_merged_separately() -> None:
     assert values(filled) == {"x": {"left": "1", "right": "2"}}
     assert values(merge(before, {"x": {"right": "2"}}, overwrite=True)) == {"x": {"left": "1", "right": "2"}}
     assert merge({}, {"x": {"left": "1"}}) == {"x": [{"context": "left", "value": "1"}]}
-    # a plain value says nothing of sides: it fills a field whose sides are all empty, and no other
+    # a plain value says nothing of sides: it fills a field only if all its sides are empty
     assert merge(before, {"x": "3"}) == before
 
 

@@ -1,4 +1,4 @@
-"""The published clients, each in an environment of its own, made when first asked for.
+"""The published clients, each in an environment of its own, created when first needed.
 
 They own the import name `moveshelf_api` as ours does, so they are never installed where ours runs. The environments
 are kept in the folder that MOVESHELF_PUBLISHED names, else in pytest's cache folder.

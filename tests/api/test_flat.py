@@ -39,13 +39,13 @@ def test_the_token_is_never_copied_out(offline_api: MoveshelfApi) -> None:
 
 @pytest.fixture
 def api_with_objects(demo_api: MoveshelfApi) -> MoveshelfApi:
-    """A flat client whose objects somebody uses."""
+    """A flat client with objects in use."""
     assert demo_api.client is demo_api.client
     return demo_api
 
 
 class TestReading:
-    def test_what_was_read_flat_is_there(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
+    def test_what_was_read_flat_is_loaded(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
         details = api_with_objects.getSubjectDetails(demo_subject)
         assert details is not None
         with api_with_objects.client.no_fetch():
@@ -60,7 +60,7 @@ class TestReading:
                 assert [norm.id for norm in session.norms] == [norm["id"] for norm in known["norms"]]
                 assert list(session.conditions.names()) == ["Barefoot", "Braced"]
 
-    def test_files_and_their_own(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
+    def test_files_and_values_of_a_clip(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
         data = api_with_objects.getSubjectData(demo_subject)
         assert data is not None
         clip = data["sessions"][0]["clips"][0]
@@ -73,14 +73,14 @@ class TestReading:
             assert found.description == "Barefoot, P-001"
             assert found.custom_options == {"trialType": "Barefoot"}
 
-    def test_also_when_somebody_has_looked_before(self, demo_api: MoveshelfApi, demo_subject: str) -> None:
+    def test_also_for_objects_that_were_there_before(self, demo_api: MoveshelfApi, demo_subject: str) -> None:
         client = demo_api.client
         held = client.subject(demo_subject)
         demo_api.getSubjectDetails(demo_subject)
         with client.no_fetch():
             assert held.name == "P-001"
 
-    def test_members_of_a_filtered_question(self, api_with_objects: MoveshelfApi) -> None:
+    def test_members_of_a_filtered_query(self, api_with_objects: MoveshelfApi) -> None:
         project = next(one["id"] for one in api_with_objects.getUserProjects() if one["name"] == "lab/demo")
         male = {"key": "subject-sex", "operator": "EQ", "value": "Male"}
         rows = api_with_objects.getFilteredProjectSubjects(project, male)
@@ -95,13 +95,15 @@ class TestReading:
         # the project lists all, not those that matched
         assert len(client.project(project).subjects) == 12 > len(rows)
 
-    def test_a_flat_read_always_asks(self, demo: Sandbox, demo_api: MoveshelfApi, demo_subject: str) -> None:
+    def test_a_flat_read_always_sends_a_request(
+        self, demo: Sandbox, demo_api: MoveshelfApi, demo_subject: str
+    ) -> None:
         demo.requests.clear()
         for _ in range(3):
             demo_api.getSubjectDetails(demo_subject)
         assert len(demo.requests) == 3
 
-    def test_answers_are_the_scripts_own(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
+    def test_results_belong_to_the_script(self, api_with_objects: MoveshelfApi, demo_subject: str) -> None:
         details = api_with_objects.getSubjectDetails(demo_subject)
         assert details is not None
         details["name"] = "changed"
@@ -110,7 +112,7 @@ class TestReading:
             assert api_with_objects.client.subject(demo_subject).name == "P-001"
             assert len(api_with_objects.client.subject(demo_subject).sessions) == 3
 
-    def test_close_lets_go_and_another_call_reopens(self, demo_api: MoveshelfApi, demo_subject: str) -> None:
+    def test_close_and_another_call_reopens(self, demo_api: MoveshelfApi, demo_subject: str) -> None:
         demo_api.getSubjectDetails(demo_subject)
         first = demo_api.client
         demo_api.close()
@@ -126,10 +128,10 @@ class TestWriting:
         clip = api.createClip(practice, {"title": "T", "projectPath": "/P/2024-05-31/Barefoot/"})
         return {"project": practice, "subject": demo_subject, "session": session, "clip": clip}
 
-    @pytest.fixture(params=["looked at before", "looked at after"])
-    def looked(self, request: pytest.FixtureRequest, api: MoveshelfApi, tree: dict[str, str]) -> bool:
-        """Whether the objects were there, loaded, when the flat client wrote."""
-        if request.param == "looked at after":
+    @pytest.fixture(params=["loaded before", "loaded after"])
+    def loaded(self, request: pytest.FixtureRequest, api: MoveshelfApi, tree: dict[str, str]) -> bool:
+        """Whether the objects were there, loaded, before the write of the flat client."""
+        if request.param == "loaded after":
             api.getSubjectData(tree["subject"])
             api.getClipData(tree["clip"])
             return False
@@ -141,16 +143,16 @@ class TestWriting:
             assert len(client.session(tree["session"]).clips) == 1
         return True
 
-    def test_update_of_a_clip(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
+    def test_update_of_a_clip(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
         api.updateClipMetadata(tree["clip"], {"title": "new"}, '{"a": 1}')
         assert api.client.clip(tree["clip"]).title == "new"
         assert api.client.clip(tree["clip"]).custom_options == {"a": 1}
 
-    def test_update_of_a_subject(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
+    def test_update_of_a_subject(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
         assert api.updateSubjectMetadataInfo(tree["subject"], {"subject-sex": "Male"}, True) is True
         assert api.client.subject(tree["subject"]).metadata == {"subject-sex": "Male"}
 
-    def test_update_of_a_session(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
+    def test_update_of_a_session(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
         api.updateSessionMetadataInfo(
             tree["session"], "renamed", {"metadata": {"a": "1"}}, True, "2020-01-02"
         )
@@ -159,7 +161,7 @@ class TestWriting:
         assert session.clips[0].path == "/P/renamed/Barefoot/"
         assert session.conditions.names() == ["Barefoot"]
 
-    def test_new_members(self, api: MoveshelfApi, tree: dict[str, str], looked: bool, tmp_path: Path) -> None:
+    def test_new_members(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool, tmp_path: Path) -> None:
         api.createClip("lab/practice", {"title": "U", "projectPath": "/P/2024-05-31/Braced"})
         api.createSession(tree["project"], "/P/2024-06-01/", tree["subject"])
         api.createSubject("lab/practice", "Q")
@@ -172,28 +174,28 @@ class TestWriting:
         assert client.project(tree["project"]).subjects.names() == ["P", "Q"]
         assert client.clip(tree["clip"]).files.names() == ["a.csv"]
 
-    def test_deleted_clip(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
-        held = api.client.clip(tree["clip"]) if looked else None
+    def test_deleted_clip(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
+        held = api.client.clip(tree["clip"]) if loaded else None
         assert api.deleteClip(tree["clip"]) is True
         assert len(api.client.session(tree["session"]).clips) == 0
         with pytest.raises((DeletedError, NotFoundError)):
             print((held or api.client.clip(tree["clip"])).title)
 
-    def test_deleted_subject(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
-        held = [api.client.session(tree["session"]), api.client.clip(tree["clip"])] if looked else []
+    def test_deleted_subject(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
+        held = [api.client.session(tree["session"]), api.client.clip(tree["clip"])] if loaded else []
         assert api.deleteSubject(tree["subject"]) is True
         assert api.client.project(tree["project"]).subjects.names() == []
         for one in held:
             with pytest.raises(DeletedError):
                 print(one.name)
 
-    def test_condition(self, api: MoveshelfApi, tree: dict[str, str], looked: bool) -> None:
+    def test_condition(self, api: MoveshelfApi, tree: dict[str, str], loaded: bool) -> None:
         assert api.deleteClipByCondition(tree["session"], "Barefoot")["deleted_count"] == 1
         assert len(api.client.session(tree["session"]).conditions) == 0
 
 
 def test_eight_threads(demo: Sandbox, demo_api: MoveshelfApi, demo_subject: str) -> None:
-    """Eight threads, one client: every answer right, also while somebody looks at the objects."""
+    """Eight threads, one client: every result is right, also while the objects are read."""
     expected = demo_api.getSubjectDetails(demo_subject)
     wrong: list[Any] = []
 
@@ -254,7 +256,7 @@ def ids(api: MoveshelfApi, practice: str, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-#: Every public method, its arguments, and the class whose method must be entered on the way.
+#: Every public method, its arguments, and the class of which a method must be entered on the way.
 CALLS: dict[str, tuple[tuple[Any, ...], str]] = {
     "getUserProjects": ((), "Account"),
     "getProjectAndClips": ((), "Account"),
@@ -333,7 +335,7 @@ def test_responses_are_populated_once_the_objects_are_used(demo: Sandbox, demo_a
     subject = demo_api.getProjectSubjects(project)[0]["id"]
     assert demo_api._connection()._engine.populates_shapes is False
     client = demo_api.client
-    assert not client.project(project).is_loaded("subjects"), "nothing that was read before is replayed"
+    assert not client.project(project).is_loaded("subjects"), "responses that came before are not populated"
     demo_api.getSubjectDetails(subject)
     with client.no_fetch():
         assert client.subject(subject).name == "P-001"

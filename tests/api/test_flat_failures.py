@@ -114,7 +114,7 @@ def test_lost_connection(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
 
 
-def test_nobody_there(sandbox: Sandbox) -> None:
+def test_no_service(sandbox: Sandbox) -> None:
     with MoveshelfApi(sandbox.key_file, "http://127.0.0.1:9/graphql") as api:
         api._connection()._wire.retry = RetryPolicy(attempts=1)
         with pytest.raises(urllib3.exceptions.MaxRetryError):
@@ -144,7 +144,7 @@ def test_wrong_key(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_without_urllib3_and_requests(sandbox: Sandbox) -> None:
-    """Where nobody has imported them, they are not imported for an exception, and ours are ours alone."""
+    """Where no script has imported them, they are not imported for an exception, and ours are ours alone."""
     code = f"""
 import sys
 from moveshelf.api import MoveshelfApi
@@ -287,7 +287,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("day", ["31-05-2024", "2024-02-30", "yesterday", "2024-05-31T00:00:00"])
     def test_dates(self, demo_api: MoveshelfApi, day: str) -> None:
-        for ask in (
+        for call in (
             lambda: demo_api.getProjectSessions("p", day),
             lambda: demo_api.getProjectSessions("p", None, day),
             lambda: demo_api.getFilteredProjectSessions("p", day),
@@ -295,7 +295,7 @@ class TestBadInput:
             lambda: demo_api.createSession("p", "/a/b/", "s", day),
         ):
             with pytest.raises(ValueError, match=day):
-                ask()
+                call()
 
     def test_a_date_that_is_no_text(self, demo_api: MoveshelfApi) -> None:
         with pytest.raises(TypeError):
@@ -311,13 +311,13 @@ class TestBadInput:
 
     def test_files(self, demo_api: MoveshelfApi, tmp_path: Path) -> None:
         missing = str(tmp_path / "missing.c3d")
-        for ask in (
+        for call in (
             lambda: demo_api.uploadFile(missing, "p"),
             lambda: demo_api.uploadAdditionalData(missing, "c", "data", "n"),
             lambda: demo_api.isCurrentVersionUploaded(missing, "c"),
         ):
             with pytest.raises(FileNotFoundError, match=r"missing\.c3d"):
-                ask()
+                call()
         large = tmp_path / "large.bin"
         with open(large, "wb") as stream:
             stream.truncate((10 << 20) + 1)

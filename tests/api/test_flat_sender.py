@@ -20,31 +20,31 @@ class TestOverriding:
 
     def test_dispatch(self, demo: Sandbox, demo_subject: str) -> None:
         class Own(MoveshelfApi):
-            asked: list[dict[str, Any]] = []  # noqa: RUF012
+            sent: list[dict[str, Any]] = []  # noqa: RUF012
 
             def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
-                self.asked.append(kwargs)
+                self.sent.append(kwargs)
                 return super()._dispatch_graphql(query, **kwargs)
 
         with Own(demo.key_file, demo.api_url) as api:
             client = api.client
             api.getSubjectDetails(demo_subject)
-            assert api.asked == [{"patientId": demo_subject}]
+            assert api.sent == [{"patientId": demo_subject}]
             with client.no_fetch():
                 assert client.subject(demo_subject).name == "P-001"
 
     @pytest.mark.parametrize(
-        "answer", [{"node": {"id": "x", "sessions": 3}}, {"node": {"id": 5}}, {"node": [1]}, {}]
+        "result", [{"node": {"id": "x", "sessions": 3}}, {"node": {"id": 5}}, {"node": [1]}, {}]
     )
-    def test_dispatch_that_answers_anything(self, demo: Sandbox, answer: Any) -> None:
+    def test_dispatch_that_returns_anything(self, demo: Sandbox, result: Any) -> None:
         class Own(MoveshelfApi):
             def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
-                return {"node": None, **answer}
+                return {"node": None, **result}
 
         with Own(demo.key_file, demo.api_url) as api:
-            assert api.getSubjectDetails("x") == answer.get("node")
+            assert api.getSubjectDetails("x") == result.get("node")
             assert api.client is not None
-            assert api.getSubjectDetails("x") == answer.get("node")
+            assert api.getSubjectDetails("x") == result.get("node")
 
     def test_no_network_and_unusual_objects(self, demo: Sandbox) -> None:
         marker = object()

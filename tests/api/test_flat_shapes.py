@@ -1,4 +1,4 @@
-"""The shapes in which the flat client answers."""
+"""The shapes of the flat client's results."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def test_an_interrupt_ends_the_wait(sandbox: Sandbox) -> None:
     sandbox.latency(3600)
     program.stdin.write("\n")
     program.stdin.flush()
-    threading.Event().wait(0.5)  # a request is noted when it is answered, and under this latency it never is
+    threading.Event().wait(
+        0.5
+    )  # the sandbox logs a request when it responds, which it does not under this latency
     program.send_signal(signal.SIGINT)
     assert program.stdout.readline() == "interrupted\n"
     program.kill()

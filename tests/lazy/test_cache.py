@@ -23,12 +23,12 @@ def test_one_object_per_id_is_held_weakly(demo: Sandbox) -> None:
         assert subject.sessions[0].project is project
         assert ms.session(subject.sessions[0].id) is subject.sessions[0]
         file = ms.projects["lab/demo"].subjects[1].sessions[0].clips[0].files[0]
-        gone = weakref.ref(project)
+        reference = weakref.ref(project)
         gc.disable()
         try:
             del project, subject
             ms._account.refresh()
-            assert gone() is None
+            assert reference() is None
             assert file.clip.session.subject.project.name == "lab/demo"
         finally:
             gc.enable()

@@ -99,10 +99,10 @@ def one_of_each_kind(ms: moveshelf.Moveshelf) -> list[Any]:
 
 def test_inspection_sends_no_request(demo: Sandbox) -> None:
     with demo.connect() as ms:
-        things = one_of_each_kind(ms)
+        objects = one_of_each_kind(ms)
         loaded_before = ms.stats.requests
         with ms.no_fetch():
-            for one in things:
+            for one in objects:
                 assert repr(one)
                 assert str(one)
                 assert f"{one!r}"

@@ -25,10 +25,10 @@ def test_the_identity_map_is_a_weak_dictionary(steps: list[tuple[str, int]]) -> 
     for step, number in steps:
         name = str(number)
         if step == "put":
-            thing = alive.setdefault(name, Named(name))
-            objects.put(thing)
-            known[name] = thing
-            del thing
+            obj = alive.setdefault(name, Named(name))
+            objects.put(obj)
+            known[name] = obj
+            del obj
         elif step == "drop":
             objects.drop(name)
             known.pop(name, None)

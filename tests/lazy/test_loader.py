@@ -227,13 +227,13 @@ def test_batches_are_halved_where_responses_are_limited_and_the_size_is_remember
         sandbox.requests.clear()
         assert len(list(walk(ms.projects[name]))) == 30 * 4 * 5 * 3
         sizes = [len(request.variables) for request in sandbox.requests.of("ClipFiles")]
-        answered = [
+        successful = [
             len(request.variables) for request in sandbox.requests.of("ClipFiles") if request.status == 200
         ]
         assert max(sizes) == 100
-        assert sum(answered) == 600
+        assert sum(successful) == 600
         refused = [r for r in sandbox.requests.snapshot() if r.status == 502]
-        remembered = max(answered)
+        remembered = max(successful)
         before = len(refused)
         other = sandbox.generate(subjects=30, sessions=4, clips=5, files=3)
         sandbox.requests.clear()
@@ -248,22 +248,22 @@ def test_batches_are_halved_where_responses_are_limited_and_the_size_is_remember
 
 def test_one_deleted_clip_of_a_batch_fails_alone(sandbox: Sandbox) -> None:
     name = sandbox.generate(subjects=2, sessions=2, clips=6, files=2)
-    with sandbox.connect() as ms, sandbox.connect() as somebody:
+    with sandbox.connect() as ms, sandbox.connect() as other:
         clips = [clip for one in ms.projects[name].subjects for s in one.sessions for clip in s.clips]
-        gone = clips[5]
-        somebody.execute("mutation D($id: String) { deleteClip(clipId: $id) { ok } }", {"id": gone.id})
+        deleted = clips[5]
+        other.execute("mutation D($id: String) { deleteClip(clipId: $id) { ok } }", {"id": deleted.id})
         sandbox.requests.clear()
         found = 0
         for clip in clips:
-            if clip is gone:
+            if clip is deleted:
                 continue
             found += len(clip.files)
         assert found == 2 * (len(clips) - 1)
         assert len(sandbox.requests.snapshot()) == 1
-        with pytest.raises(NotFoundError, match=gone.id):
-            len(gone.files)
+        with pytest.raises(NotFoundError, match=deleted.id):
+            len(deleted.files)
         with pytest.raises(NotFoundError):
-            gone.load("files")
+            deleted.load("files")
         ms.projects[name].subjects.load("sessions.clips.files")
 
 
@@ -370,7 +370,7 @@ def test_in_a_forked_child(sandbox: Sandbox) -> None:
         waiting.start()
         child = os.fork()
         if child == 0:
-            # the parent's request is on its way and will never answer here
+            # the parent's request is in flight, and its response never arrives in this process
             try:
                 os._exit(0 if len(list(walk(project))) == 40 else 1)
             except BaseException:

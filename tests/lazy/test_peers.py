@@ -24,7 +24,7 @@ def test_links_upwards_are_fetched_in_batches(shared: Sandbox, projects: Any) ->
 
 
 def test_batches_are_filled_across_sparse_parents(shared: Sandbox) -> None:
-    """One session for every third subject: chunks of sessions wait for the subjects' next chunks to be filled."""
+    """One session for every third subject: batches of sessions are filled from the next batches of subjects."""
     shape: Shape = [[[1]] if number % 3 == 0 else [] for number in range(900)]
     with shared.connect() as ms:
         project = shared.generate(subjects=0, sessions=0, clips=0, files=0)

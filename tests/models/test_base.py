@@ -68,7 +68,7 @@ def test_public_names(kind: type, names: str) -> None:
 
 
 def test_two_clients_write_in_turn(shared: Sandbox, ms: Moveshelf) -> None:
-    """Whoever looked last may write; whoever did not is told, and may write when he has looked."""
+    """Only a client that has read the last change may write; the other gets a ConflictError, and reads again first."""
     subject = ms.projects["lab/practice"].create_subject("shared")
     with shared.connect() as other:
         twin = other.subject(subject.id)
@@ -100,7 +100,7 @@ def test_a_copy_cannot_write(filled_project: Project) -> None:
 
 
 class BalancedHtml(HTMLParser):
-    """HTML whose tags are all closed."""
+    """HTML in which every tag is closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ def one_of_each_kind(ms: Moveshelf, project: Project) -> list[Any]:
 
 
 def test_representations_send_no_request_and_show_no_secret(reader: Moveshelf, project: Project) -> None:
-    things = one_of_each_kind(reader, project)
+    objects = one_of_each_kind(reader, project)
     for load in (False, True):
         if load:
             project.load(
@@ -160,17 +160,17 @@ def test_representations_send_no_request_and_show_no_secret(reader: Moveshelf, p
             )
             project.subjects.load("sessions.clips.files", "sessions.metadata", "reports")
         with reader.no_fetch():
-            for thing in things:
-                text = repr(thing)
+            for obj in objects:
+                text = repr(obj)
                 assert "\n" not in text
                 assert len(text) < 400
-                assert html_of(thing)
-                assert tree(thing)
+                assert html_of(obj)
+                assert tree(obj)
                 for secret in (reader._config.secret.reveal(), "downloadUri", "Signature", "storage"):
                     assert secret not in text
-                    assert secret not in thing._repr_html_()
-            assert "metadata" in html_of(things[1])
-            assert "stored" not in html_of(things[1])
+                    assert secret not in obj._repr_html_()
+            assert "metadata" in html_of(objects[1])
+            assert "stored" not in html_of(objects[1])
 
 
 def test_repr_of_each_kind(reader: Moveshelf, project: Project) -> None:
@@ -199,8 +199,8 @@ def test_names_from_the_service_are_escaped(shared: Sandbox, ms: Moveshelf) -> N
     subject = project.create_subject("<b-tag>&\"'")
     subject.update_metadata({"subject-notes": "<script>alert(1)<\\script>"}, validate=False)
     with ms.no_fetch():
-        for thing in (subject, project.subjects):
-            assert "<b-tag>&\"'" in html_of(thing).replace("\\'", "'")
+        for obj in (subject, project.subjects):
+            assert "<b-tag>&\"'" in html_of(obj).replace("\\'", "'")
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", " a", "a\n", "a\x00b", None, 7, b"a"])
@@ -292,12 +292,12 @@ def test_a_change_by_another_client_is_a_conflict(
     ):
         with pytest.raises(ConflictError):
             write()
-        # what it shows now is the present state, so that somebody who has seen it may write
+        # what it shows now is the present state, so that a client that has read it may write
         assert session.metadata["session-type"] == "Gait"
         assert (session.name, session.date) == ("2026-03-01", date(2026, 3, 1))
-        somebody = other.session(session.id).refresh()
-        somebody.update_metadata({"session-clinician": f"{len(somebody.metadata)}."}, overwrite=True)
-        somebody.update_metadata({"session-clinician": f"again, {somebody.updated}"}, overwrite=True)
+        third = other.session(session.id).refresh()
+        third.update_metadata({"session-clinician": f"{len(third.metadata)}."}, overwrite=True)
+        third.update_metadata({"session-clinician": f"again, {third.updated}"}, overwrite=True)
 
 
 def test_a_listed_subject_compares_the_time_of_its_last_change(
@@ -318,16 +318,16 @@ def test_a_listed_subject_compares_the_time_of_its_last_change(
 def test_the_service_compares_too(
     shared: Sandbox, other: Moveshelf, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The edit falls between our look and our write: only `previousUpdatedAt` shows it."""
+    """The other change falls between our read and our write: only `previousUpdatedAt` shows it."""
     state = Service.state
 
-    def and_then_somebody_writes(*args: Any, **options: Any) -> Any:
+    def and_another_client_writes(*args: Any, **options: Any) -> Any:
         found = state(*args, **options)
         monkeypatch.setattr(Service, "state", state)
         other.session(session.id).update_metadata({"session-type": "EMG"})
         return found
 
-    monkeypatch.setattr(Service, "state", and_then_somebody_writes)
+    monkeypatch.setattr(Service, "state", and_another_client_writes)
     with pytest.raises(ConflictError):
         session.update_metadata({"session-type": "Gait"})
     assert session.metadata == {"session-type": "EMG"}

@@ -30,7 +30,7 @@ def test_clips_of_a_condition_show_what_is_loaded(demo: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def odd_id(shared: Any) -> str:
-    """A session whose clips were put in its folders in every way there is; its id."""
+    """The id of a session with clips in every form of path there is."""
     with shared.connect() as ms:
         project = ms.projects["lab/practice"]
         odd_session = project.create_subject("odd").create_session("2026-01-02")
@@ -207,5 +207,5 @@ def test_delete_clips_goes_on_after_a_failure(
     assert exist(ms, left) == [True]
     with shared.connect() as other:
         other.clip(left.id).delete()
-    assert condition.delete_clips() == [left]  # somebody was faster: gone is gone
+    assert condition.delete_clips() == [left]  # another client has deleted it already
     assert left.is_deleted

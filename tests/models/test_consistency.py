@@ -24,7 +24,7 @@ steps = st.lists(
         st.sampled_from(
             [
                 "subject", "session", "clip", "rename", "date", "subject metadata", "session metadata", "update",
-                "move", "delete subject", "delete session", "delete clip", "delete condition", "look", "listings",
+                "move", "delete subject", "delete session", "delete clip", "delete condition", "read", "listings",
                 "refresh",
             ]
         ),
@@ -72,7 +72,7 @@ def step(project: Project, held: list[Any], kind: str, i: int, j: int, k: int) -
         session.delete()
     elif kind == "delete condition" and len(session.conditions):
         pick(session.conditions, k).delete_clips()
-    elif kind == "look":
+    elif kind == "read":
         held += [session.clips[0:], session.metadata, session.conditions.names()]
     clip = pick(session.clips, k) if not session.is_deleted else None
     if clip is None:
@@ -125,7 +125,7 @@ def state(project: Project) -> Any:
 def test_any_sequence_of_writes(shared: Sandbox, sequence: list[tuple[str, int, int, int]]) -> None:
     name = f"lab/sequence-{next(_numbers)}"
     identity = shared.add_project(name)
-    with shared.connect() as ms, shared.connect() as afresh:
+    with shared.connect() as ms, shared.connect() as fresh:
         project = ms.project(identity)
         held: list[Any] = []
         for one in sequence:
@@ -135,6 +135,6 @@ def test_any_sequence_of_writes(shared: Sandbox, sequence: list[tuple[str, int, 
                 if "already" not in str(error):
                     raise
         seen = state(project)
-        assert seen == state(afresh.project(identity))
+        assert seen == state(fresh.project(identity))
         with ms.no_fetch():
             assert state(project) == seen

@@ -38,8 +38,8 @@ def test_a_job_attaches_files(shared: Sandbox, ms: Moveshelf, recorded_session: 
     seen: list[JobStatus] = []
     shared.requests.clear()
     job = recorded_session.process_gait_tool("Gait")
-    (asked,) = shared.requests.of("processGaitTool")
-    assert asked.variables == {"clips": recorded_session.clips.ids(), "trialType": "Gait"}
+    (request,) = shared.requests.of("processGaitTool")
+    assert request.variables == {"clips": recorded_session.clips.ids(), "trialType": "Gait"}
     assert job.wait(progress=lambda one: seen.append(one.status)) is job
     assert seen == [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.COMPLETE]
     assert job.result

@@ -96,7 +96,7 @@ def test_new_reports_are_listed(shared: Sandbox, ms: Moveshelf, recorded_session
 
 
 def test_reports_against_a_norm(demo: Sandbox) -> None:
-    """Only what is sent is looked at: the demo is for reading, and refuses a norm that there is not."""
+    """Only the request is checked: the demo is read only, and refuses an unknown norm."""
     with demo.connect() as ms:
         recorded_session = ms.projects["lab/demo"].subjects[0].sessions[0]
         with pytest.raises(moveshelf.QueryError, match="No norm"):
@@ -193,8 +193,8 @@ def test_other_parts_of_the_record_are_kept(ms: Moveshelf, subject: Subject) -> 
     session.update_metadata({"session-height": 131.5})
     session.set_date("2026-01-01")
     session.rename("again")
-    for look in (session, session.refresh()):
-        assert look.record == {
+    for obj in (session, session.refresh()):
+        assert obj.record == {
             "gaitScriptEvaluation": kept,
             "metadata": {"session-type": "Gait", "session-height": "131.5"},
         }

@@ -24,15 +24,15 @@ def test_a_subject_is_deleted_with_everything_below(ms: Moveshelf, filled_projec
     files = [file for clip in clips for file in clip.files]
     len(filled_project.sessions), len(filled_project.clips)
     with ms.budget(1):
-        gone = subject.delete()
-    assert set(gone) == {subject, *sessions, *clips, *files}
-    assert gone[0] is subject
+        deleted = subject.delete()
+    assert set(deleted) == {subject, *sessions, *clips, *files}
+    assert deleted[0] is subject
     with ms.no_fetch():
         assert subject not in filled_project.subjects
         assert len(filled_project.subjects) == 2
         assert len(filled_project.sessions) == 4
         assert len(filled_project.clips) == 16
-        for one in gone:
+        for one in deleted:
             assert one.is_deleted
             assert "deleted" in repr(one)
             with pytest.raises(DeletedError, match=one.id):
@@ -56,7 +56,7 @@ def test_a_subject_is_deleted_with_everything_below(ms: Moveshelf, filled_projec
 def test_members_listed_by_the_project_are_marked_deleted_by_their_paths(
     ms: Moveshelf, filled_project: Project
 ) -> None:
-    """Sessions and trials that were listed by the project do not know whose they are, but their paths do."""
+    """Sessions and trials that were listed by the project do not know their owner, but their paths name it."""
     name = filled_project.subjects[0].name
     sessions = [one for one in filled_project.sessions if one.path.startswith(f"/{name}/")]
     clips = [one for one in filled_project.clips if one.path and one.path.startswith(f"/{name}/")]
@@ -94,9 +94,9 @@ def test_a_session_is_deleted_with_its_clips(ms: Moveshelf, filled_project: Proj
     clip, elsewhere = session.clips[0], other.clips[0]
     condition = session.conditions["Barefoot"]
     with ms.budget(1):
-        gone = session.delete()
-    assert set(gone) == {session, *gone[1:]}
-    assert len(gone) == 5
+        deleted = session.delete()
+    assert set(deleted) == {session, *deleted[1:]}
+    assert len(deleted) == 5
     with ms.no_fetch():
         assert list(subject.sessions) == [other]
         assert clip.is_deleted

@@ -71,7 +71,7 @@ def test_a_listing_too_large_for_one_response_is_fetched_in_parts(shared: Sandbo
         shared.clear_faults()
 
 
-def test_more_clips_than_the_first_request_asks_for(shared: Sandbox, ms: Moveshelf) -> None:
+def test_more_clips_than_the_first_request_names(shared: Sandbox, ms: Moveshelf) -> None:
     name = shared.generate(subjects=10, sessions=5, clips=30, files=0)
     project = ms.projects[name]
     assert len(project.clips) == len(set(project.clips.ids())) == 1500

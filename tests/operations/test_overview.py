@@ -50,22 +50,22 @@ class TestPeriods:
 
 class TestOverview:
     TEMPLATE: dict[str, Any] = {  # noqa: RUF012
-        "template": {"sex": {}, "both": {}},
+        "template": {"sex": {}, "shared": {}},
         "sessionMetadataTabs": [
             {"name": "a", "template": {"kind": {}}},
-            {"template": {"both": {}}},
+            {"template": {"shared": {}}},
             {"name": "b"},
         ],
     }
 
     def test_sorts_into_session_and_subject(self) -> None:
-        url = "https://h/project/x/sessions?startDate=2020-01-02&endDate=2021-01-02&sex=M&kind=a&kind=b&kind=c&both=1"
+        url = "https://h/project/x/sessions?startDate=2020-01-02&endDate=2021-01-02&sex=M&kind=a&kind=b&kind=c&shared=1"
         assert moveshelf.operations.overview.parse(url, self.TEMPLATE) == {
             "start_date": "2020-01-02",
             "end_date": "2021-01-02",
             "session_metadata_filters": [
                 {"key": "kind", "operator": "IN", "values": ["a", "b", "c"]},
-                {"key": "both", "operator": "EQ", "value": "1"},
+                {"key": "shared", "operator": "EQ", "value": "1"},
             ],
             "patient_metadata_filters": [{"key": "sex", "operator": "EQ", "value": "M"}],
         }

@@ -1,4 +1,4 @@
-"""Projects of any uneven shape, made over the wire, and what the walks of them should find."""
+"""Projects of any shape, created over the wire, and what a walk of them must find."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Shape = list[list[list[int]]]
 def in_batches(
     ms: moveshelf.Moveshelf, fields: list[tuple[str, dict[str, Any]]], size: int = 50
 ) -> list[Any]:
-    """Send mutations, many in a request; what each answers."""
-    answers: list[Any] = []
+    """Send mutations, many in a request; the payload of each."""
+    payloads: list[Any] = []
     for begin in range(0, len(fields), size):
         part = fields[begin : begin + size]
         text = " ".join(f"m{n}: {field}" for n, (field, _) in enumerate(part))
         data = ms.execute(f"mutation Grow {{ {text} }}")
-        answers += [data[f"m{n}"] for n in range(len(part))]
-    return answers
+        payloads += [data[f"m{n}"] for n in range(len(part))]
+    return payloads
 
 
 def grow(ms: moveshelf.Moveshelf, project: str, shape: Shape) -> None:

@@ -1,4 +1,4 @@
-"""A read whose answer is made before a write and arrives after it."""
+"""A read with a response that is older than a write and arrives after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], Any]) -> list[Any]:
-    """Start the `reads` (by the name of their request), let the service answer them, and `write` before the answers come.
+    """Start the `reads` (by the name of their request), let the service make the responses, and `write` before they arrive.
 
     What the reads return or raise, in order.
     """
@@ -42,5 +42,5 @@ def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], A
     late = [name for name in reads if name not in found]
     for thread in threads:
         thread.join()
-    assert late == list(reads), "the answers came before the write: nothing was tried"
+    assert late == list(reads), "the responses arrived before the write: nothing was tested"
     return [found[name] for name in reads]

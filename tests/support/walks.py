@@ -26,9 +26,9 @@ def request_count(sandbox: Sandbox) -> int:
 
 
 def wait_for_prefetch(ms: moveshelf.Moveshelf) -> None:
-    """Wait until nothing is on its way any more."""
-    for chunk in list(ms._engine.loader.in_flight.values()):
-        chunk.wait()
+    """Wait until no request is in flight."""
+    for batch in list(ms._engine.loader.in_flight.values()):
+        batch.wait()
     if ms._engine.loader.in_flight:
         wait_for_prefetch(ms)
 

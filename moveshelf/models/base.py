@@ -96,26 +96,34 @@ class Model(Entity):
         return node
 
     # commands ------------------------------------------------------------------------------------------------
-    def _send(self, command: Command, values: Values) -> Mapping[str, Any]:
+    def _send(
+        self, command: Command, values: Values, before: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         """Carry a command out; its payload, as it came. What it has changed is fetched by the next reader. One request."""
         service = service_of(self._require(command.name))
-        payload = service.run(command, values)
+        payload = service.run(command, values, before)
         service.touch(command, [values])
         return payload
 
     def _write(
-        self, command: Command, values: Values, what: str, *, previous: str | None = None
+        self, command: Command, values: Values, what: str, *, before: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
         """Carry a command out; the caller updates the cache. One request; one more where the service refuses, to see why.
 
-        `previous`: the time of the last change as it was read before. Raises NotFoundError where the object is gone,
+        `before`: the object as it was read before. Raises NotFoundError where the object is gone,
         ConflictError where somebody has changed it since, RequestError where the service did not do it without a reason.
         """
         service = service_of(self._require(command.name))
         try:
-            payload = service.run(command, values)
+            payload = service.run(command, values, before)
         except QueryError as error:
-            raise self._refusal(error, previous) from None
+            raise self._refusal(error, (before or {}).get("updated")) from None
+        if command.done and payload.get(command.done) is None:
+            service.touch(command, [values])
+            raise OutcomeUnknownError(
+                f"the service did not say whether it did {what}: it may or may not have been carried out; refresh() and look",
+                operation=command.name,
+            )
         if command.done and not payload.get(command.done):
             raise RequestError(
                 f"the service answered that it did not {what}, and gave no reason; refresh() and look"

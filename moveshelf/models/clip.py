@@ -264,7 +264,7 @@ class Clip(HasFiles, Deletable):
             yield file._located(above)
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.title
+        return self.id, self.title or self.id
 
     def _below_session(self, session: Any) -> Parts:
         """The folders from its session down, and its own."""

@@ -49,7 +49,7 @@ class DataFile(FileContent, Deletable):
 
     def _located(self, above: Parts = ()) -> LocatedFile:
         kind = None if self.data_type is None else str(self.data_type)
-        return LocatedFile((*above, (self.id, self.name)), self, self.id, self.upload_status, kind)
+        return LocatedFile((*above, (self.id, self.name or self.id)), self, self.id, self.upload_status, kind)
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
         yield self._located(above)

@@ -114,6 +114,7 @@ class Project(HasFiles, Model):
     datasets: Scalar[tuple[Dataset, ...]] = Scalar(
         "datasets",
         nested=("name", "downloadUri"),
+        is_list=True,
         convert=Dataset.list_of,
         doc="Files of the project as a whole.",
     )
@@ -408,7 +409,7 @@ class Project(HasFiles, Model):
             yield from clip._located_files((*above, *way))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

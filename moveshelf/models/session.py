@@ -262,7 +262,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", previous=previous)
+        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", before=node)
         return wanted
 
     def _after_write(self, cache: Cache) -> None:
@@ -367,7 +367,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        return self._send(commands.UPDATE_SESSION, values)
+        return self._send(commands.UPDATE_SESSION, values, node)
 
     def _complaints(self, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""
@@ -483,7 +483,7 @@ class Session(HasFiles, Deletable):
             yield from clip._located_files((*above, *clip._below_session(self)))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

@@ -199,7 +199,12 @@ class Subject(HasFiles, Deletable):
                 return self
             text = json_text(merged)
             values_ = {"patientId": self.id, "metadata": text}
-            self._write(commands.UPDATE_SUBJECT, values_, f"update {label(self)}")
+            self._write(
+                commands.UPDATE_SUBJECT,
+                values_,
+                f"update {label(self)}",
+                before={"metadata": node["metadata"]},
+            )
             with cache.lock:
                 cache.invalidate(self.id)
                 cache.put(self, Subject.fields["stored"], text)
@@ -221,7 +226,9 @@ class Subject(HasFiles, Deletable):
         merged = dict(merge_as_published(before, imported))
         if interventions or kept:
             merged["interventions"] = interventions or kept
-        return self._send(commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)})
+        return self._send(
+            commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)}, node
+        )
 
     def _complaints(self, tab: str, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""
@@ -240,7 +247,7 @@ class Subject(HasFiles, Deletable):
             yield from session._located_files((*above, session._part()))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.racing import overtake
+from support.trees import Branch, Leaf, StoreSource, Tree, engine_of, forest
+
+from moveshelf.errors import DeletedError, NotFoundError
+from moveshelf.lazy.cache import HELD, Cache, loaded_collection, loaded_value
+from moveshelf.lazy.engine import Engine
+from moveshelf.lazy.state import NOT_LOADED, PrefetchMarker
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
@@ -129,3 +140,204 @@ def test_a_listing_of_a_project_older_than_a_write(
     assert titles == [["first", "second"]]
     ms._engine.cache.unload(empty_project, type(empty_project).fields["clips"])
     assert overtake(shared, first.delete, ProjectClips=lambda: empty_project.clips.names()) == [["second"]]
+
+
+# the cache alone -------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def engine() -> Engine:
+    """An engine without a source."""
+    return engine_of(None)
+
+
+def test_get_returns_one_object_per_id() -> None:
+    engine = engine_of(None)
+    tree = engine.cache.get(Tree, "t0")
+    assert engine.cache.get(Tree, "t0") is tree is engine.cache.peek("t0")
+    assert tree._engine is engine
+    assert not tree.is_loaded("name")
+    assert engine.cache.peek("t1") is None
+    with pytest.raises(NotFoundError, match="'t0' is the id of a Tree, not of a Branch"):
+        engine.cache.get(Branch, "t0")
+
+
+def test_objects_are_held_weakly_and_come_back_unloaded() -> None:
+    engine = engine_of(None)
+    gc.disable()
+    try:
+        tree = engine.cache.get(Tree, "t0")
+        engine.cache.put(tree, Tree.fields["name"], "oak")
+        del tree
+        assert engine.cache.peek("t0") is None
+        assert not engine.cache.get(Tree, "t0").is_loaded("name")
+    finally:
+        gc.enable()
+
+
+def test_held_objects_are_released_in_order() -> None:
+    engine = engine_of(None)
+    cache = engine.cache
+    gc.disable()
+    try:
+        for number in range(HELD + 1):
+            cache.hold(cache.get(Tree, f"t{number}"))
+        assert cache.peek("t0") is None
+        assert cache.peek("t1") is not None
+        cache.release()
+        assert len(cache.objects) == 0
+    finally:
+        gc.enable()
+
+
+def test_the_cache_does_not_keep_its_engine() -> None:
+    engine = engine_of(None)
+    cache = engine.cache
+    assert cache.engine is engine
+    gc.disable()
+    try:
+        del engine
+        assert cache.engine is None
+    finally:
+        gc.enable()
+    assert Cache().engine is None
+
+
+def test_put_and_unload(engine: Engine) -> None:
+    cache = engine.cache
+    tree = cache.get(Tree, "t0")
+    cache.put(tree, Tree.fields["name"], None)
+    assert tree.name is None, "null is a value"
+    cache.unload(tree, Tree.fields["name"])
+    assert not tree.is_loaded("name")
+    tree.branches._fill([])
+    assert tree.is_loaded("branches")
+    held = tree.branches
+    cache.unload(tree, Tree.fields["branches"])
+    assert tree.branches is held, "a collection stays the same object"
+    assert not tree.is_loaded("branches")
+
+
+def test_put_over_a_prefetched_value_leaves_its_window(engine: Engine) -> None:
+    class Batch:
+        left = 0
+
+        def leave_window(self) -> None:
+            self.left += 1
+
+    cache = engine.cache
+    tree, batch = cache.get(Tree, "t0"), Batch()
+    field = Tree.fields["name"]
+    setattr(tree, field.slot, PrefetchMarker("old", batch))
+    cache.put(tree, field, "new")
+    assert (tree.name, batch.left) == ("new", 1)
+    setattr(tree, field.slot, PrefetchMarker("old", batch))
+    cache.unload(tree, field)
+    assert batch.left == 2
+
+
+keys: Any = st.sampled_from(["a", "b", ("a", "branches"), ("b", "branches")])
+
+
+@given(st.lists(keys | st.just("read"), max_size=40))
+def test_a_read_is_stale_where_a_write_came_after_its_start(steps: list[Any]) -> None:
+    cache = Cache()
+    reads: list[tuple[int, set[Any]]] = []
+    for step in steps:
+        if step == "read":
+            reads.append((cache.clock, set()))
+        else:
+            cache.invalidate(step)
+            for _, written in reads:
+                written.add(step)
+    for clock, written in reads:
+        for key in ("a", "b", ("a", "branches"), ("b", "branches")):
+            assert cache.is_stale(key, clock) is (key in written)
+    for key in ("a", ("a", "branches")):
+        assert not cache.is_stale(key, cache.clock), "a read that begins now is fresh"
+
+
+def test_reload_unloads_the_named_fields_only(engine: Engine) -> None:
+    cache = engine.cache
+    branch = cache.get(Branch, "b0")
+    for name, value in (("name", "B"), ("length", 3), ("tree", "t0")):
+        cache.put(branch, Branch.fields[name], value)
+    branch.leaves._fill([])
+    clock = cache.clock
+    cache.reload((branch, ["length", "leaves", "no such field"]), (None, ["name"]))
+    loaded = {name for name in Branch.fields if branch.is_loaded(name)}
+    assert loaded == {"name", "tree"}
+    assert cache.is_stale("b0", clock)
+    assert cache.is_stale(("b0", "leaves"), clock)
+    clock = cache.clock
+    cache.reload((branch, ["leaves"]))
+    assert cache.is_stale(("b0", "leaves"), clock)
+    assert not cache.is_stale("b0", clock), "the object's other fields stay believed"
+
+
+def test_a_deleted_object_refuses_use_for_ever(engine: Engine) -> None:
+    cache = engine.cache
+    tree = cache.get(Tree, "t0")
+    cache.put(tree, Tree.fields["name"], "oak")
+    branches = tree.branches
+    branches._fill([])
+    unread = cache.get(Tree, "t1")
+    for one in (tree, unread):
+        cache.mark_deleted(one)
+        assert one.is_deleted
+        with pytest.raises(DeletedError, match=one.id):
+            one.name
+        with pytest.raises(DeletedError):
+            one.refresh()
+        assert cache.is_stale(one.id, cache.clock), "no response brings it back"
+        assert cache.peek(one.id) is None
+        assert cache.get(Tree, one.id).is_deleted
+    with pytest.raises(DeletedError):
+        len(branches)
+    cache.put(tree, Tree.fields["name"], "elm")
+    with pytest.raises(DeletedError):
+        tree.name
+
+
+def test_owners(engine: Engine) -> None:
+    cache = engine.cache
+    trees = [cache.get(Tree, f"t{n}") for n in range(3)]
+    leaf = cache.get(Leaf, "l0")
+    assert cache.owners([leaf], "tree") == trees, "any may be its owner while the link is not loaded"
+    cache.put(leaf, Leaf.fields["tree"], "t1")
+    assert cache.owners([leaf], "tree") == [trees[1]]
+    assert cache.owners([leaf], "name", "no such field") == []
+    cache.put(leaf, Leaf.fields["tree"], None)
+    assert cache.owners([leaf], "tree") == []
+    cache.put(leaf, Leaf.fields["tree"], "t9")
+    assert cache.owners([leaf], "tree") == [], "an owner that is not in memory holds nothing"
+    assert cache.owners([], "tree") == []
+
+
+def test_reading_what_is_loaded(engine: Engine) -> None:
+    cache = engine.cache
+    tree = cache.get(Tree, "t0")
+    assert loaded_value(tree, "name") is NOT_LOADED
+    assert loaded_collection(tree, "branches") is None
+    assert loaded_collection(None, "branches") is None
+    cache.put(tree, Tree.fields["name"], PrefetchMarker("oak", None))
+    assert loaded_value(tree, "name") == "oak"
+    branches = tree.branches
+    assert loaded_collection(tree, "branches") is branches
+    cache.mark_deleted(tree)
+    assert loaded_value(tree, "name") is NOT_LOADED
+    assert loaded_collection(tree, "branches") is None
+
+
+def test_a_deleted_object_is_not_fetched() -> None:
+    with StoreSource(forest(1)) as source:
+        engine = engine_of(source)
+        tree = engine.cache.get(Tree, "t0")
+        source.gate.clear()
+        sent = threading.Event()
+        source.on_fetch = sent.set
+        with ThreadPoolExecutor(1) as pool:
+            reader = pool.submit(lambda: tree.name)
+            sent.wait()
+            engine.cache.mark_deleted(tree)
+            source.gate.set()
+            with pytest.raises(DeletedError):
+                reader.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from typing import Any
 
@@ -37,3 +38,19 @@ def test_the_identity_map_is_a_weak_dictionary(steps: list[tuple[str, int]]) -> 
         assert {one.id for one in objects} == set(known)
         for other in range(31):
             assert objects.get(str(other)) is known.get(str(other))
+
+
+def test_dead_references_are_removed_as_the_map_grows() -> None:
+    objects: Any = IdentityMap()
+    kept = Named("kept")
+    objects.put(kept)
+    gc.disable()
+    try:
+        for number in range(5000):
+            objects.put(Named(str(number)))
+            assert len(objects.refs) <= 1025
+    finally:
+        gc.enable()
+    assert objects.get("kept") is kept
+    assert list(objects) == [kept]
+    assert len(objects) == 1

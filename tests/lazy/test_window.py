@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.walks import LARGE, SMALL, operation_counts, request_count, wait_for_prefetch
+
+from moveshelf.lazy.window import FIRST_AHEAD, GROWTH, MOST_AHEAD, Window
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
@@ -96,3 +100,54 @@ def test_at_most_eight_batches_are_prefetched(shared: Sandbox, projects: Any) ->
             wait_for_prefetch(ms)
             assert request_count(shared) <= number // 100 + 1 + 8
         assert request_count(shared) == 48
+
+
+# the window alone ------------------------------------------------------------------------------------------------------
+@given(
+    most=st.integers(1, 200),
+    touches=st.lists(st.booleans(), min_size=1, max_size=12),
+)
+def test_a_window_of_picked_members_grows_while_neighbours_are_touched(
+    most: int, touches: list[bool]
+) -> None:
+    """It covers one member, GROWTH times as many at each neighbour, one again elsewhere, and never more than a batch."""
+    window = Window(full=False)
+    size = 1
+    for number, is_neighbour in enumerate(touches):
+        window.expected = f"id{number}" if is_neighbour else "another"
+        size = size * GROWTH if is_neighbour else 1
+        assert window.open(f"id{number}", most) == min(size, most)
+        if window.full:
+            break
+    assert window.full is (size > 1 and size >= most)
+
+
+def test_a_window_that_nobody_goes_on_in_stays_small() -> None:
+    window = Window(full=False)
+    assert [window.open("same", 100) for _ in range(5)] == [1] * 5
+    assert not window.full
+
+
+@given(depth=st.integers(0, 5), steps=st.lists(st.sampled_from(["request", "read", "lower"]), max_size=60))
+def test_prefetched_batches_are_limited(depth: int, steps: list[str]) -> None:
+    """Few before the first is read, then eight less the levels above; few again where a lower level is read."""
+    window = Window(full=True)
+    is_read = is_lower = False
+    for step in steps:
+        if step == "lower":
+            window.feeds_lower_level = is_lower = True
+        elif step == "read" and window.ahead:
+            window.ahead -= 1
+            window.slide()
+            is_read = True
+        elif step == "request" and window.room(depth) > 0:
+            window.ahead += 1
+        limit = FIRST_AHEAD if is_lower or not is_read else MOST_AHEAD - depth
+        assert window.room(depth) == limit - window.ahead
+        assert 0 <= window.ahead <= MOST_AHEAD - depth
+
+
+def test_deep_levels_still_have_no_negative_number_of_requests() -> None:
+    window = Window(full=True)
+    window.slide()
+    assert window.room(MOST_AHEAD) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.growing import Shape, even, grow, least, walk, wanted
+from support.trees import Branch, StoreSource, Tree, engine_of, forest
 from support.walks import LARGE, LEAST, LIMITS, SMALL, nested_loops, operation_counts, request_count
 
 import moveshelf
-from moveshelf.errors import NotFoundError, RequestError
+from moveshelf.errors import BudgetError, NotFoundError, RequestError
+from moveshelf.lazy.batch import Batch
+from moveshelf.lazy.engine import Engine
+from moveshelf.lazy.loader import ATTEMPTS, BATCH_SIZE
+from moveshelf.lazy.peers import Peers
+from moveshelf.wire import TooLargeError
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
@@ -378,3 +385,311 @@ def test_in_a_forked_child(sandbox: Sandbox) -> None:
         waiting.join()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert len(list(walk(project))) == 40
+
+
+# the loader alone ------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def source() -> Iterator[StoreSource]:
+    """A source of 250 trees with two branches each."""
+    with StoreSource(forest(250, 2)) as made:
+        yield made
+
+
+@pytest.fixture
+def engine(source: StoreSource) -> Engine:
+    return engine_of(source)
+
+
+def trees_of(engine: Engine, count: int, full: bool = True) -> list[Tree]:
+    """Trees as a loop over them reads them, or as somebody who picks them."""
+    peers = Peers([f"t{n}" for n in range(count)], full=full)
+    trees = [engine.cache.get(Tree, identity) for identity in peers.ids]
+    for one in trees:
+        one._peers = peers
+    return trees
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released once for every reader that waits for a batch."""
+    waiters = threading.Semaphore(0)
+    wait = Batch.wait
+
+    def counted(self: Batch) -> None:
+        waiters.release()
+        wait(self)
+
+    monkeypatch.setattr(Batch, "wait", counted)
+    return waiters
+
+
+def test_an_object_without_peers_is_fetched_alone(source: StoreSource, engine: Engine) -> None:
+    assert engine.cache.get(Tree, "t7").height == 70
+    assert source.requests == [(["t7"], ["height"])]
+
+
+def test_a_loop_is_fetched_in_batches(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 250)
+    assert [one.height for one in trees] == [10 * n for n in range(250)]
+    assert source.sizes == [BATCH_SIZE, BATCH_SIZE, 50]
+    assert [one for ids, _ in source.requests for one in ids] == [one.id for one in trees]
+    assert not engine.loader.in_flight
+
+
+def test_fields_of_one_group_come_together(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 3)
+    assert [one.name for one in trees] == ["T0", "T1", "T2"]
+    assert source.requests == [(["t0", "t1", "t2"], ["label"])]
+
+
+def test_lists_of_many_owners_come_in_one_request(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 40)
+    assert [one.id for tree in trees for one in tree.branches] == [
+        f"t{t}b{b}" for t in range(40) for b in range(2)
+    ]
+    assert source.sizes == [40]
+
+
+def test_a_reader_from_the_end_is_served_in_batches_too(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 250)
+    assert [one.height for one in reversed(trees)] == [10 * n for n in reversed(range(250))]
+    source.settle()
+    assert sum(source.sizes) == 250
+    assert len(source.sizes) <= 5
+
+
+def test_nothing_is_fetched_twice(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 10)
+    trees[4].load("height")
+    assert [one.height for one in trees] == [10 * n for n in range(10)]
+    assert sorted(one for ids, _ in source.requests for one in ids) == sorted(one.id for one in trees)
+
+
+def test_picked_members_are_fetched_one_by_one(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 250, full=False)
+    assert [trees[n].height for n in (9, 200, 30)] == [90, 2000, 300]
+    assert source.sizes == [1, 1, 1]
+    assert [one.height for one in trees[30:]] == [10 * n for n in range(30, 250)]
+    assert source.sizes[3:6] == [8, 64, 100]
+
+
+def test_two_readers_of_one_field_share_the_request(
+    source: StoreSource, engine: Engine, waiting: threading.Semaphore
+) -> None:
+    tree = engine.cache.get(Tree, "t3")
+    source.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(lambda: tree.height) for _ in range(2)]
+        for _ in readers:
+            waiting.acquire()
+        source.gate.set()
+        assert [reader.result() for reader in readers] == [30, 30]
+    assert source.sizes == [1]
+
+
+def test_a_reader_of_a_batch_in_flight_waits_for_it(
+    source: StoreSource, engine: Engine, waiting: threading.Semaphore
+) -> None:
+    trees = trees_of(engine, 5)
+    source.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(lambda one=one: one.height) for one in (trees[0], trees[4])]
+        for _ in readers:
+            waiting.acquire()
+        source.gate.set()
+        assert [reader.result() for reader in readers] in ([0, 40], [0, 40])
+    assert source.sizes in ([5], [1, 4]), "the second reader may have come first"
+
+
+def test_a_failure_leaves_the_field_unloaded(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 3)
+    source.failures.append(RequestError("the database is down"))
+    with pytest.raises(RequestError, match="the database is down"):
+        trees[0].height
+    assert not any(one.is_loaded("height") for one in trees)
+    assert not engine.loader.in_flight
+    assert [one.height for one in trees] == [0, 10, 20], "a later reader sends it again"
+
+
+def test_each_waiter_raises_an_exception_of_its_own(
+    source: StoreSource, engine: Engine, waiting: threading.Semaphore
+) -> None:
+    tree = engine.cache.get(Tree, "t3")
+    failure = RequestError("the database is down")
+    source.failures.append(failure)
+    source.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(lambda: tree.height) for _ in range(4)]
+        for _ in readers:
+            waiting.acquire()
+        source.gate.set()
+        errors = [reader.exception() for reader in readers]
+    assert [str(one) for one in errors] == ["the database is down"] * 4
+    assert len({id(one) for one in (*errors, failure)}) == 5
+    assert source.sizes == [1]
+
+
+def test_one_bad_object_fails_alone(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 5)
+    source.errors["t2"] = NotFoundError("there is no t2")
+    assert [one.height for one in trees if one.id != "t2"] == [0, 10, 30, 40]
+    with pytest.raises(NotFoundError, match="no t2"):
+        trees[2].height
+    assert not trees[2].is_loaded("height")
+    assert source.sizes == [5, 1]
+    del source.errors["t2"]
+    assert trees[2].height == 20
+
+
+def test_what_failed_is_not_prefetched_again(source: StoreSource, engine: Engine) -> None:
+    trees = trees_of(engine, 250)
+    source.errors["t150"] = NotFoundError("there is no t150")
+    for one in trees:
+        if one.id != "t150":
+            assert one.height is not None
+    source.settle()
+    assert [ids for ids, _ in source.requests if "t150" in ids] == [[f"t{n}" for n in range(100, 200)]]
+
+
+def test_a_batch_that_is_too_large_is_halved_and_the_size_remembered(
+    source: StoreSource, engine: Engine
+) -> None:
+    source.limit = 30
+    trees = trees_of(engine, 250)
+    assert [one.height for one in trees] == [10 * n for n in range(250)]
+    remembered = engine.loader.sizes[Tree, "height"]
+    assert remembered <= 30
+    for one in trees:
+        engine.cache.unload(one, Tree.fields["height"])
+    source.requests.clear()
+    again = trees_of(engine, 250)
+    assert [one.height for one in again] == [10 * n for n in range(250)]
+    assert max(source.sizes) == remembered, "no request of the refused size is sent again"
+    assert sum(source.sizes) == 250
+    assert (Tree, "basic") not in engine.loader.sizes, "another group has a size of its own"
+
+
+def test_one_object_that_is_too_large_fails(source: StoreSource, engine: Engine) -> None:
+    source.limit = 0
+    trees = trees_of(engine, 4)
+    with pytest.raises(TooLargeError):
+        trees[0].height
+    source.settle()
+    assert not engine.loader.in_flight
+    source.limit = None
+    assert [one.height for one in trees] == [0, 10, 20, 30]
+
+
+def test_the_budget_is_for_the_reader(source: StoreSource, engine: Engine) -> None:
+    """What is left of a budget is not spent on prefetching more than it allows; where it ends, the reader is told."""
+    source.budget = 1
+    trees = trees_of(engine, 250)
+    seen = []
+    with pytest.raises(BudgetError):
+        for one in trees:
+            seen.append(one.height)
+    assert len(seen) == BATCH_SIZE
+    assert source.sizes == [BATCH_SIZE]
+    assert not engine.loader.in_flight
+    source.budget = None
+    assert [one.height for one in trees] == [10 * n for n in range(250)]
+
+
+def test_a_budget_that_ends_while_a_batch_is_halved(source: StoreSource, engine: Engine) -> None:
+    source.budget, source.limit = 2, 60
+    trees = trees_of(engine, 100)
+    with pytest.raises(BudgetError):
+        trees[0].height
+    source.settle()
+    assert not engine.loader.in_flight
+    assert [one.is_loaded("height") for one in trees] == [True] * 50 + [False] * 50
+    source.budget = None
+    assert [one.height for one in trees] == [10 * n for n in range(100)]
+    assert source.sizes[:2] == [100, 50]
+
+
+def test_a_write_overtakes_a_response(source: StoreSource, engine: Engine) -> None:
+    """A response that began before a write is thrown away, and the field is fetched again."""
+    tree = engine.cache.get(Tree, "t3")
+    written = iter([True])
+
+    def write() -> None:
+        if next(written, False):
+            source.gate.clear()
+            threading.Thread(target=then_write).start()
+
+    def then_write() -> None:
+        engine.cache.invalidate(tree.id)  # waits until the request is noted as in flight
+        source.store[tree.id]["height"] = 99
+        source.gate.set()
+
+    source.on_fetch = write
+    assert tree.height == 990
+    assert source.sizes == [1, 1]
+
+
+def test_an_object_that_changes_all_the_time_is_given_up(source: StoreSource, engine: Engine) -> None:
+    tree = engine.cache.get(Tree, "t3")
+    source.on_fetch = lambda: engine.cache.invalidate(tree.id)
+    with pytest.raises(RequestError, match="keeps changing"):
+        tree.height
+    assert len(source.requests) == ATTEMPTS
+
+
+def test_an_interrupt_while_sending_leaves_nothing_in_flight(source: StoreSource, engine: Engine) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    trees = trees_of(engine, 3)
+    source.on_fetch = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        trees[0].height
+    assert not engine.loader.in_flight
+    source.on_fetch = lambda: None
+    assert [one.height for one in trees] == [0, 10, 20]
+
+
+def test_members_below_unloaded_parents_are_fetched_first(source: StoreSource, engine: Engine) -> None:
+    """The first branch misses its length while 249 trees miss their branches: those are listed to fill the batch."""
+    trees = trees_of(engine, 250)
+    lengths = [branch.length for tree in trees for branch in tree.branches]
+    assert lengths == [0, 1] * 250
+    listings = [len(ids) for ids, names in source.requests if names == ["branchList"]]
+    others = [len(ids) for ids, names in source.requests if names == ["length"]]
+    assert (sum(listings), sum(others)) == (250, 500)
+    assert len(listings) == 3
+    assert len(others) <= 6
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 29), st.sampled_from(["name", "height", "branches"])), max_size=40
+    ),
+    limit=st.integers(1, 30),
+    full=st.booleans(),
+)
+def test_any_order_of_reading_finds_every_value(steps: list[tuple[int, str]], limit: int, full: bool) -> None:
+    with StoreSource(forest(30, 1)) as source:
+        source.limit = limit
+        engine = engine_of(source)
+        trees = trees_of(engine, 30, full)
+        for number, name in steps:
+            value = getattr(trees[number], name)
+            wanted = {"name": f"T{number}", "height": number * 10}
+            if name == "branches":
+                assert [one.id for one in value] == [f"t{number}b0"]
+            else:
+                assert value == wanted[name]
+        source.settle()
+        assert not engine.loader.in_flight
+        served = [(one, names[0]) for ids, names in source.requests if len(ids) <= limit for one in ids]
+        assert len(served) == len(set(served)), "nothing is fetched twice"
+
+
+def test_objects_of_several_classes_have_batches_of_their_own(source: StoreSource, engine: Engine) -> None:
+    tree, branch = engine.cache.get(Tree, "t0"), engine.cache.get(Branch, "t0b0")
+    peers = Peers([tree.id, branch.id])
+    tree._peers = branch._peers = peers
+    assert (tree.name, branch.name) == ("T0", "B0")
+    assert [ids for ids, _ in source.requests] == [["t0"], ["t0b0"]]

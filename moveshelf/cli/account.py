@@ -107,8 +107,10 @@ def _read_key() -> str:
 def _user_folder() -> Path:
     from .. import config
 
-    folder: Any = getattr(config, "config_folder", None) or vars(config)["user_config_dir"]
-    return Path(folder())
+    # the function's name changes with the platform's own folders
+    folder: Any = vars(config).get("config_folder") or vars(config)["user_config_dir"]
+    found: Path = folder()
+    return found
 
 
 def _refuse_other_files(target: Path) -> None:

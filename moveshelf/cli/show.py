@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Row = Sequence[Any]
 #: Columns of a table that does not go to a terminal: as wide as it needs to be.
 _UNLIMITED = 1_000_000
+#: Blanks between two columns.
+_GAP = 2
+#: Fewer columns than these are no room for a text that goes over several lines.
+_SLIVER = 24
 #: Colours of the words that the service has for how far an upload is, and of what a plan or a result says.
 _COLOURS = {
     "Complete": "green",
@@ -123,31 +127,68 @@ def listing(head: Sequence[str], rows: Sequence[Row], colour: int | None = None)
 
 
 def table(head: Sequence[str], rows: Sequence[Row], colour: int | None = None) -> None:
-    """Print a table that `rich` draws; numbers to the right. Nothing is cut off: what is too wide goes on a line below."""
-    _print(_table(head, rows, colour))
+    """Print a table that `rich` draws; numbers to the right. Nothing is cut off.
+
+    Where its columns do not fit beside each other, a row is a name and below it a line a column.
+    """
+    from rich.cells import cell_len
+
+    to = console()
+    cells = [[text.shown(value) for value in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(head, *cells, strict=True)]
+    widest = widths.index(max(widths))
+    # the widest column may go over several lines, as long as they are not slivers
+    left = to.width - sum(widths) + widths[widest] - _GAP * (len(head) - 1)
+    if left < min(widths[widest], _SLIVER):
+        _print(to, _stacked(head, cells, colour))
+        return
+    numbers = [
+        name == "size"
+        or (bool(rows) and all(isinstance(row[at], (int, float)) or row[at] is None for row in rows))
+        for at, name in enumerate(head)
+    ]
+    _print(to, _drawn(head, cells, numbers, widest, colour))
 
 
-def _table(head: Sequence[str], rows: Sequence[Row], colour: int | None) -> Table:
+def _drawn(
+    head: Sequence[str], cells: list[list[str]], numbers: list[bool], widest: int, colour: int | None
+) -> Table:
     from rich.box import Box
     from rich.table import Table
     from rich.text import Text
 
     line = "──" if text.has_signs() else "--"
     box = Box("    \n" * 2 + f" {line} \n" + "    \n" * 5, ascii=not text.has_signs())
-    drawn = Table(box=box, show_edge=False, pad_edge=False, header_style="bold")
+    drawn = Table(box=box, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for at, name in enumerate(head):
-        numbers = name == "size" or (
-            bool(rows) and all(isinstance(row[at], (int, float)) or row[at] is None for row in rows)
-        )
-        drawn.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        cells = [Text(text.shown(value)) for value in row]
-        if cells:
-            cells[0].stylize("cyan")
-        if colour is not None:
-            cells[colour].stylize(_COLOURS.get(cells[colour].plain, ""))
-        drawn.add_row(*cells)
+        justify: Literal["left", "right"] = "right" if numbers[at] else "left"
+        drawn.add_column(Text(name), justify=justify, overflow="fold", no_wrap=at != widest)
+    for row in cells:
+        drawn.add_row(*(Text(cell, style=_style(at, cell, colour)) for at, cell in enumerate(row)))
     return drawn
+
+
+def _stacked(head: Sequence[str], cells: list[list[str]], colour: int | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    stack = Table.grid()
+    stack.add_column(overflow="fold")
+    for row in cells:
+        stack.add_row(Text(row[0], style=_style(0, row[0], colour)))
+        lines = Table.grid(padding=(0, 2, 0, 0))
+        lines.add_column(no_wrap=True)
+        lines.add_column(overflow="fold")
+        for at, (name, cell) in enumerate(zip(head, row, strict=True)):
+            if at and cell:
+                lines.add_row(Text(f"  {name}", style="dim"), Text(cell, style=_style(at, cell, colour)))
+        if lines.row_count:
+            stack.add_row(lines)
+    return stack
+
+
+def _style(at: int, cell: str, colour: int | None) -> str:
+    return _COLOURS.get(cell, "") if at == colour else "cyan" if at == 0 else ""
 
 
 def facts(rows: Sequence[tuple[int, str, Any]]) -> None:
@@ -166,7 +207,7 @@ def facts(rows: Sequence[tuple[int, str, Any]]) -> None:
     for depth, name, value in rows:
         label = Text("  " * depth + text.clean(name), style="cyan")
         grid.add_row(label, Text(text.shown(value), style=_COLOURS.get(text.shown(value), "")))
-    _print(grid)
+    _print(console(), grid)
 
 
 Branch = tuple[str, str, Sequence[Any]]
@@ -179,7 +220,7 @@ def tree(name: str, below: Sequence[Branch]) -> None:
 
     root = Tree(_label(name, "", bold=True), guide_style="dim", highlight=False)
     _grow(root, below)
-    _print(root)
+    _print(console(), root)
 
 
 def _grow(node: Tree, below: Sequence[Branch]) -> None:
@@ -212,8 +253,7 @@ def console() -> Console:
     )
 
 
-def _print(drawn: RenderableType) -> None:
-    to = console()
+def _print(to: Console, drawn: RenderableType) -> None:
     with to.capture() as captured:
         to.print(drawn)
     lines: Iterable[str] = captured.get().splitlines()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
-from .errors import NotFoundError, ValidationError
+from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.cache import Cache
 from .lazy.engine import Engine
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
@@ -43,7 +43,7 @@ class Moveshelf:
     def __init__(self, config: Config, *, timeout: float = 120, sender: Sender | None = None) -> None:
         """`sender` carries the requests in place of this client's own connection (the flat client's methods do)."""
         self._config = config
-        self._wire = Wire(config.api_url, config.secret.reveal(), timeout=timeout)
+        self._wire = Wire(config.api_url, config.secret, timeout=timeout)
         cache = Cache()
         self._service = Service(self._wire, cache, sender)
         self._engine = Engine(cache, self._service)
@@ -204,4 +204,11 @@ def connect(
     """
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
         raise ValidationError(f"timeout is a number of seconds above 0, not {timeout!r}")
-    return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)
+    problem: ConfigError | None = None
+    try:
+        return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)
+    except ConfigError as error:
+        problem = error.with_traceback(None)
+    # raised out here, with nothing in this frame that may be a pasted key
+    api_key = api_key_file = api_url = region = None
+    raise problem

@@ -1,4 +1,4 @@
-"""Where key and address come from, and that a key goes nowhere it was not meant for."""
+"""Where key and URL come from, and that a key goes nowhere it was not meant for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import copy
 import json
 import os
 import pickle
+import re
 import string
+import subprocess
+import sys
+import traceback
+import warnings
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,12 +25,18 @@ from moveshelf.config import (
     KEY_FILE,
     REGIONS,
     SPEC_FILE,
+    ConfigWarning,
+    KeyFileContentError,
+    KeyFileSyntaxError,
     Secret,
     check_url,
+    config_folder,
     is_loopback,
     is_trusted,
+    looks_like_key,
+    read_key_file,
     resolve,
-    user_config_dir,
+    state_folder,
 )
 from moveshelf.errors import ConfigError
 
@@ -110,7 +122,7 @@ def test_the_nearest_folder_wins_and_the_users_comes_last(machine):
     assert (config.api_url, config.url_source) == (DEFAULT_URL, "the default")
 
 
-def test_the_address_by_itself(machine):
+def test_the_url_by_itself(machine):
     machine.environ["MOVESHELF_API_KEY"] = KEY
     assert machine.resolve().api_url == DEFAULT_URL
     machine.config(machine.top, apiUrl=STAGING)
@@ -135,7 +147,7 @@ def test_the_real_environment_and_working_folder_are_the_defaults(machine, monke
     assert resolve().secret == Secret(KEY)
 
 
-def test_region_and_address_must_not_contradict(machine):
+def test_region_and_url_must_not_contradict(machine):
     assert machine.resolve(api_key=KEY, region="us", api_url=REGIONS["us"]).api_url == REGIONS["us"]
     with pytest.raises(ConfigError, match="pass one of them"):
         machine.resolve(api_key=KEY, region="us", api_url=DEFAULT_URL)
@@ -147,7 +159,7 @@ def test_region_and_address_must_not_contradict(machine):
 # -- the config file
 
 
-def test_a_config_names_key_and_address(machine):
+def test_a_config_names_key_and_url(machine):
     machine.key(machine.top / "secrets", name="mine.json")
     path = machine.config(
         machine.top, apiKeyFileName="secrets/mine.json", apiUrl=ELSEWHERE, application="None"
@@ -195,7 +207,7 @@ def test_a_tilde_is_the_home_folder(machine, monkeypatch):
 # -- a key goes nowhere it was not meant for
 
 
-def test_key_and_address_from_different_places(machine):
+def test_key_and_url_from_different_places(machine):
     machine.config(machine.work, apiUrl=ELSEWHERE)
     key = machine.key(machine.top)
     foreign = machine.key(machine.top.parent / "usb", OTHER)
@@ -246,7 +258,7 @@ def test_moveshelf_and_this_machine_may_have_any_key(machine, url):
         "https://[::1].evil.example/",
     ],
 )
-def test_addresses_that_only_look_like_it(machine, url):
+def test_urles_that_only_look_like_it(machine, url):
     machine.key(machine.user)
     machine.config(machine.work, apiUrl=url)
     with pytest.raises(ConfigError):
@@ -265,7 +277,7 @@ def test_a_link_to_a_folder_is_the_same_place(machine):
     assert machine.resolve(link / KEY_FILE).api_url == ELSEWHERE
 
 
-# -- addresses
+# -- URLs
 
 
 @pytest.mark.parametrize(
@@ -281,7 +293,7 @@ def test_a_link_to_a_folder_is_the_same_place(machine):
         ("http://[::1]:5/graphql", "http://[::1]:5/graphql"),
     ],
 )
-def test_an_address_in_one_spelling(given, meant):
+def test_an_url_in_one_spelling(given, meant):
     assert check_url(given) == meant
     assert check_url(meant) == meant
 
@@ -297,26 +309,26 @@ def test_an_address_in_one_spelling(given, meant):
         ("https://", "host"),
         ("https://host:notaport/", "ort"),
         ("https://host:99999/", "ort"),
-        ("https://[zz]/", "IPv6|address"),
+        ("https://[zz]/", "IPv6|host"),
         ("https://a b/", "letters"),
         ("", "https"),
         (None, "text"),
     ],
 )
-def test_what_is_no_address(url, word):
+def test_what_is_no_url(url, word):
     with pytest.raises(ConfigError, match=word) as caught:
         check_url(url, "MOVESHELF_API_URL")
     assert str(caught.value).startswith("MOVESHELF_API_URL: ")
 
 
-def test_a_password_in_an_address_is_not_repeated():
+def test_a_password_in_an_url_is_not_repeated():
     with pytest.raises(ConfigError, match="leave user and password out") as caught:
         check_url("https://me:hunter2@api.moveshelf.com/graphql")
     assert "hunter2" not in str(caught.value)
 
 
 @given(st.text(max_size=60) | st.text(alphabet="htps:/.@#?[]%\\moveshlf127 \t", max_size=60))
-def test_no_text_makes_the_address_check_stumble(text):
+def test_no_text_makes_the_url_check_stumble(text):
     for url in (text, "https://" + text, "http://" + text):
         try:
             checked = check_url(url)
@@ -406,7 +418,7 @@ def test_a_setting_of_the_wrong_type(machine, settings):
         machine.resolve()
 
 
-def test_a_bad_address_in_a_config_is_the_configs(machine):
+def test_a_bad_url_in_a_config_is_the_configs(machine):
     machine.key(machine.work)
     path = machine.config(machine.work, apiUrl="api.moveshelf.com")
     with pytest.raises(ConfigError, match="https://") as caught:
@@ -415,13 +427,13 @@ def test_a_bad_address_in_a_config_is_the_configs(machine):
 
 
 def test_a_missing_key_file(machine):
-    with pytest.raises(ConfigError, match=r"there is no file .*nowhere"):
+    with pytest.raises(ConfigError, match=r"there is no key file .*nowhere"):
         machine.resolve("nowhere.json")
-    machine.config(machine.work, apiKeyFileName="gone.json")
-    with pytest.raises(ConfigError, match=rf"gone\.json \(named by .*{CONFIG_FILE}\)"):
+    machine.config(machine.work, apiKeyFileName="missing.json")
+    with pytest.raises(ConfigError, match=rf"missing\.json \(named by .*{CONFIG_FILE}\)"):
         machine.resolve()
     machine.environ["MOVESHELF_API_KEY_FILE"] = str(machine.top)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="there is no key file"):
         machine.resolve()
     with pytest.raises(ConfigError):
         machine.resolve("a\0b")
@@ -500,9 +512,9 @@ def test_a_secret_does_not_show():
     ):
         assert KEY not in text
         assert KEY[:8] not in text
-    for thing in (secret, config):
+    for value in (secret, config):
         with pytest.raises(TypeError, match="never pickled"):
-            pickle.dumps(thing)
+            pickle.dumps(value)
     assert copy.deepcopy(config).secret is config.secret
     assert copy.copy(secret) is secret
     assert not hasattr(secret, "__dict__")
@@ -514,33 +526,388 @@ def test_what_is_no_key(value):
         Secret(value)
 
 
-# -- the user's folder
+# -- a key goes to the URL beside the file that it really lies in
 
 
-def test_the_users_folder_on_each_platform(tmp_path):
-    home = str(tmp_path)
-    assert user_config_dir({"HOME": home}, "linux") == tmp_path / ".config" / "moveshelf"
-    assert user_config_dir({"HOME": home, "XDG_CONFIG_HOME": "/etc/me"}, "linux") == Path("/etc/me/moveshelf")
-    assert (
-        user_config_dir({"HOME": home, "XDG_CONFIG_HOME": "me"}, "linux")
-        == tmp_path / ".config" / "moveshelf"
+@pytest.mark.parametrize("how", ["~", "absolute", "relative", "link", "linked folder", "hard link"])
+def test_a_planted_config_gets_no_key_of_another_folder(machine, monkeypatch, how):
+    """An archive, or a shared folder, with a config that names the user's own key file and a URL of its own."""
+    monkeypatch.setenv("HOME", str(machine.user.parent))
+    monkeypatch.setenv("USERPROFILE", str(machine.user.parent))
+    own = machine.key(machine.user)
+    name = {
+        "~": f"~/moveshelf/{KEY_FILE}",
+        "absolute": str(own),
+        "relative": os.path.relpath(own, machine.work),
+        "link": "innocent.json",
+        "linked folder": f"innocent/{KEY_FILE}",
+        "hard link": "innocent.json",
+    }[how]
+    try:
+        if how == "link":
+            (machine.work / name).symlink_to(own)
+        elif how == "linked folder":
+            (machine.work / "innocent").symlink_to(machine.user, target_is_directory=True)
+        elif how == "hard link":
+            os.link(own, machine.work / name)
+    except OSError:
+        pytest.skip("no links here")
+    for config in ({"apiKeyFileName": name, "apiUrl": ELSEWHERE}, {"apiUrl": ELSEWHERE}):
+        machine.config(machine.work, **config)
+        with pytest.raises(ConfigError, match="different places"):
+            machine.resolve()
+    machine.config(machine.work, apiKeyFileName=name, apiUrl=STAGING)
+    assert machine.resolve().api_url == STAGING
+    # the key's own folder may say where it goes
+    machine.config(machine.work, apiKeyFileName=name)
+    if how != "hard link":
+        machine.config(machine.user, apiUrl=ELSEWHERE)
+        assert machine.resolve().api_url == ELSEWHERE
+
+
+def test_a_planted_link_in_place_of_a_key_file(machine):
+    own = machine.key(machine.user)
+    machine.config(machine.work, apiUrl=ELSEWHERE)
+    try:
+        (machine.work / KEY_FILE).symlink_to(own)
+    except OSError:
+        pytest.skip("no links here")
+    for options in ({}, {"api_key_file": machine.work / KEY_FILE}):
+        with pytest.raises(ConfigError, match="different places"):
+            machine.resolve(**options)
+
+
+def test_a_config_that_is_a_link_lies_where_it_leads(machine):
+    shared = machine.top / "shared"
+    machine.key(shared)
+    machine.config(shared, apiUrl=ELSEWHERE, apiKeyFileName=KEY_FILE)
+    machine.key(machine.work, OTHER)
+    try:
+        (machine.work / CONFIG_FILE).symlink_to(shared / CONFIG_FILE)
+    except OSError:
+        pytest.skip("no links here")
+    with pytest.raises(ConfigError, match="different places"):
+        machine.resolve()
+
+
+@pytest.fixture
+def strangers(monkeypatch) -> None:
+    """As if all files here belonged to another user."""
+    if os.name != "posix":
+        pytest.skip("no owners here")
+    real_stat, real_lstat = os.stat, os.lstat
+
+    def by_a_stranger(look):
+        def looked(path, *args, **options):
+            found = look(path, *args, **options)
+            return os.stat_result((*found[:4], 54321, *found[5:]))
+
+        return looked
+
+    monkeypatch.setattr("moveshelf.config.os.stat", by_a_stranger(real_stat))
+    monkeypatch.setattr("moveshelf.config.os.lstat", by_a_stranger(real_lstat))
+
+
+def test_files_of_another_user_are_ignored(machine, strangers):
+    path = machine.key(machine.work)
+    warned = pytest.warns(
+        ConfigWarning, match=rf"{re.escape(str(path))} is ignored: it belongs to another user"
     )
-    assert (
-        user_config_dir({"HOME": home}, "darwin")
-        == tmp_path / "Library" / "Application Support" / "moveshelf"
-    )
-    assert user_config_dir({"APPDATA": home}, "win32") == tmp_path / "moveshelf"
-    assert user_config_dir({"USERPROFILE": home}, "win32") == tmp_path / "AppData" / "Roaming" / "moveshelf"
-    assert user_config_dir().name == "moveshelf"
+    with warned, pytest.raises(ConfigError, match="no key found") as caught:
+        machine.resolve()
+    assert f"{path} was ignored: it belongs to another user" in str(caught.value)
+    machine.config(machine.work, apiUrl=REGIONS["us"])
+    with pytest.warns(ConfigWarning, match=CONFIG_FILE):
+        config = machine.resolve(path)  # named by the caller: read, whoever owns it
+    assert (config.secret.reveal(), config.api_url) == (KEY, DEFAULT_URL)
+    machine.environ["MOVESHELF_API_KEY_FILE"] = str(path)
+    machine.environ["MOVESHELF_API_URL"] = REGIONS["us"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert machine.resolve().secret.reveal() == KEY
 
 
-def test_the_users_folder_is_looked_at(tmp_path, monkeypatch):
-    folder = user_config_dir(
-        {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c"), "APPDATA": str(tmp_path)}
-    )
+@pytest.mark.skipif(os.name != "posix", reason="no modes here")
+@pytest.mark.parametrize("name", [KEY_FILE, CONFIG_FILE, SPEC_FILE])
+def test_what_everybody_may_write_is_ignored(machine, name):
+    machine.key(machine.top)
+    settings = {"secretKey": OTHER} if name == KEY_FILE else {"apiUrl": REGIONS["us"]}
+    path = machine.config(machine.work, name, **settings)
+    for target, mode, why in (
+        (path, 0o666, "everybody may write it"),
+        (machine.work, 0o777, "it lies in a folder that everybody may write"),
+    ):
+        before = target.stat().st_mode
+        target.chmod(mode)
+        with pytest.warns(ConfigWarning, match=f"{name} is ignored: {why}"):
+            config = machine.resolve()
+        assert (config.secret.reveal(), config.api_url) == (KEY, DEFAULT_URL)
+        target.chmod(before)
+    machine.work.chmod(0o1777)  # as /tmp
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config = machine.resolve()
+    assert (config.secret.reveal() == OTHER) == (name == KEY_FILE)
+    assert (config.api_url == REGIONS["us"]) == (name != KEY_FILE)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no modes here")
+def test_a_named_key_that_everybody_may_write_is_ignored(machine):
+    box = machine.key(machine.top / "box", OTHER, "k.json")
+    box.parent.chmod(0o777)
+    machine.config(machine.work, apiKeyFileName=str(box))
+    machine.key(machine.user)
+    with pytest.warns(ConfigWarning, match=r"k\.json is ignored"):
+        assert machine.resolve().secret.reveal() == KEY
+
+
+# -- errors hold no key
+
+
+def everything_in(error: BaseException) -> str:
+    """All that an error could give away, with the variables of the frames of this library."""
+    parts = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "moveshelf" in frame.f_code.co_filename and "tests" not in frame.f_code.co_filename:
+            parts += [repr(value) for value in frame.f_locals.values()]
+    for cause in (error.__cause__, error.__context__):
+        if cause is not None:
+            parts.append(everything_in(cause))
+    return "\n".join(parts)
+
+
+PASTED = {
+    "hexadecimal": KEY,
+    "with a line end": KEY + "\n",
+    "Bearer": f"Bearer {KEY}",
+    "mixed": "aB3" * 14,
+    "a token with dots": "eyJhbGciOi1.eyJzdWIiOiIxMjM0NTY3ODkw.dBjftJeZ4CVP",
+    "a key file's content": json.dumps({"secretKey": KEY}),
+}
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_a_pasted_key_is_not_shown(machine, name):
+    pasted = PASTED[name]
+    for options, advice in (
+        ({"api_key_file": pasted}, "api_key="),
+        ({"api_url": pasted, "api_key": KEY}, "api_url"),
+        ({"region": pasted, "api_key": OTHER}, "region"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(advice)) as caught:
+            machine.resolve(**options)
+        assert pasted.strip() not in everything_in(caught.value)
+        assert KEY not in everything_in(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        read_key_file(pasted)
+    assert pasted.strip() not in everything_in(caught.value)
+    machine.config(machine.work, apiKeyFileName=pasted)
+    with pytest.raises(ConfigError, match="looks like a key") as caught:
+        machine.resolve()
+    assert pasted.strip() not in everything_in(caught.value)
+    machine.environ["MOVESHELF_API_KEY_FILE"] = pasted
+    with pytest.raises(ConfigError, match="put it into MOVESHELF_API_KEY") as caught:
+        machine.resolve()
+    assert pasted.strip() not in everything_in(caught.value)
+
+
+def test_a_file_that_is_named_like_a_key_is_read(machine):
+    machine.key(machine.work, OTHER, KEY)
+    assert machine.resolve(KEY).secret.reveal() == OTHER
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "key.json",
+        "keys/of/the/Laboratory-2024/mvshlf-api-key.json",
+        "~/keys/moveshelf",
+        "/srv/Lab1/my-own-key-file-2024",
+    ],
+)
+def test_names_of_files_are_shown(machine, name):
+    assert not looks_like_key(name)
+    with pytest.raises(ConfigError, match=re.escape(Path(name).name)):
+        machine.resolve(name)
+
+
+BAD_KEYS = [f"{KEY} {OTHER}", f"{KEY}\n{OTHER}", f"{KEY}ü", f"\x00{KEY}"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_no_error_about_a_key_holds_it(machine, key):
+    machine.key(machine.top, key)
+    attempts = [
+        {"api_key": key},
+        {"api_key": KEY, "api_url": "nowhere"},
+        {"api_key": KEY, "region": "uk"},
+        {"api_key": KEY, "api_key_file": "x"},
+        {},
+    ]
+    for options in attempts:
+        with pytest.raises(ConfigError) as caught:
+            machine.resolve(**options)
+        assert KEY not in everything_in(caught.value)
+        assert caught.value.__context__ is None
+    machine.environ["MOVESHELF_API_KEY"] = key
+    with pytest.raises(ConfigError) as caught:
+        machine.resolve()
+    assert KEY not in everything_in(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        Secret(key)
+    assert KEY not in everything_in(caught.value)
+    from moveshelf.wire import Wire
+
+    for token, timeout in ((key, 1), (KEY, 0)):
+        with pytest.raises(ConfigError) as caught:
+            Wire(DEFAULT_URL, token, timeout=timeout)
+        assert KEY not in everything_in(caught.value)
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_no_error_about_a_file_holds_its_content(machine, name):
+    path = machine.work / KEY_FILE
+    path.write_bytes(BAD_FILES[name].replace(b"01234", KEY.encode()).replace(b"abc", KEY.encode()))
+    for read in (machine.resolve, lambda: read_key_file(path)):
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert KEY not in everything_in(caught.value)
+        assert KEY not in everything_in(pickle.loads(pickle.dumps(caught.value)))
+
+
+# -- the key alone, for the flat client
+
+
+def test_a_key_file_by_itself(machine, monkeypatch):
+    path = machine.key(machine.work)
+    assert read_key_file(path) == read_key_file(str(path)) == KEY
+    monkeypatch.chdir(machine.work)
+    assert read_key_file(KEY_FILE) == KEY
+    monkeypatch.setenv("HOME", str(machine.work))
+    monkeypatch.setenv("USERPROFILE", str(machine.work))
+    assert read_key_file(f"~/{KEY_FILE}") == KEY
+
+
+SYNTAX = {"empty", "not JSON", "cut off", "a web page", "binary", "deep", "huge number"}
+CONTENT = {"a list", "a number", "no key", "null key", "number key", "empty key"}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_errors_of_a_key_file_are_what_scripts_expect(machine, name):
+    path = machine.work / KEY_FILE
+    path.write_bytes(BAD_FILES[name])
+    with pytest.raises(ConfigError, match=re.escape(str(path))) as caught:
+        read_key_file(path)
+    assert isinstance(caught.value, json.JSONDecodeError) == isinstance(caught.value, KeyFileSyntaxError)
+    assert isinstance(caught.value, KeyError) == isinstance(caught.value, KeyFileContentError)
+    assert isinstance(caught.value, json.JSONDecodeError) == (name in SYNTAX)
+    assert isinstance(caught.value, KeyError) == (name in CONTENT)
+    twin = pickle.loads(pickle.dumps(caught.value))
+    assert (type(twin), str(twin)) == (type(caught.value), str(caught.value))
+
+
+def test_where_a_key_file_is_wrong(machine):
+    path = machine.work / KEY_FILE
+    path.write_text('{\n "secretKey": s3cret}')
+    with pytest.raises(json.JSONDecodeError) as caught:
+        read_key_file(path)
+    assert (caught.value.lineno, caught.value.colno, caught.value.doc) == (2, 15, "")
+    for missing in (machine.work / "nowhere.json", machine.work):
+        with pytest.raises(ConfigError, match=r"there is no key file .*profile page"):
+            read_key_file(missing)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\ufeff", " \ufeff\n"])
+def test_what_editors_leave_around_a_key_is_trimmed(machine, end):
+    path = machine.key(machine.work, f"{end}{KEY}{end}")
+    machine.environ["MOVESHELF_API_KEY"] = f"{end}{KEY}{end}"
+    assert read_key_file(path) == KEY
+    assert machine.resolve().secret.reveal() == KEY
+    assert machine.resolve(path).secret.reveal() == KEY
+    assert machine.resolve(api_key=f"{end}{KEY}{end}").secret.reveal() == KEY
+    for around in ("\ufeff", "\n\ufeff", ""):
+        path.write_text(f"{around}{json.dumps({'secretKey': KEY})}{end}", encoding="utf-8")
+        assert machine.resolve(path).secret.reveal() == KEY
+
+
+# -- folders of the user's own
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A home folder without anything set."""
+    for name in list(os.environ):
+        if name.startswith(("XDG_", "MOVESHELF_")) or name in ("APPDATA", "LOCALAPPDATA"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    return tmp_path
+
+
+def test_the_folders_are_the_platforms(home):
+    assert config_folder() == platformdirs.user_config_path("moveshelf", appauthor=False, roaming=True)
+    assert state_folder() == platformdirs.user_state_path("moveshelf", appauthor=False)
+    assert home in config_folder().parents
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the folders of Linux")
+def test_the_folders_of_linux(home, monkeypatch):
+    assert config_folder() == home / ".config" / "moveshelf"
+    assert state_folder() == home / ".local" / "state" / "moveshelf"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "c"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "s"))
+    assert config_folder() == home / "c" / "moveshelf"
+    assert state_folder() == home / "s" / "moveshelf"
+
+
+def test_the_users_folder_is_looked_at(home):
+    folder = config_folder()
     folder.mkdir(parents=True)
     (folder / KEY_FILE).write_text(json.dumps({"secretKey": KEY}))
-    work = tmp_path / "w"
+    work = home / "w"
     work.mkdir()
-    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c"), "APPDATA": str(tmp_path)}
-    assert resolve(environ=environ, cwd=work).secret.reveal() == KEY
+    assert resolve(environ={}, cwd=work).secret.reveal() == KEY
+
+
+def test_keys_and_journals_in_the_folders_of_earlier_releases_are_found(home, monkeypatch):
+    """A newer platformdirs, or a variable that only one of the two obeys, may name another folder."""
+    former_config, former_state = config_folder(), state_folder()
+    monkeypatch.setattr(
+        platformdirs, "user_config_dir", lambda *args, **options: str(home / "new" / "config")
+    )
+    monkeypatch.setattr(platformdirs, "user_state_dir", lambda *args, **options: str(home / "new" / "state"))
+    work = home / "w"
+    work.mkdir()
+    assert state_folder() == home / "new" / "state"
+    for folder in (former_config, former_state):
+        folder.mkdir(parents=True, exist_ok=True)
+    assert state_folder() == former_state
+    (former_config / KEY_FILE).write_text(json.dumps({"secretKey": OTHER}))
+    assert resolve(environ={}, cwd=work).secret.reveal() == OTHER
+    (home / "new" / "config").mkdir(parents=True)
+    (home / "new" / "config" / KEY_FILE).write_text(json.dumps({"secretKey": KEY}))
+    assert resolve(environ={}, cwd=work).secret.reveal() == KEY
+    (home / "new" / "state").mkdir()
+    assert state_folder() == home / "new" / "state"
+
+
+def test_the_state_folder_is_the_users_alone(home, monkeypatch):
+    assert not state_folder().exists()
+    folder = state_folder(create=True)
+    assert folder.is_dir()
+    if os.name == "posix":
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert state_folder(create=True) == folder
+    monkeypatch.setenv("MOVESHELF_STATE_DIR", str(home / "chosen" / "state"))
+    assert state_folder() == home / "chosen" / "state"
+    assert not state_folder().exists()
+    if os.name == "posix":
+        assert state_folder(create=True).stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("MOVESHELF_STATE_DIR", "~/mine")
+    assert state_folder() == home / "mine"
+
+
+def test_importing_costs_no_search_for_folders():
+    code = "import sys, moveshelf, moveshelf.config; print('platformdirs' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

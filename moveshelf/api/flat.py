@@ -16,7 +16,6 @@ from ..metadata import merge_as_published
 from ..operations import validation
 from .failures import GraphQlException, UnknownIdError, field, legacy_error
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
-from .keyfile import read_key
 from .kinds import BearerTokenAuth, Metadata, framerate_name, with_timecode
 
 if TYPE_CHECKING:
@@ -77,7 +76,17 @@ class MoveshelfApi:
     ) -> None:
         self.api_url = api_url
         self._timeout = timeout
-        self._auth_token = BearerTokenAuth(read_key(api_key_file))
+        from ..config import read_key_file  # here: importing the flat client costs no more than json
+
+        problem: ConfigError | None = None
+        try:
+            self._auth_token = BearerTokenAuth(read_key_file(api_key_file))
+        except ConfigError as error:
+            problem = error.with_traceback(None)
+        if problem is not None:
+            # raised out here, with nothing in this frame that may be a pasted key
+            api_key_file = api_url = ""
+            raise problem
 
     # the objects --------------------------------------------------------------------------------------------
     @property

@@ -58,12 +58,13 @@ class FlatSender:
         *,
         operation: str | None = None,
         halve: bool = False,
+        check: Callable[[dict[str, Any]], object] | None = None,
     ) -> Pending:
         """Send it; returns at once with what will come, or, where the way to send is replaced, with what came."""
         api = self._api()
         if api is None or not self.replaced:
             try:
-                return self.wire.submit(query, variables, operation=operation, halve=halve)
+                return self.wire.submit(query, variables, operation=operation, halve=halve, check=check)
             except ValidationError as error:
                 raise InputTypeError(error.message, error.errors) from None
         try:
@@ -72,7 +73,7 @@ class FlatSender:
             if error.data is None:
                 raise
             data, errors = error.data, error.errors  # one bad object among many fails alone
-        return Arrived(Response(_aliased(query, data), errors, None, 0, 200, b""))
+        return Arrived(Response(_aliased(query, data), errors, None, 0, 200))
 
 
 def _aliased(query: str, data: Any) -> Any:

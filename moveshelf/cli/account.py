@@ -38,7 +38,7 @@ def login(ctx: click.Context, path: str | None, no_check: bool) -> None:
     the key file that Moveshelf hands out. One request checks it; it is saved readable by you alone.
     """
     from ..client import Moveshelf
-    from ..config import KEY_FILE, check_url, resolve
+    from ..config import KEY_FILE, check_url, config_folder, resolve
     from ..errors import ConfigError
 
     given = connection(ctx)
@@ -49,7 +49,7 @@ def login(ctx: click.Context, path: str | None, no_check: bool) -> None:
         )
     if given.get("api_url"):
         check_url(given["api_url"], "--url")  # before somebody pastes a key for it
-    target = Path(path).expanduser() if path is not None else _user_folder() / KEY_FILE
+    target = Path(path).expanduser() if path is not None else config_folder() / KEY_FILE
     _refuse_other_files(target)
     config = resolve(None, given.get("api_url"), api_key=_read_key(), region=given.get("region"))
     names: list[str] | None = None
@@ -102,15 +102,6 @@ def _read_key() -> str:
     if not given:
         raise click.UsageError("no key came in: paste it, or pipe it in")
     return given
-
-
-def _user_folder() -> Path:
-    from .. import config
-
-    # the function's name changes with the platform's own folders
-    folder: Any = vars(config).get("config_folder") or vars(config)["user_config_dir"]
-    found: Path = folder()
-    return found
 
 
 def _refuse_other_files(target: Path) -> None:

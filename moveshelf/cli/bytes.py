@@ -53,10 +53,15 @@ def resumable(ctx: click.Context, what: str) -> Iterator[None]:
 )
 @click.option(
     "--existing",
-    type=click.Choice(["skip", "overwrite", "error"]),
+    type=click.Choice(["skip", "overwrite", "replace-different", "error"]),
     default="skip",
     show_default=True,
-    help="What to do where a file is there.",
+    help="What to do where a file is there; replace-different compares it with the service's first.",
+)
+@click.option(
+    "--layout",
+    metavar="LAYOUT",
+    help="Where a file goes in DEST, as 'sub-{subject}/{date}/{trial}_{file}' (else on the path from PATH down).",
 )
 @dry_run
 @jobs
@@ -71,6 +76,7 @@ def download(
     exclude: tuple[str, ...],
     types: tuple[str, ...],
     existing: str,
+    layout: str | None,
     dry_run: bool,
     jobs: int,
     json_: bool,
@@ -79,12 +85,16 @@ def download(
     found = find(connect(ctx), path)
     options: dict[str, Any] = {"existing": existing, "dry_run": dry_run}
     if kind_of(found) != "file":
-        options.update(include=include or None, data_types=types or None, jobs=jobs)
-        if exclude:
-            options["exclude"] = exclude
-    elif include or exclude or types:
+        options.update(
+            include=include or None,
+            exclude=exclude or None,
+            data_types=types or None,
+            layout=layout,
+            jobs=jobs,
+        )
+    elif include or exclude or types or layout:
         raise click.UsageError(
-            "PATH is one file: --include, --exclude and --type have nothing to choose from"
+            "PATH is one file: --include, --exclude, --type and --layout have nothing to choose from"
         )
     with resumable(ctx, "what has arrived stays, the rest will be continued."):
         done = found.download(dest, **options)
@@ -94,7 +104,7 @@ def download(
     chosen = _chosen(include=include, exclude=exclude, type=types)
     show.err(
         f"moveshelf: warning: no file below {path} fits {chosen}. A pattern is a whole name, as '*.json', or a whole path "
-        "from PATH down, as 'Barefoot/*'."
+        "from PATH down, as 'Barefoot/*'; `moveshelf ls` shows the names."
     )
     return FAILED
 
@@ -105,7 +115,7 @@ def download(
 @click.option(
     "--layout",
     metavar="LAYOUT",
-    help="How a path in FOLDER is read; as '{subject}/{session}/{trial}/{rest}'.",
+    help="How a path in FOLDER is read, as '{subject}/{session}/{condition}/{file}', or a preset, as vicon.",
 )
 @include
 @exclude
@@ -135,17 +145,21 @@ def upload(
 ) -> int:
     """Upload what is missing of FOLDER into PROJECT; makes the subjects, sessions and trials that are missing.
 
-    FOLDER holds subject/session/condition/trial_file, unless --layout says otherwise.
+    FOLDER holds subject/session/condition/file, unless --layout says otherwise; --dry-run shows how each path is read.
     """
     target = find(connect(ctx), project)
     if kind_of(target) != "project":
         raise click.UsageError(f"{project!r} is a {noun_of(kind_of(target))}: give the project, org/project")
     options: dict[str, Any] = {"layout": layout} if layout else {}
-    if exclude:
-        options["exclude"] = exclude
     with resumable(ctx, "what is finished stays."):
         done = target.upload_tree(
-            folder, include=include or None, existing=existing, dry_run=dry_run, jobs=jobs, **options
+            folder,
+            include=include or None,
+            exclude=exclude or None,
+            existing=existing,
+            dry_run=dry_run,
+            jobs=jobs,
+            **options,
         )
     code = _report(done, json_)
     from ..transfer.layout import CONFIG_FILE
@@ -167,46 +181,62 @@ def _chosen(**options: tuple[str, ...]) -> str:
 
 def _report(done: TransferResult | Plan, json_: bool) -> int:
     """Print a plan, or what became of every file that needs a word; the exit code."""
-    from ..transfer.result import Plan, size_text
+    from ..transfer.result import Plan
 
-    is_plan = isinstance(done, Plan)
     if json_:
-        show.as_json([_row(one, is_plan) for one in done])
+        show.as_json([_row(one) for one in done])
     else:
         show.out(text.clean(repr(done).splitlines()[0]))
     if isinstance(done, Plan):
         if done and not json_:
-            sizes = [
-                step.size if step.size is None or not show.is_terminal() else size_text(step.size)
-                for step in done
-            ]
-            rows = [
-                (step.action, step.path, size, step.reason) for step, size in zip(done, sizes, strict=True)
-            ]
-            _print_steps(rows)
+            _print_plan(done)
         return OK
     for entry in done.failed:
         show.err(f"  {entry.path}: {entry.error or entry.reason}")
+    for entry in done.left:
+        show.err(f"  {entry.path}: the service still lists without its bytes: {', '.join(entry.left)}")
     if done.failed and not json_:
         show.err("Run the same command again: it does what is missing.")
     return FAILED if done.failed else OK
 
 
-def _print_steps(rows: list[tuple[Any, ...]]) -> None:
+#: What an upload's plan says of how a path was read.
+_READ_AS = ("subject", "session", "condition", "trial", "name", "type")
+
+
+def _print_plan(plan: Plan) -> None:
     """A plan's steps, without the columns that nothing is known for."""
-    head = ("action", "path", "size", "why")
+    from ..transfer.result import size_text
+
+    terminal = show.is_terminal()
+    head = ["action", "path", "size", "why"]
+    rows: list[list[Any]] = [
+        [step.action, step.path, size_text(step.size) if terminal else step.size, step.reason]
+        for step in plan
+    ]
+    if any(step.place is not None for step in plan):
+        read_as = [[getattr(step.place, name, None) for name in _READ_AS] for step in plan]
+        if terminal:  # one column in place of six, of which the widest goes over several lines
+            head.insert(2, "read as")
+            for row, way in zip(rows, read_as, strict=True):
+                row.insert(2, " / ".join(one for one in way[:-1] if one))
+        else:
+            head += _READ_AS
+            rows = [[*row, *way] for row, way in zip(rows, read_as, strict=True)]
     used = [i for i in range(len(head)) if any(row[i] not in (None, "") for row in rows)]
     show.listing([head[i] for i in used], [[row[i] for i in used] for row in rows], colour=0)
 
 
-#: What a script gets of a step of a plan, and of an entry of a result.
-_STEP = ("path", "action", "size", "reason")
-_ENTRY = ("path", "bytes", "seconds", "status", "error", "reason")
+def _row(one: Any) -> dict[str, Any]:
+    """A step of a plan, or an entry of a result, as JSON."""
+    import attrs
 
-
-def _row(one: Any, is_plan: bool) -> dict[str, Any]:
-    fields = {name: getattr(one, name) for name in (_STEP if is_plan else _ENTRY)}
-    return {name: str(value) if isinstance(value, Exception) else value for name, value in fields.items()}
+    left_out = ("work", "file", "place") if getattr(one, "left", None) else ("work", "file", "place", "left")
+    names = [field.name for field in attrs.fields(type(one)) if field.name not in left_out]
+    values = {name: getattr(one, name) for name in names}
+    if getattr(one, "place", None) is not None:
+        values.update({name: getattr(one.place, name) for name in _READ_AS})
+    return {name: str(value) if isinstance(value, Exception) else value for name, value in values.items()}
 
 
 @click.command()

@@ -192,7 +192,9 @@ def _warned(
     line: str | None = None,
 ) -> None:
     """A warning as people read it, without the line of Python that gave it."""
-    _say(f"warning: {message}")
+    # the library names Python's arguments
+    words = str(message).replace("include=", "--include ")
+    _say(f"warning: {words}")
 
 
 def _lenient() -> None:

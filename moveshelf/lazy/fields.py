@@ -101,8 +101,8 @@ def detached(obj: Entity, what: str) -> DetachedError:
 class Scalar(Field[T]):
     """A value: text, number, date, or a small parsed structure.
 
-    `convert` makes the value of the service's JSON value, which is of one of `types`. `nested` are the names below the
-    field, where it is a structure and not one value.
+    `convert` makes the value of the service's JSON value, which is of one of `types`. `nested` are the names of texts
+    below the field, where it is a structure and not one value, or a list of structures (`is_list`).
     """
 
     def __init__(
@@ -113,9 +113,11 @@ class Scalar(Field[T]):
         convert: Callable[[Any], T] | None = None,
         types: tuple[type, ...] = TEXT,
         nested: tuple[str, ...] = (),
+        is_list: bool = False,
         doc: str = "",
     ) -> None:
         super().__init__(wire, group=group, doc=doc)
+        self.is_list = is_list
         self.convert = convert
         self.types = types
         self.nested = nested

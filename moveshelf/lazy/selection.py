@@ -193,7 +193,7 @@ def item(field: Field[Any], below: Selection | None = None) -> Item:
     if isinstance(field, Many):
         return Item(field.wire, field, below, is_list=True, edges=field.edges)
     if isinstance(field, Scalar):
-        return Item(field.wire, field, None, field.nested, field.types)
+        return Item(field.wire, field, None, field.nested, field.types, is_list=field.is_list)
     return Item(field.wire, field, below)
 
 

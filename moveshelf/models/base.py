@@ -24,7 +24,7 @@ from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations.commands import DELETE_COMMANDS, Command, Values
 from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.shapes import Shape
 
@@ -96,26 +96,34 @@ class Model(Entity):
         return node
 
     # commands ------------------------------------------------------------------------------------------------
-    def _send(self, command: Command, values: Values) -> Mapping[str, Any]:
+    def _send(
+        self, command: Command, values: Values, before: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         """Carry a command out; its payload, as it came. What it has changed is fetched by the next reader. One request."""
         service = service_of(self._require(command.name))
-        payload = service.run(command, values)
+        payload = service.run(command, values, before)
         service.touch(command, [values])
         return payload
 
     def _write(
-        self, command: Command, values: Values, what: str, *, previous: str | None = None
+        self, command: Command, values: Values, what: str, *, before: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
         """Carry a command out; the caller updates the cache. One request; one more where the service refuses, to see why.
 
-        `previous`: the time of the last change as it was read before. Raises NotFoundError where the object is gone,
+        `before`: the object as it was read before. Raises NotFoundError where the object is gone,
         ConflictError where somebody has changed it since, RequestError where the service did not do it without a reason.
         """
         service = service_of(self._require(command.name))
         try:
-            payload = service.run(command, values)
+            payload = service.run(command, values, before)
         except QueryError as error:
-            raise self._refusal(error, previous) from None
+            raise self._refusal(error, (before or {}).get("updated")) from None
+        if command.done and payload.get(command.done) is None:
+            service.touch(command, [values])
+            raise OutcomeUnknownError(
+                f"the service did not say whether it did {what}: it may or may not have been carried out; refresh() and look",
+                operation=command.name,
+            )
         if command.done and not payload.get(command.done):
             raise RequestError(
                 f"the service answered that it did not {what}, and gave no reason; refresh() and look"
@@ -215,7 +223,7 @@ class Deletable(Model):
                 self.load(below)
             return loaded_tree(self)
         command, variable = DELETE_COMMANDS[type(self).__name__]
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             try:
                 self._write(command, {variable: self.id}, f"delete {display.label(self)}")
             except NotFoundError:

@@ -367,6 +367,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
     ) -> TransferResult | Plan:
         """Download every file below the members, into folder `to`, and return a result with one entry a file.
 
@@ -374,7 +376,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         `session/condition/trial/file`, those of a collection without one owner (a slice, what was found) at
         `subject/session/condition/trial/file`. Everything else is as in `download` of a member.
         """
-        return super().download(to, include, data_types, existing, dry_run, jobs, progress)
+        return super().download(to, include, data_types, existing, dry_run, jobs, progress, exclude, layout)
 
     def _download_service(self) -> Service:
         if not hasattr(self._type, "_located_files"):

@@ -16,7 +16,7 @@ from ..operations import commands
 from ..operations.deletion import mark_deleted
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..tables.frame import frame
 from .base import service_of
 from .collection import Collection, Lookup
@@ -132,7 +132,7 @@ class Condition(HasFiles):
         clips = list(self.clips)
         if dry_run or not clips:
             return clips
-        with lock_of(session.id):
+        with write_lock(service, session.id):
             rows = [{"clipId": clip.id} for clip in clips]
             outcomes = service.run_many(commands.DELETE_CLIP, rows)
             deleted: list[Clip] = []

@@ -19,7 +19,7 @@ from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name, session_name
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
 from ..operations.titles import next_title
@@ -159,7 +159,7 @@ class Session(HasFiles, Deletable):
             title = checked_title(title)
         options = options_text(metadata.get("custom_options"))
         given = clip_values({key: value for key, value in metadata.items() if key != "custom_options"})
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             there = Condition(self, name).clips if name else self._clips_without_condition()
             if title is None:
                 title = next_title([clip.title or "" for clip in there._members()])
@@ -230,7 +230,7 @@ class Session(HasFiles, Deletable):
             name = session_name(node.get("projectPath")) or ""
             return name, json_text({**record, "metadata": merged}), None
 
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             done = self._update([("sessionMetadata", shaped)] if validate else [], written)
             if done is not None:
                 with service.cache.lock:
@@ -262,7 +262,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", previous=previous)
+        self._write(commands.UPDATE_SESSION, values, f"update {label(self)}", before=node)
         return wanted
 
     def _after_write(self, cache: Cache) -> None:
@@ -281,7 +281,7 @@ class Session(HasFiles, Deletable):
         name = checked_name(name, "session")
         if name == self.name:
             return self
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             others = [one for one in self.subject.sessions._named().get(name, ()) if one is not self]
             if others:
                 raise ConflictError(
@@ -332,7 +332,7 @@ class Session(HasFiles, Deletable):
         day = day_text(date)
         if day is None:
             raise ValidationError("set_date needs a date: the service cannot remove a session's date")
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             self._update(
                 [],
                 lambda node: (session_name(node.get("projectPath")) or "", _stored_text(node), day),
@@ -367,7 +367,7 @@ class Session(HasFiles, Deletable):
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }
-        return self._send(commands.UPDATE_SESSION, values)
+        return self._send(commands.UPDATE_SESSION, values, node)
 
     def _complaints(self, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""
@@ -483,7 +483,7 @@ class Session(HasFiles, Deletable):
             yield from clip._located_files((*above, *clip._below_session(self)))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

@@ -15,7 +15,7 @@ from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
 from ..operations.validation import (
@@ -113,7 +113,7 @@ class Subject(HasFiles, Deletable):
         day = day_text(date)
         if day is None and _DAY.fullmatch(name):
             day = day_in(name)
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             session: Session | None = existing(self.sessions, name, "session", exist_ok)
             if session is not None:
                 return session
@@ -184,7 +184,7 @@ class Subject(HasFiles, Deletable):
         if validate and wanted:
             tabs.append(("interventionMetadata", wanted))
         cache = service.cache
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             clock = cache.clock
             node = self._stored_now(tabs)
             before = record_of(parse_record(node["metadata"]), label(self))
@@ -199,7 +199,12 @@ class Subject(HasFiles, Deletable):
                 return self
             text = json_text(merged)
             values_ = {"patientId": self.id, "metadata": text}
-            self._write(commands.UPDATE_SUBJECT, values_, f"update {label(self)}")
+            self._write(
+                commands.UPDATE_SUBJECT,
+                values_,
+                f"update {label(self)}",
+                before={"metadata": node["metadata"]},
+            )
             with cache.lock:
                 cache.invalidate(self.id)
                 cache.put(self, Subject.fields["stored"], text)
@@ -221,7 +226,9 @@ class Subject(HasFiles, Deletable):
         merged = dict(merge_as_published(before, imported))
         if interventions or kept:
             merged["interventions"] = interventions or kept
-        return self._send(commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)})
+        return self._send(
+            commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)}, node
+        )
 
     def _complaints(self, tab: str, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""
@@ -240,7 +247,7 @@ class Subject(HasFiles, Deletable):
             yield from session._located_files((*above, session._part()))
 
     def _part(self) -> tuple[Any, str]:
-        return self.id, self.name
+        return self.id, self.name or self.id
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down, and its own."""

@@ -51,9 +51,11 @@ class Result:
         """Check the value in a payload. Raises InvalidResponseError."""
         value = payload.get(self.name)
         if self.kind:
-            if value is not None and (not isinstance(value, dict) or not isinstance(value.get("id"), str)):
+            if not isinstance(value, dict) or not isinstance(value.get("id"), str):
                 raise InvalidResponseError(f"the response to {where} holds no {self.name} with an id")
             check_node(self.selection(), value, None, where)
+        elif self.name not in payload:
+            raise InvalidResponseError(f"the response to {where} holds no {self.name}")
         elif value.__class__ not in self.types:
             raise InvalidResponseError(f"the response to {where} has {value!r} as {self.name}")
 

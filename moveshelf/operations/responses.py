@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import NotFoundError, QueryError, RequestError
 from ..lazy.entity import Entity
+from ..lazy.fields import TEXT
 from ..lazy.selection import Item, Selection
 from ..wire import Response
 
@@ -28,6 +29,8 @@ def check_node(selection: Selection, node: Any, identity: str | None, where: str
         return
     if node.__class__ is not dict:
         raise _invalid(where, f"an object was expected, not {_shown(node)}")
+    if identity is None and not selection.kind.is_root and node.get("id").__class__ is not str:
+        raise _invalid(where, f"an object without an id: {_shown(node.get('id'))}")
     if identity is not None and node.get("id") != identity:
         raise _invalid(where, f"the object {identity!r} was requested, and {_shown(node.get('id'))} came")
     _check_fields(selection, node, where)
@@ -80,27 +83,29 @@ def _check_list(selection: Selection, rows: Sequence[Any], where: str) -> None:
         if get("id").__class__ is not str:
             raise _invalid(where, f"an object without an id: {_shown(row)}")
         for wire, types in scalars:
-            if get(wire).__class__ not in types:
-                raise _invalid(where, f"{wire!r} is {_shown(get(wire))}")
+            if get(wire, _ABSENT).__class__ not in types:
+                raise _invalid(where, f"{wire!r} is {_shown(get(wire, _ABSENT))}")
         for one in deep:
-            _check_item(one, get(one.wire), where)
+            _check_item(one, get(one.wire, _ABSENT), where)
 
 
 def _check_fields(selection: Selection, node: dict[str, Any], where: str) -> None:
     scalars, deep = _parts(selection)
     for wire, types in scalars:
-        if node.get(wire).__class__ not in types:
-            raise _invalid(where, f"{wire!r} is {_shown(node.get(wire))}")
+        if node.get(wire, _ABSENT).__class__ not in types:
+            raise _invalid(where, f"{wire!r} is {_shown(node.get(wire, _ABSENT))}")
     for one in deep:
-        _check_item(one, node.get(one.wire), where)
+        _check_item(one, node.get(one.wire, _ABSENT), where)
 
 
 def _check_item(one: Item, value: Any, where: str) -> None:
     if value is None:
         return
     where = f"{where}.{one.wire}"
+    if value is _ABSENT:
+        raise _invalid(where, "it is absent")
     if one.below is None:
-        _check_structure(one.nested, value, where)
+        _check_structure(one, value, where)
     elif one.is_list:
         _check_list(one.below, _rows(value, one.edges, where), where)
     else:
@@ -111,15 +116,13 @@ def _check_item(one: Item, value: Any, where: str) -> None:
         _check_fields(one.below, value, where)
 
 
-def _check_structure(names: tuple[str, ...], value: Any, where: str) -> None:
-    for one in value if value.__class__ is list else [value]:
-        if one is None:
-            continue
+def _check_structure(item: Item, value: Any, where: str) -> None:
+    for one in _rows(value, False, where) if item.is_list else [value]:
         if one.__class__ is not dict:
             raise _invalid(where, f"an object was expected, not {_shown(one)}")
-        for name in names:
-            if one.get(name).__class__ in (dict, list):
-                raise _invalid(where, f"{name!r} is {_shown(one.get(name))}")
+        for name in item.nested:
+            if one.get(name, _ABSENT).__class__ not in TEXT:
+                raise _invalid(where, f"{name!r} is {_shown(one.get(name, _ABSENT))}")
 
 
 _PARTS: dict[int, tuple[Selection, list[tuple[str, frozenset[type]]], list[Item]]] = {}
@@ -148,7 +151,16 @@ def _invalid(where: str, what: str) -> InvalidResponseError:
     )
 
 
+class _Absent:
+    """Stands for a name that was requested and is not in the response."""
+
+
+_ABSENT = _Absent()
+
+
 def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from ..errors import MoveshelfError, OutcomeUnknownError, QueryError, RequestError, fresh
+from ..errors import MoveshelfError, NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
 from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
 from ..wire import Response
 from ..wire.thread import result_of
-from . import queries
+from . import queries, recovery
 from .commands import Command, Touched, Values
 from .queries import Query
 from .responses import InvalidResponseError, errors_by_alias, no_such, query_error
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
+#: How often a command is sent in all, where it was certainly not carried out.
+COMMAND_ATTEMPTS = 3
 #: How many objects a query of single values names.
 OBJECTS_A_REQUEST = 100
 
@@ -65,8 +68,13 @@ class Sender(Protocol):
         *,
         operation: str | None = None,
         halve: bool = False,
+        check: Callable[[dict[str, Any]], object] | None = None,
     ) -> Pending:
-        """Send it; returns at once with what will come, or (where `replaced`) with what came."""
+        """Send it; returns at once with what will come, or (where `replaced`) with what came.
+
+        `check(data)` is called before a response is accepted, and raises where it is not the one to this request. A
+        replaced sender does not call it.
+        """
         ...
 
 
@@ -117,22 +125,26 @@ class Service:
         """Send one query for a selection of objects. `done` gets a function that returns each object's dictionary, or why
         there is none, by id; it raises what concerns all of them."""
         query = queries.nodes(selection, ids)
-        future = self.sender.submit(query.text, query.variables, operation=query.operation, halve=halve)
+        future = self._submit(query, halve=halve)
 
         def nodes() -> Nodes:
-            return _nodes(query, selection.kind, ids, future.result())
+            response = future.result()
+            if self.is_replaced:
+                query.check(response.data, response.errors)
+            return _nodes(query, selection.kind, ids, response)
 
         future.add_done_callback(lambda _: done(nodes))
 
+    def _submit(self, query: Query, *, halve: bool = False) -> Pending:
+        return self.sender.submit(
+            query.text, query.variables, operation=query.operation, halve=halve, check=query.check
+        )
+
     def send(self, query: Query, *, halve: bool = False) -> Response:
         """Send a query and wait; its response, checked. GraphQL errors are raised as QueryError."""
-        response = self.sender.submit(
-            query.text, query.variables, operation=query.operation, halve=halve
-        ).result()
+        response = self._submit(query, halve=halve).result()
         if response.errors:
             raise query_error(response.errors, query.operation, response)
-        if not self.is_replaced:
-            query.check(response.data)
         return response
 
     def node(self, selection: Selection, identity: str) -> dict[str, Any] | None:
@@ -186,11 +198,12 @@ class Service:
         for begin in range(0, len(wanted), OBJECTS_A_REQUEST):
             part = wanted[begin : begin + OBJECTS_A_REQUEST]
             query = queries.nodes(selection, part)
-            sent.append(
-                (query, part, self.sender.submit(query.text, query.variables, operation=query.operation))
-            )
+            sent.append((query, part, self._submit(query)))
         for query, part, future in sent:
-            found.update(_nodes(query, kind, part, future.result()))
+            response = future.result()
+            if self.is_replaced:
+                query.check(response.data, response.errors)
+            found.update(_nodes(query, kind, part, response))
         return found
 
     def state(
@@ -215,18 +228,66 @@ class Service:
         return self.state(kind, identity, [(tab, values)], stored=False)[1]
 
     # commands ------------------------------------------------------------------------------------------------
-    def run(self, command: Command, values: Values) -> Mapping[str, Any]:
+    def run(
+        self, command: Command, values: Values, before: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         """Carry one command out; its payload, checked. One request.
+
+        A command whose response is lost is looked for (recovery.py): what was carried out is not repeated, what was
+        certainly not is. `before` is the object as it was read before the command.
 
         Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
-        text, variables = command.build([values])
         with self._doubt(command, [values]):
-            response = self.sender.submit(text, variables, operation=command.name).result()
-            if response.errors:
-                raise query_error(response.errors, command.name, response)
-            return self._payloads(command, [values], response)[0]  # type: ignore[return-value]
+            attempt = 1
+            while True:
+                sent = time.time()
+                try:
+                    return self._run_once(command, values)
+                except OutcomeUnknownError as error:
+                    found = self._look(recovery.Lost(command, values, sent, before), attempt)
+                    if found.payload is not None:
+                        return found.payload
+                    if found.verdict != recovery.ABSENT:
+                        raise fresh(error) from None
+                attempt += 1
+
+    def _run_once(self, command: Command, values: Values) -> Mapping[str, Any]:
+        response = self._submit_command(command, [values]).result()
+        if response.errors:
+            raise query_error(response.errors, command.name, response)
+        outcome = self._payloads(command, [values], response)[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _look(self, lost: recovery.Lost, attempt: int) -> recovery.Found:
+        """What has become of a command whose response was lost."""
+        unknown = recovery.Found(recovery.UNKNOWN)
+        if attempt >= COMMAND_ATTEMPTS or self.is_replaced or not recovery.can_look(lost.command):
+            return unknown
+        retry = self.wire.retry
+        try:
+            # the service may still be at it: a look that comes too soon would have it done twice
+            for pause in (retry.first * 2**attempt, retry.first * 4**attempt):
+                time.sleep(min(pause, retry.cap))
+                found = recovery.find(self, lost)
+                if found.verdict != recovery.ABSENT:
+                    return found
+        except (RequestError, NotFoundError):
+            return unknown
+        return found
+
+    def _submit_command(self, command: Command, rows: Sequence[Values]) -> Pending:
+        text, variables = command.build(rows)
+
+        def check(data: Mapping[str, Any]) -> None:
+            for n, values in enumerate(rows):
+                if data.get(f"n{n}") is not None:
+                    command.check(values, data[f"n{n}"])
+
+        return self.sender.submit(text, variables, operation=command.name, check=check)
 
     def run_many(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
         """Carry one command out for each row of values, many in a request, all requests at once; outcomes in order.
@@ -252,14 +313,15 @@ class Service:
         """The same for coroutines on the I/O thread; failures of a whole request are raised."""
         outcomes: list[Outcome] = []
         for part in self._parts(command, rows):
-            text, variables = command.build(part)
-            response = await self._send_async(text, variables, command.name)
+            response = await self._wait(lambda part=part: self._submit_command(command, part))  # type: ignore[misc]
             outcomes += self._payloads(command, part, response)
         return outcomes
 
     async def values_async(self, query: Query, kind: type[Entity], ids: Sequence[str]) -> list[Any]:
         """The objects of a query of several ids, in order, for coroutines on the I/O thread; exceptions stand for failures."""
-        response = await self._send_async(query.text, query.variables, query.operation)
+        response = await self._wait(lambda: self._submit(query))
+        if self.is_replaced:
+            query.check(response.data, response.errors)
         found = _nodes(query, kind, list(dict.fromkeys(ids)), response)
         return [found[identity] for identity in ids]
 
@@ -284,9 +346,8 @@ class Service:
         return [rows[start : start + COMMANDS_A_REQUEST] for start in range(0, len(rows), COMMANDS_A_REQUEST)]
 
     def _submit_many(self, command: Command, rows: Sequence[Values]) -> _Sent:
-        text, variables = command.build(rows)
         try:
-            return _Sent(rows, self.sender.submit(text, variables, operation=command.name))
+            return _Sent(rows, self._submit_command(command, rows))
         except RequestError as error:
             return _Sent(rows, None, error)
 
@@ -311,9 +372,10 @@ class Service:
                 ) from None
         return outcomes
 
-    async def _send_async(self, text: str, variables: Mapping[str, Any], operation: str) -> Response:
+    async def _wait(self, submit: Callable[[], Pending]) -> Response:
+        """The response to a request, for coroutines on the I/O thread."""
         if not self.is_replaced:
-            pending: Any = self.sender.submit(text, variables, operation=operation)
+            pending: Any = submit()
             return await result_of(pending)
         # a script's own method waits for its request: on a thread of its own, not on the I/O thread
         loop = asyncio.get_running_loop()
@@ -330,7 +392,7 @@ class Service:
         def work() -> None:
             response, error = None, None
             try:
-                response = self.sender.submit(text, variables, operation=operation).result()
+                response = submit().result()
             except Exception as failure:
                 error = failure
             finally:
@@ -345,7 +407,6 @@ def _nodes(query: Query, kind: type[Entity], ids: Sequence[str], response: Respo
     data, errors = response.data, response.errors
     if data is None:
         raise query_error(errors, query.operation, response)
-    query.check(data, errors)
     bad = errors_by_alias(errors) if errors else {}
     found: dict[str, Any] = {}
     for n, identity in enumerate(ids):

@@ -49,7 +49,7 @@ def _value(kind: type[Entity], name: str) -> Item:
 def _below(kind: type[Entity], name: str, shape: Shape) -> Item:
     field = kind.by_wire.get(name)
     if isinstance(field, Scalar):
-        return Item(name, field, None, nested=shape.names)
+        return Item(name, field, None, nested=shape.names, is_list=field.is_list)
     if not isinstance(field, Reference):
         raise ValidationError(f"{kind.__name__} has no {name!r} that leads to other objects")
     options: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, and bytes beside it: the only room that talks to the network.
+"""GraphQL over HTTP, and bytes beside it: the only package that uses the network.
 
 Importing it costs little: gql and aiohttp are imported with the first request.
 """
@@ -10,6 +10,16 @@ from moveshelf.wire.failures import TooLargeError, query_error
 from moveshelf.wire.meter import Budget, Stats
 from moveshelf.wire.response import Response
 from moveshelf.wire.retry import RetryPolicy
-from moveshelf.wire.thread import Future
+from moveshelf.wire.thread import Future, cap_jobs
 
-__all__ = ["Budget", "Future", "Response", "RetryPolicy", "Stats", "TooLargeError", "Wire", "query_error"]
+__all__ = [
+    "Budget",
+    "Future",
+    "Response",
+    "RetryPolicy",
+    "Stats",
+    "TooLargeError",
+    "Wire",
+    "cap_jobs",
+    "query_error",
+]

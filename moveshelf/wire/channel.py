@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import aiohttp
+import attrs
 from gql.transport.common.aiohttp_closed_event import create_aiohttp_closed_event
 from gql.transport.exceptions import TransportConnectionFailed
 from multidict import CIMultiDict
@@ -24,13 +25,25 @@ from yarl import URL
 from moveshelf.errors import DetachedError
 from moveshelf.wire.failures import error_of
 from moveshelf.wire.meter import Meter
-from moveshelf.wire.network import Blobs, Proxies, Resolver, tls_context
-from moveshelf.wire.response import Job, Response
+from moveshelf.wire.network import Blobs, Proxies, http_session, session_options, tls_context
+from moveshelf.wire.response import Request, Response
 from moveshelf.wire.retry import BARRED, REFUSED, UNSENT, Failure, RetryPolicy, speaks_of_size
 from moveshelf.wire.thread import Future, IOThread
-from moveshelf.wire.transport import CONNECT, Document, Refused, Result, Transport, failure_of, refuse
+from moveshelf.wire.transport import (
+    CONNECT,
+    Document,
+    Refused,
+    Result,
+    Transport,
+    current,
+    failure_of,
+    refuse,
+)
 
 logger = logging.getLogger("moveshelf")
+
+_DEEPEST = 30
+"""Levels of a service's error that are kept: what lies below is replaced by a text."""
 
 
 class Channel:
@@ -38,7 +51,7 @@ class Channel:
 
     def __init__(
         self,
-        home: IOThread,
+        io: IOThread,
         url: str,
         token: str,
         *,
@@ -47,7 +60,7 @@ class Channel:
         retry: RetryPolicy,
         meter: Meter,
     ) -> None:
-        self.home = home
+        self.io = io
         self.url = URL(url)
         self.host = self.url.host or url
         self.token = token
@@ -56,13 +69,13 @@ class Channel:
         self.meter = meter
         self.slots = asyncio.Semaphore(concurrency)
         self.closed = False
-        self.leaving = False  # nobody can ask any more: close after the last answer
+        self.dropped = False  # the client is no longer referenced: close after the last response
         self.tasks: dict[asyncio.Task[None], Future[Any]] = {}
         self.proxies = Proxies()
         self.transport: Transport | None = None
         self.blobs: Blobs | None = None
         self.extra: dict[str, Any] = {}
-        home.orphan.add(self)
+        io.channels.add(self)
 
     # -- sessions
 
@@ -77,9 +90,7 @@ class Channel:
             },
             ssl=tls_context() if self.url.scheme == "https" else True,
             client_session_args={
-                "connector": self._connector(),
-                "cookie_jar": aiohttp.DummyCookieJar(),
-                "timeout": self._patience(),
+                **session_options(self.io.loop, self._timeouts()),
                 "raise_for_status": refuse,
             },
         )
@@ -89,16 +100,12 @@ class Channel:
             "headers": CIMultiDict({"Authorization": f"Bearer {self.token}"}),
             **self.proxies.for_url(self.url),
         }
-        await transport.connect()  # suspends nowhere, so that two requests cannot both get here
+        await transport.connect()  # suspends nowhere, so that no second request gets here meanwhile
         self.transport = transport
-        self.home.closers.add(self.close)
+        self.io.closers.add(self.close)
         return transport
 
-    def _connector(self) -> aiohttp.TCPConnector:
-        # no limit of its own: waiting for a free connection would count as the service's silence
-        return aiohttp.TCPConnector(limit=0, keepalive_timeout=30, resolver=Resolver(self.home.loop))
-
-    def _patience(self) -> aiohttp.ClientTimeout:
+    def _timeouts(self) -> aiohttp.ClientTimeout:
         connect = min(self.timeout, CONNECT)
         return aiohttp.ClientTimeout(
             total=None, connect=connect, sock_connect=connect, sock_read=self.timeout
@@ -108,54 +115,52 @@ class Channel:
         if self.closed:
             raise closed_error()
         if self.blobs is None:
-            session = aiohttp.ClientSession(
-                connector=self._connector(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._patience(),
-                auto_decompress=False,
-                headers={"Accept-Encoding": "identity", "User-Agent": user_agent()},
+            self.blobs = Blobs(
+                self._store_session(),
+                self.proxies,
+                lambda: self._store_session(force_close=True),
+                str(self.url),
             )
-            self.blobs = Blobs(session, self.proxies)
-            self.home.closers.add(self.close)
+            self.io.closers.add(self.close)
         return self.blobs
+
+    def _store_session(self, *, force_close: bool = False) -> aiohttp.ClientSession:
+        headers = {"Accept-Encoding": "identity", "User-Agent": user_agent()}
+        return http_session(self.io.loop, self._timeouts(), headers, force_close=force_close)
+
+    def _sessions(self) -> list[aiohttp.ClientSession]:
+        found = [self.transport.session] if self.transport is not None else []
+        stores = self.blobs.sessions if self.blobs is not None else []
+        return [*(session for session in found if session is not None), *stores]
 
     async def close(self) -> None:
         """Drop everything: requests in flight, then the connections."""
         if self.closed:
             return
         self.closed = True
-        self.home.closers.discard(self.close)
+        self.io.closers.discard(self.close)
         tasks = [task for task in self.tasks if task is not asyncio.current_task()]
         for task in tasks:
             self.tasks[task]._cancelled(closed_error())
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1)
-        sessions = [
-            self.transport.session if self.transport is not None else None,
-            self.blobs.session if self.blobs is not None else None,
-        ]
-        farewells = []
-        for session in sessions:  # all of them before the first wait, in which the program may end
-            if session is not None:
-                farewells.append(create_aiohttp_closed_event(session))
-                await session.close()
-        for gone in farewells:
-            # TLS says goodbye; gql's own close waits ten seconds for the other side's
+        closed = []
+        for session in self._sessions():  # all of them before the first wait, in which the program may end
+            closed.append(create_aiohttp_closed_event(session))
+            await session.close()
+        for event in closed:
+            # TLS ends with a message to and fro; gql's own close waits ten seconds for the other side's
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(gone.wait(), 0.5)
+                await asyncio.wait_for(event.wait(), 0.5)
         await asyncio.sleep(0)  # the loop closes the sockets in its next round
 
     def abandon(self) -> None:
         """In a forked child, whose parent uses these sockets: forget them without touching them."""
         self.closed = True
-        sessions = [
-            self.transport.session if self.transport else None,
-            self.blobs.session if self.blobs else None,
-        ]
-        for session in sessions:
-            connector = session.connector if session is not None else None
-            if session is not None and connector is not None:
+        for session in self._sessions():
+            connector = session.connector
+            if connector is not None:
                 session.detach()
                 connector._closed = True  # so that collecting it closes nothing
         _abandoned.append(self)
@@ -163,57 +168,64 @@ class Channel:
     # -- work
 
     def start(
-        self, pending: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self, future: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
         """Begin `function(*args)` as this client's: closing the client cancels it."""
         if self.closed:
-            pending._cancelled(closed_error())
+            future._cancelled(closed_error())
             return
-        task = self.home.start(pending, function, args)
-        self.tasks[task] = pending
+        task = self.io.start(future, function, args)
+        self.tasks[task] = future
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.pop(task, None)
-        if self.leaving:
-            self.leave()
+        if self.dropped:
+            self.drop()
 
-    def leave(self) -> None:
-        """The client is gone: close as soon as the last request in flight has its answer."""
-        self.leaving = True
+    def drop(self) -> None:
+        """The client is no longer referenced: close as soon as the last request in flight has its response."""
+        self.dropped = True
         if not self.tasks and not self.closed:
-            task = self.home.loop.create_task(self.close())
-            self.home.farewells.add(task)
-            task.add_done_callback(self.home.farewells.discard)
+            task = self.io.loop.create_task(self.close())
+            self.io.closing_tasks.add(task)
+            task.add_done_callback(self.io.closing_tasks.discard)
 
-    async def ask(self, job: Job) -> Response:
+    async def send(self, request: Request) -> Response:
+        """The response to a request, after as many attempts as the policy allows."""
         attempt = 1
         while True:
             async with self.slots:
-                outcome = await self._attempt(job)
+                outcome = await self._attempt(request)
             if isinstance(outcome, Response):
                 return outcome
-            if job.halve and outcome.smaller_helps:
+            if request.halve and outcome.smaller_helps:
                 break
-            pause = self.retry.pause(outcome, attempt, mutation=job.mutation) if job.retry else None
+            pause = self.retry.pause(outcome, attempt, mutation=request.mutation) if request.retry else None
             if pause is None:
                 break
-            logger.debug("%s: again in %.1f s (%s)", job.operation, pause, outcome.status or outcome.kind)
+            logger.debug("%s: again in %.1f s (%s)", request.operation, pause, outcome.status or outcome.kind)
             attempt += 1
             self.meter.retry()
             await asyncio.sleep(pause)
         self.meter.error()
         raise error_of(
-            outcome, job.operation, self.host, mutation=job.mutation, halve=job.halve, attempts=attempt
+            outcome,
+            request.operation,
+            self.host,
+            mutation=request.mutation,
+            halve=request.halve,
+            attempts=attempt,
         )
 
-    async def _attempt(self, job: Job) -> Response | Failure:
+    async def _attempt(self, request: Request) -> Response | Failure:
         failure: Failure
         size = 0
         start = perf_counter()
+        current.set(request)
         try:
             transport = self.transport or await self._connect()
-            result = await transport.execute(Document(job.body), extra_args=self.extra)
+            result = await transport.execute(Document(request.body), extra_args=self.extra)
         except Refused as error:
             failure, size = error.failure, error.size
         except TransportConnectionFailed as error:
@@ -222,42 +234,45 @@ class Channel:
             assert isinstance(result, Result)
             seconds = perf_counter() - start
             errors: Any = self._clean(result.errors) if result.errors else []
-            self.meter.exchange(len(job.body), result.size, seconds)
+            self.meter.exchange(len(request.body), result.size, seconds)
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug(
-                    "%s: %d, %.0f ms, %d bytes", job.operation, result.status, seconds * 1000, result.size
+                    "%s: %d, %.0f ms, %d bytes",
+                    request.operation,
+                    result.status,
+                    seconds * 1000,
+                    result.size,
                 )
-            if job.halve and errors and result.data is None and speaks_of_size(errors):
+            if request.halve and errors and result.data is None and speaks_of_size(errors):
                 return Failure(REFUSED, status=result.status, request_id=result.request_id, errors=errors)
-            body = result.body if job.keep else b""
-            return Response(result.data, errors, result.request_id, result.size, result.status, body)
+            return Response(result.data, errors, result.request_id, result.size, result.status)
         seconds = perf_counter() - start
-        self.meter.exchange(len(job.body) if failure.kind not in (UNSENT, BARRED) else 0, size, seconds)
-        logger.debug("%s: %s, %.0f ms", job.operation, failure.status or failure.kind, seconds * 1000)
-        return self._discreet(failure)
+        sent = len(request.body) if failure.kind not in (UNSENT, BARRED) else 0
+        self.meter.exchange(sent, size, seconds)
+        logger.debug("%s: %s, %.0f ms", request.operation, failure.status or failure.kind, seconds * 1000)
+        return attrs.evolve(failure, **{name: self._clean(getattr(failure, name)) for name in _TEXTS})
 
-    # -- the token stays here, even where the service repeats it
-
-    def _clean(self, value: Any) -> Any:
+    def _clean(self, value: Any, depth: int = 0) -> Any:
+        """`value` without the token, which stays here even where the service repeats it."""
         if isinstance(value, str):
             return value.replace(self.token, "<key>") if len(self.token) >= 8 else value
+        if depth > _DEEPEST and isinstance(value, (list, dict)):
+            return "(nested too deeply to be kept)"
         if isinstance(value, list):
-            return [self._clean(item) for item in value]
+            return [self._clean(item, depth + 1) for item in value]
         if isinstance(value, dict):
-            return {self._clean(key): self._clean(item) for key, item in value.items()}
+            return {self._clean(key): self._clean(item, depth + 1) for key, item in value.items()}
         return value
 
-    def _discreet(self, failure: Failure) -> Failure:
-        values = {name: self._clean(getattr(failure, name)) for name in Failure.__slots__}
-        return Failure(**values)
 
-
+_TEXTS = ("reason", "body", "request_id", "location", "errors", "data")
+"""The fields of a Failure that hold words of the service's."""
 _abandoned: list[Channel] = []
 
 
 @cache
 def user_agent() -> str:
-    """`moveshelf/0.1.0 Python/3.12.1`, so that the service's owners know who asks."""
+    """`moveshelf/0.1.0 Python/3.12.1`, so that the service's owners can tell clients apart."""
     try:
         version = metadata.version("moveshelf")
     except metadata.PackageNotFoundError:  # run from a checkout
@@ -266,4 +281,4 @@ def user_agent() -> str:
 
 
 def closed_error() -> DetachedError:
-    return DetachedError("the client is closed: connect again to ask for more")
+    return DetachedError("the client is closed: connect again to send requests")

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,10 +14,10 @@ from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
 from moveshelf.wire import thread
 from moveshelf.wire.codec import encode
-from moveshelf.wire.document import describe
-from moveshelf.wire.failures import query_error
+from moveshelf.wire.document import describe, response_names
+from moveshelf.wire.failures import belongs, query_error
 from moveshelf.wire.meter import Budget, Meter, Stats
-from moveshelf.wire.response import Job, Response
+from moveshelf.wire.response import Check, Request, Response
 from moveshelf.wire.retry import RetryPolicy
 from moveshelf.wire.thread import Future, IOThread
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class Wire:
-    """GraphQL to one address with one key, from any thread.
+    """GraphQL to one URL with one key, from any thread.
 
     Making one sends nothing and starts nothing. Dropping the last reference closes its connections, without
     a wait.
@@ -45,11 +46,14 @@ class Wire:
     ) -> None:
         """`timeout`: seconds without a sign of life; `concurrency`: requests in flight at once.
 
-        Raises ConfigError for an address or key that cannot be used.
+        Raises ConfigError for a URL or key that cannot be used.
         """
+        try:
+            secret = token if isinstance(token, Secret) else Secret(token)
+        finally:
+            del token  # errors keep this frame
         self.url = check_url(url)
         self.host = urlsplit(self.url).hostname or ""
-        secret = token if isinstance(token, Secret) else Secret(token)
         if not timeout > 0:
             raise ConfigError(f"timeout must be more than 0 seconds, not {timeout!r}")
         if concurrency < 1:
@@ -65,12 +69,14 @@ class Wire:
         self._finalizer.atexit = False  # the I/O thread closes everything when the program ends
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_closed"):
+            return "<Wire, not connected>"  # in the trace of an error of its constructor
         return f"<Wire to {self.url}{', closed' if self._closed else ''}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("a connection cannot be pickled or copied: it holds a key and sockets")
 
-    # -- asking
+    # -- requests
 
     def submit(
         self,
@@ -80,14 +86,20 @@ class Wire:
         operation: str | None = None,
         retry: bool = True,
         halve: bool = False,
-        keep: bool = False,
+        check: Check | None = None,
     ) -> Future[Response]:
         """Send a document; returns at once, from any thread.
 
         The Future's result is a Response, whose `errors` are not raised. It raises RequestError (or what
-        derives from it) when no answer came or the status is not a success. `halve`: the caller can ask a
-        smaller question and wants TooLargeError at once where that may help. `keep`: the answer comes with
-        its `body`. `operation` names the operation of a document that has several, and in messages.
+        derives from it) when no response came or the status is not a success. `halve`: the caller can request
+        less at once and wants TooLargeError where that may help, without further attempts. `operation`
+        names the operation of a document that has several, and in messages.
+
+        `check(data)` is called on the I/O thread before a response with data is accepted, and raises
+        RequestError where it does not belong to this request: then the connection it came on is closed, a
+        query is sent once more on another one, and after that the error is the Future's. The error of a
+        mutation is an OutcomeUnknownError that quotes it: the mutation may have been carried out. Whatever
+        else `check` raises becomes a RequestError that names its type.
 
         Raises BudgetError before anything is sent, ValidationError for variables that JSON has no form for,
         DetachedError after `close()`.
@@ -105,10 +117,10 @@ class Wire:
         else:
             channel = self._open()
             self._meter.charge(name)
-            pending: Future[Response] = Future(channel.home)
-            job = Job(body, name, described.mutation, retry, halve, keep)
-            channel.home.loop.call_soon_threadsafe(channel.start, pending, channel.ask, (job,))
-            return pending
+            future: Future[Response] = Future(channel.io)
+            request = Request(body, name, described.mutation, retry, halve, check)
+            channel.io.loop.call_soon_threadsafe(channel.start, future, channel.send, (request,))
+            return future
         raise problem
 
     def execute(
@@ -116,9 +128,10 @@ class Wire:
     ) -> dict[str, Any]:
         """Send a document, wait, and return its `data`.
 
-        Raises QueryError for any GraphQL error (what came beside it is in its `data`), AuthenticationError
-        where the key is refused, OutcomeUnknownError where a mutation may or may not have been carried out,
-        and RequestError for other failures.
+        The operation's own top-level names must be in it: a response without them belongs to another request
+        and is refused. Raises QueryError for any GraphQL error (what came beside it is in its `data`),
+        AuthenticationError where the key is refused, OutcomeUnknownError where a mutation may or may not have
+        been carried out, and RequestError for other failures.
         """
         data = self.exchange(query, variables, operation=operation).data
         return data if data is not None else {}
@@ -129,15 +142,16 @@ class Wire:
         variables: Mapping[str, Any] | None = None,
         *,
         operation: str | None = None,
-        keep: bool = False,
     ) -> Response:
-        """Like `execute`, and returns the whole answer; with its `body` if `keep`."""
-        answer = self.submit(query, variables, operation=operation, keep=keep).result()
-        if answer.errors:
-            raise query_error(
-                answer.errors, answer.data, operation or describe(query, operation).name, answer.request_id
-            )
-        return answer
+        """Like `execute`, and returns the whole response."""
+        described = describe(query, operation)
+        name = operation or described.name
+        names = response_names(query, operation if described.several else None)
+        check = partial(belongs, name, names) if names is not None else None
+        response = self.submit(query, variables, operation=operation, check=check).result()
+        if response.errors:
+            raise query_error(response.errors, response.data, name, response.request_id)
+        return response
 
     # -- counting
 
@@ -155,7 +169,7 @@ class Wire:
         return Budget(self._meter, 0)
 
     def room(self) -> int | None:
-        """How many requests the budgets in force still allow; None: no budget. For reading ahead."""
+        """How many requests the budgets in force still allow; None: no budget. For prefetching."""
         return self._meter.room()
 
     # -- other work on the I/O thread
@@ -163,12 +177,12 @@ class Wire:
     def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> Future[T]:
         """Run the coroutine `function(*args)` on the I/O thread; returns at once.
 
-        An interrupt (Ctrl-C) of who waits for its result cancels it, and so does closing the client.
+        An interrupt (Ctrl-C) of the thread that waits for its result cancels it, and so does closing the client.
         """
         channel = self._open()
-        pending: Future[T] = Future(channel.home, fragile=True)
-        channel.home.loop.call_soon_threadsafe(channel.start, pending, function, args)
-        return pending
+        future: Future[T] = Future(channel.io, cancel_on_interrupt=True)
+        channel.io.loop.call_soon_threadsafe(channel.start, future, function, args)
+        return future
 
     async def blob_session(self) -> Blobs:
         """For coroutines of `run`: HTTP to signed URLs, without the key. Closed with the client."""
@@ -187,23 +201,23 @@ class Wire:
             self._finalizer.detach()
             channels, self._channels[:] = self._channels[:], []
         for channel in channels:
-            home = channel.home
-            if not home.usable():
+            io = channel.io
+            if not io.usable():
                 continue
-            farewell: Future[None] = Future(home)
-            home.spawn(farewell, channel.close)
-            if threading.get_ident() != home.thread.ident:
+            closing: Future[None] = Future(io)
+            io.spawn(closing, channel.close)
+            if threading.get_ident() != io.thread.ident:
                 with contextlib.suppress(TimeoutError):  # then it ends in the background
-                    farewell.exception(thread.FAREWELL)
+                    closing.exception(thread.CLOSING_SECONDS)
 
     def _open(self) -> Channel:
         """The channel on this process's I/O thread: made anew where a fork has left the old one behind."""
         if self._closed:
-            raise DetachedError("the client is closed: connect again to ask for more")
+            raise DetachedError("the client is closed: connect again to send requests")
         io = thread.io_thread()
         try:
             channel = self._channels[0]
-            if channel.home is io:
+            if channel.io is io:
                 return channel
         except IndexError:
             pass
@@ -214,8 +228,8 @@ class Wire:
 
         with thread.lock:
             if self._closed:  # by another thread, just now
-                raise DetachedError("the client is closed: connect again to ask for more")
-            if not self._channels or self._channels[0].home is not io:
+                raise DetachedError("the client is closed: connect again to send requests")
+            if not self._channels or self._channels[0].io is not io:
                 self._channels[:] = [
                     Channel(
                         io,
@@ -231,8 +245,8 @@ class Wire:
 
 
 def _drop(channels: list[Channel]) -> None:
-    """The client is gone: have its connections closed. Waits for nothing; this may be any thread."""
+    """The client is no longer referenced: close its connections. Waits for nothing; this may be any thread."""
     for channel in channels:
-        if channel.home.usable():
+        if channel.io.usable():
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                channel.home.loop.call_soon_threadsafe(channel.leave)
+                channel.io.loop.call_soon_threadsafe(channel.drop)

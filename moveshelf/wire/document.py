@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+
+import attrs
 
 _TOKEN = re.compile(
     r'#[^\n\r]*|"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"|[{}()\[\]]|[A-Za-z_][A-Za-z_0-9]*'
 )
+_PUNCTUATED = re.compile(_TOKEN.pattern + r"|\.\.\.|[@:]")
+_OPERATIONS = ("query", "mutation", "subscription")
+_CLOSING = {"{": "}", "(": ")", "[": "]"}
 _FIRST = re.compile(r"(?:[\s,\ufeff]|#[^\n\r]*)*query(?:\s+([A-Za-z_][A-Za-z_0-9]*))?\s*[({@]")
 
 
-class Operation(NamedTuple):
+@attrs.frozen
+class Operation:
+    """What `describe` reads off a document."""
+
     name: str
     """For people: the operation's own name, or what it is."""
     mutation: bool
     several: bool
-    """The service has to be told which one is meant. Looked for only where one was picked."""
+    """The request has to name which one is meant. Determined only where one was picked."""
 
 
 @lru_cache(maxsize=128)
@@ -53,7 +60,7 @@ def _operations(query: str) -> list[tuple[str, str | None]]:
             if depth == 0 and token == "{":
                 if not words:
                     found.append(("query", None))
-                elif words[0] in ("query", "mutation", "subscription"):
+                elif words[0] in _OPERATIONS:
                     found.append((words[0], words[1] if len(words) > 1 else None))
             depth += 1
         elif token in "})]":
@@ -63,3 +70,48 @@ def _operations(query: str) -> list[tuple[str, str | None]]:
         elif depth == 0:
             words.append(token)
     return found
+
+
+@lru_cache(maxsize=128)
+def response_names(query: str, wanted: str | None = None) -> frozenset[str] | None:
+    """The names that `data` must have in the response to an operation: its top-level aliases and fields.
+
+    None where the text does not decide it: a fragment or a directive at the top level, several operations of which none
+    is picked, or a text that is no document.
+    """
+    found: frozenset[str] | None = None
+    words: list[str] = []  # of the definition being read, outside all brackets
+    names: set[str] = set()
+    closing: list[str] = []  # what closes the brackets that are open
+    reading = decided = aliased = False
+    for match in _PUNCTUATED.finditer(query):
+        token = match[0]
+        if token[0] in '#"':
+            continue
+        if token in _CLOSING:
+            if not closing and token == "{":
+                operation = not words or words[0] in _OPERATIONS
+                reading = operation and (wanted is None or words[1:2] == [wanted])
+                decided, aliased, names = True, False, set()
+            closing.append(_CLOSING[token])
+        elif token in "})]":
+            if not closing or closing.pop() != token:
+                return None
+            if not closing and token == "}":
+                if reading:
+                    if found is not None or not decided:
+                        return None
+                    found = frozenset(names)
+                reading, words = False, []
+        elif not closing:
+            words.append(token)
+        elif reading and len(closing) == 1:
+            if token in ("...", "@"):
+                decided = False
+            elif token == ":":
+                aliased = True
+            elif aliased:
+                aliased = False  # the field behind the alias, which is in `names` already
+            else:
+                names.add(token)
+    return found if not closing else None

@@ -5,33 +5,31 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+import attrs
+
 from moveshelf.errors import BudgetError
 from moveshelf.wire import thread
 
 _FIELDS = ("requests", "retries", "errors", "bytes_sent", "bytes_received", "seconds")
 
 
+@attrs.define(repr=False)
 class Stats:
-    """The counters of a client at one moment; `later - earlier` is what happened in between.
+    """The counters of a client at one moment; `later - earlier` is what happened in between."""
 
-    `requests` (questions asked; a repeated one counts once), `retries` (repetitions of them), `errors`
-    (requests that failed in the end), `bytes_sent` and `bytes_received` (bodies, unpacked), `seconds`
-    (between sending and the end of the answer, summed over requests: those in parallel add up).
-    """
-
-    __slots__ = ("_meter", *_FIELDS)
-
+    _meter: Meter | None = attrs.field(eq=False)
     requests: int
+    """Requests sent; one that was repeated counts once."""
     retries: int
+    """Repetitions of them."""
     errors: int
+    """Requests that failed in the end."""
     bytes_sent: int
+    """Bytes of request bodies."""
     bytes_received: int
+    """Bytes of response bodies, unpacked."""
     seconds: float
-
-    def __init__(self, meter: Meter | None, **values: Any) -> None:
-        self._meter = meter
-        for name in _FIELDS:
-            setattr(self, name, values[name])
+    """Between sending and the end of the response, summed over requests: those in parallel add up."""
 
     def reset(self) -> None:
         """Set the client's counters to zero (this snapshot keeps its numbers)."""
@@ -39,15 +37,11 @@ class Stats:
             self._meter.reset()
 
     def as_dict(self) -> dict[str, int | float]:
+        """The counters by name."""
         return {name: getattr(self, name) for name in _FIELDS}
 
     def __sub__(self, earlier: Stats) -> Stats:
         return Stats(self._meter, **{name: getattr(self, name) - getattr(earlier, name) for name in _FIELDS})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stats) and self.as_dict() == other.as_dict()
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_snapshot, (self.as_dict(),))
@@ -77,7 +71,7 @@ def _size(count: float) -> str:
 
 
 class Budget:
-    """`with wire.budget(n) as budget:`: one request more than `limit` raises BudgetError in who asks for it.
+    """`with wire.budget(n) as budget:`: one request more than `limit` raises BudgetError in the thread that sends it.
 
     `used` and `left` count the requests since its start, of every thread.
     """
@@ -155,7 +149,7 @@ class Meter:
         raise BudgetError(_over(budget.limit, operation), operation=operation)
 
     def room(self) -> int | None:
-        """How many requests are still allowed; None: as many as you like."""
+        """How many requests are still allowed; None: no budget is in force."""
         budgets = self.budgets
         return min((budget.limit - budget.used for budget in budgets), default=None) if budgets else None
 

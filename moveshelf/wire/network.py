@@ -1,24 +1,41 @@
-"""Names, proxies and certificates as the machine has them: hospitals have their own of each."""
+"""HTTP connections: names, proxies and certificates as the machine has them, and which URLs may be requested.
+
+A connection is used again only while it is certain that the next bytes on it belong to the next request. aiohttp does
+not look: a response that a proxy sent twice would become the response to the next request, and one patient's data
+another's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import os
+import select
 import socket
 import ssl
 import threading
 import urllib.request
-from typing import Any
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client import _RequestContextManager
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from moveshelf.config import is_loopback
-from moveshelf.errors import ConfigError
+from moveshelf.errors import ConfigError, TransferError
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 _contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
 _CA_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -91,7 +108,7 @@ class Proxies:
             proxy = URL()
         if proxy.scheme not in ("http", "https") or not proxy.host:
             raise ConfigError(
-                f"the proxy that the environment names for {url.scheme} addresses is not an http:// one; "
+                f"the proxy that the environment names for {url.scheme} URLs is not an http:// one; "
                 f"correct {url.scheme.upper()}_PROXY, or put {host} into NO_PROXY"
             )
         if proxy.user is None:
@@ -104,7 +121,7 @@ class Resolver(AbstractResolver):
     """Names by the system's own rules, each on a daemon thread.
 
     The loop's executor would do, but Python waits for its threads at exit, and a name server that does not
-    answer holds one for half a minute.
+    respond holds one for half a minute.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -163,28 +180,301 @@ def _numeric(kind: int, address: Any) -> str:
     return str(address[0])
 
 
-class Blobs:
-    """A session for signed URLs: no token, no cookies, no netrc; bodies as stored, proxies as they apply.
+# -- connections that are used again
 
-    Its methods are those of aiohttp's ClientSession: `async with blobs.get(url, headers=...) as response`.
+
+class UnexpectedBytesError(aiohttp.ClientConnectionError):
+    """A new connection holds bytes, or its end, although nothing was sent on it yet: no response of ours."""
+
+
+class Protocol(ResponseHandler):
+    """aiohttp's end of a connection, which closes it when bytes come while no request is under way."""
+
+    idle = False
+    held = False
+    """Its response is still being checked: it goes back to the pool after that."""
+    released: ConnectionKey | None = None
+    """Where it goes in the pool: aiohttp has released it while it was held."""
+    last: tuple[str, ...] | None = None
+    """URL, hash, length and range of the response before."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.idle and data:
+            self.close()
+        else:
+            super().data_received(data)
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool that hands out only connections without unread bytes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, force_close: bool = False) -> None:
+        # no limit of its own: waiting for a free connection would count as the service's silence
+        keep: dict[str, Any] = {"force_close": True} if force_close else {"keepalive_timeout": 30}
+        super().__init__(limit=0, resolver=Resolver(loop), **keep)
+        self._factory = partial(Protocol, loop=loop)  # type: ignore[assignment]  # invariant
+        self._used: weakref.WeakSet[Protocol] = weakref.WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = cast(Protocol, connection.protocol)
+            new = protocol not in self._used
+            unread = has_unread(protocol, new=new)
+            protocol.idle = False
+            if not unread:
+                self._used.add(protocol)
+                return connection
+            connection.close()
+            if new:
+                raise UnexpectedBytesError("bytes before the first request")
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        assert isinstance(protocol, Protocol)
+        if protocol.held and not should_close:
+            protocol.released = key
+            return
+        protocol.held, protocol.released = False, None
+        protocol.idle = True  # before it is in the pool: nothing that comes from now on was requested
+        super()._release(key, protocol, should_close=should_close)
+
+    def settle(self, protocol: Protocol, *, should_close: bool) -> None:
+        """The response on a held connection was read and checked: back to the pool with it, or close it."""
+        if not protocol.held:
+            return
+        protocol.held = False
+        if protocol.released is not None:
+            self._release(protocol.released, protocol, should_close=should_close)
+        elif should_close:
+            protocol.force_close()  # aiohttp releases it later
+
+
+def has_unread(protocol: ResponseHandler, *, new: bool) -> bool:
+    """Whether a connection holds bytes that belong to no request, or has ended, as far as this side can know now."""
+    transport = protocol.transport
+    if transport is None or protocol.should_close or protocol._reading_paused:
+        return True
+    try:
+        # the end of a response may have come together with the beginning of another one
+        begun = protocol._parser is not None and protocol._parser.feed_eof() is not None
+    except Exception:
+        begun = True
+    if begun:
+        return True
+    tls = transport.get_extra_info("ssl_object")
+    if tls is not None and tls.pending():
+        return True
+    if tls is not None and new:
+        return False  # what a TLS server sends after the handshake are tickets for the next one
+    return _readable(transport.get_extra_info("socket"))
+
+
+def _readable(sock: Any) -> bool:
+    """Whether the kernel holds bytes of a socket, or knows of its end."""
+    number = -1 if sock is None else sock.fileno()
+    if number < 0:
+        return True
+    if hasattr(select, "poll"):  # select() takes no file descriptor above 1023
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([number], [], [], 0)[0])
+
+
+class HttpResponse(aiohttp.ClientResponse):
+    """A response whose connection is not used again before `async with` is left.
+
+    `close()` inside of it closes the connection that the response came on, also where its body has been read to the
+    end: for a response that turns out to belong to another request.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, proxies: Proxies) -> None:
+    repeats = False
+    """Hash, length and range are those of the response before on this connection, which was to another URL: either two
+    files have the same content, or the same response came twice. A HEAD with `fresh=True` decides."""
+    _pool: Connector | None = None
+    _end: Protocol | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        self._pool = cast(Connector, connection._connector)
+        self._end = protocol = cast(Protocol, connection.protocol)
+        protocol.held = True
+        await super().start(connection)
+        mark = _mark(self)
+        before, protocol.last = protocol.last, mark
+        self.repeats = (
+            mark is not None and before is not None and before[0] != mark[0] and before[1:] == mark[1:]
+        )
+        return self
+
+    def close(self) -> None:
+        super().close()
+        self._settle(should_close=True)
+
+    def release(self) -> Any:
+        done = super().release()
+        self._settle(should_close=False)
+        return done
+
+    def _settle(self, *, should_close: bool) -> None:
+        protocol, self._end = self._end, None
+        if protocol is not None and self._pool is not None:
+            self._pool.settle(protocol, should_close=should_close)
+
+    def __del__(self, *options: Any) -> None:
+        if self._end is not None and not self._loop.is_closed():
+            self._settle(should_close=True)
+        super().__del__(*options)
+
+
+def _mark(response: aiohttp.ClientResponse) -> tuple[str, ...] | None:
+    headers = response.headers
+    hashes = headers.getall("x-goog-hash", [])
+    if not hashes:
+        return None
+    length, part = headers.get("Content-Length", ""), headers.get("Content-Range", "")
+    return (str(response.url.with_query(None)), ",".join(hashes), length, part)
+
+
+def http_session(
+    loop: asyncio.AbstractEventLoop, timeout: aiohttp.ClientTimeout, headers: dict[str, str], **options: Any
+) -> aiohttp.ClientSession:
+    """A session without cookies, whose responses are as stored and whose connections are safe to use again."""
+    return aiohttp.ClientSession(**session_options(loop, timeout, **options), headers=headers)
+
+
+def session_options(
+    loop: asyncio.AbstractEventLoop, timeout: aiohttp.ClientTimeout, *, force_close: bool = False
+) -> dict[str, Any]:
+    """What `http_session` passes to aiohttp; gql makes the service's session itself."""
+    return {
+        "connector": Connector(loop, force_close=force_close),
+        "response_class": HttpResponse,
+        "cookie_jar": aiohttp.DummyCookieJar(),
+        "timeout": timeout,
+        "auto_decompress": False,
+    }
+
+
+# -- the object store
+
+
+def allowed_store_url(url: str | URL, api_url: str) -> URL:
+    """The URL of a file in the object store, where bytes may go to and come from it: one rule for the first and redirects.
+
+    https everywhere; http only where service and store are this machine. No host that is this machine, private or
+    link-local by its name or number, unless the service itself is: otherwise a response could make this program read
+    what only this machine can reach. Nothing is looked up or sent. Raises TransferError, which names the host.
+    """
+    try:
+        # a signed URL must stay as it was signed
+        parsed = url if isinstance(url, URL) else URL(url, encoded=True)
+        host = (parsed.host or "").lower().rstrip(".")
+    except (ValueError, TypeError):
+        parsed, host = URL(), ""
+    if not host or not host.isascii() or any(letter <= " " or letter in "\\\x7f" for letter in str(parsed)):
+        raise TransferError("the service named a place in the object store that is no URL: nothing was sent")
+    if parsed.user is not None or parsed.password is not None:
+        raise TransferError(
+            f"the URL of the object store at {host} holds a user or password: nothing was sent"
+        )
+    service, store = _reach(urlsplit(api_url).hostname or ""), _reach(host)
+    local = service == store == _LOOPBACK
+    if parsed.scheme != "https" and not (parsed.scheme == "http" and local):
+        raise TransferError(
+            f"the URL of the object store at {host} does not begin with https://: nothing was sent there, "
+            f"because others could read and change the bytes on their way"
+        )
+    if store != _PUBLIC and service not in (store, _LOOPBACK):
+        raise TransferError(
+            f"the URL of the object store names {host}, which is {store}, and the service is not: nothing was "
+            f"sent there"
+        )
+    return parsed
+
+
+_PUBLIC, _LOOPBACK, _PRIVATE, _LINK_LOCAL = (
+    "public",
+    "this machine",
+    "a private address",
+    "a link-local address",
+)
+
+
+def _reach(host: str) -> str:
+    """From where a host can be reached, as far as its name says."""
+    host = host.lower().rstrip(".").strip("[]")
+    if host in ("localhost", "ip6-localhost", "ip6-loopback") or host.endswith(".localhost"):
+        return _LOOPBACK
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            # 127.1, 2130706433, 0x7f.1: the system's resolver takes all of them
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            # single words, and the endings that no public name has
+            return _PUBLIC if "." in host and not host.endswith((".internal", ".local")) else _PRIVATE
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback or address.is_unspecified:
+        return _LOOPBACK
+    if address.is_link_local:
+        return _LINK_LOCAL
+    return _PUBLIC if address.is_global and not address.is_multicast else _PRIVATE
+
+
+class Blobs:
+    """Sessions for signed URLs: no token, no cookies, no netrc; bodies as stored, proxies as they apply.
+
+    `async with blobs.get(url, headers=...) as response`: an HttpResponse. `fresh=True` sends the request on a connection
+    of its own, which no response has come on before.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        proxies: Proxies,
+        fresh: Callable[[], aiohttp.ClientSession],
+        api_url: str = "",
+    ) -> None:
+        """`api_url`: the service's, which says what URLs of the store may be used (`allowed_store_url`)."""
         self.session = session
+        self.api_url = api_url
         self._proxies = proxies
+        self._make_fresh = fresh
+        self._fresh: aiohttp.ClientSession | None = None
 
-    def request(self, method: str, url: str | URL, **options: Any) -> _RequestContextManager:
-        url = (
-            URL(url, encoded=True) if isinstance(url, str) else url
-        )  # a signed URL must stay as it was signed
+    @property
+    def sessions(self) -> list[aiohttp.ClientSession]:
+        """What is open, to be closed with the client."""
+        return [self.session] if self._fresh is None else [self.session, self._fresh]
+
+    def request(
+        self, method: str, url: str | URL, *, fresh: bool = False, **options: Any
+    ) -> AbstractAsyncContextManager[HttpResponse]:
+        if self.api_url:
+            url = allowed_store_url(url, self.api_url)
+        # a signed URL must stay as it was signed
+        url = URL(url, encoded=True) if isinstance(url, str) else url
         trust: dict[str, Any] = {"ssl": tls_context()} if url.scheme == "https" else {}
-        return self.session.request(method, url, **{**trust, **self._proxies.for_url(url), **options})
+        session = self.session
+        if fresh:
+            if self._fresh is None:
+                self._fresh = self._make_fresh()
+            session = self._fresh
+        # the session's response_class, which aiohttp's types do not know
+        return cast(
+            "AbstractAsyncContextManager[HttpResponse]",
+            session.request(method, url, **{**trust, **self._proxies.for_url(url), **options}),
+        )
 
-    def get(self, url: str | URL, **options: Any) -> _RequestContextManager:
+    def get(self, url: str | URL, **options: Any) -> AbstractAsyncContextManager[HttpResponse]:
         return self.request("GET", url, **options)
 
-    def head(self, url: str | URL, **options: Any) -> _RequestContextManager:
+    def head(self, url: str | URL, **options: Any) -> AbstractAsyncContextManager[HttpResponse]:
         return self.request("HEAD", url, **{"allow_redirects": False, **options})
 
-    def put(self, url: str | URL, **options: Any) -> _RequestContextManager:
+    def put(self, url: str | URL, **options: Any) -> AbstractAsyncContextManager[HttpResponse]:
         return self.request("PUT", url, **options)

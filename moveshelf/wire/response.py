@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+Check = Callable[[dict[str, Any]], object]
+"""Looks at a response's `data` on the I/O thread and raises RequestError where it does not belong to the request."""
 
 
-class Response(NamedTuple):
-    """A GraphQL answer as it came: `data` may be partial where there are `errors`."""
+@attrs.frozen
+class Response:
+    """A GraphQL response as it came: `data` may be partial where there are `errors`."""
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
@@ -14,17 +21,15 @@ class Response(NamedTuple):
     size: int
     """Bytes of its body, unpacked."""
     status: int
-    body: bytes
-    """As it came, where it was asked for; else empty."""
 
 
-class Job(NamedTuple):
-    """One request on its way: the body as it is sent, and what may be done when it fails."""
+@attrs.frozen
+class Request:
+    """One request: the body as it is sent, and what may be done when it fails."""
 
     body: bytes
     operation: str
     mutation: bool
     retry: bool
     halve: bool
-    keep: bool
-    """The answer's body is wanted, too."""
+    check: Check | None

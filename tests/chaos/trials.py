@@ -611,7 +611,7 @@ OBJECT_READS: dict[str, Callable[[moveshelf.Moveshelf, dict[str, Any]], Any]] = 
         ms.project(p["id"]).can_edit,
         ms.project(p["id"]).name,
     ),
-    "template": lambda ms, p: sorted(ms.project(p["id"]).template.subject_fields),
+    "template": lambda ms, p: sorted(getattr(ms.project(p["id"]).template, "subject_fields", ())),
     "configuration": lambda ms, p: repr(ms.project(p["id"]).configuration),
     "norms": lambda ms, p: [one.name for one in ms.project(p["id"]).norms],
     "reports": lambda ms, p: [one.title for one in ms.subject(_some(p)["subject"]["id"]).reports],

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
 
 
+def lose(sandbox: Sandbox, mutation: str, cut: str = "after") -> None:
+    """Have the next such mutation lose its response, and the look for what has become of it be refused."""
+    sandbox.clear_faults()
+    sandbox.fail(mutation, drop=cut)
+    sandbox.fail("query", status=403, times=1)
+
+
 def overtake(sandbox: Sandbox, write: Callable[[], Any], **reads: Callable[[], Any]) -> list[Any]:
     """Start the `reads` (by the name of their request), let the service answer them, and `write` before the answers come.
 

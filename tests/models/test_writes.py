@@ -15,7 +15,7 @@ import moveshelf
 from moveshelf import ConflictError, ValidationError
 from moveshelf.operations.service import Service
 
-from .racing import overtake
+from .racing import lose, overtake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -623,20 +623,25 @@ def test_a_listing_of_a_whole_project_under_way(shared: Sandbox, ms: Moveshelf, 
 
 def test_an_unknown_outcome_is_read_anew(shared: Sandbox, ms: Moveshelf, project: Project) -> None:
     len(project.subjects)
-    shared.fail("createPatient", drop="after")
+    lose(shared, "createPatient")
     with pytest.raises(moveshelf.OutcomeUnknownError):
         project.create_subject("A")
+    shared.clear_faults()
     assert project.subjects.names() == ["A"]
     subject = project.create_subject("A", exist_ok=True)
     assert subject.metadata == {}
     shared.fail("updatePatient", drop="after")
+    shared.fail("SubjectStored", status=403)
     with pytest.raises(moveshelf.OutcomeUnknownError):
         subject.update_metadata({"subject-sex": "Male"})
+    shared.clear_faults()
     assert subject.metadata == {"subject-sex": "Male"}
     session = subject.create_session("s")
     shared.fail("updateSession", drop="after")
+    shared.fail("SessionPath", status=403)
     with pytest.raises(moveshelf.OutcomeUnknownError):
         session.rename("t")
+    shared.clear_faults()
     assert session.name == "t"
 
 

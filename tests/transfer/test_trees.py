@@ -668,7 +668,7 @@ def test_killed_in_the_middle_of_a_tree_up(practice: Project, sandbox: Sandbox, 
     # the first seven arrive, the others are put off for a minute
     sandbox.fail("PUT", status=503, retry_after=60, after=7, rate=1.0)
     process = start(sandbox, UPLOAD, str(tmp_path / "in"))
-    wait_for(lambda: answered(sandbox, "PUT", 503) >= 5)
+    wait_for(lambda: answered(sandbox, "PUT", 503) >= 5 and answered(sandbox, "PUT", 200) >= 7)
     process.send_signal(signal.SIGKILL)
     process.wait()
     sandbox.clear_faults()
@@ -681,8 +681,11 @@ def test_killed_in_the_middle_of_a_tree_up(practice: Project, sandbox: Sandbox, 
     assert answered(sandbox, "PUT", 200) == len(content)
     assert statuses(practice) == {"Complete": len(content)}
     assert stored(practice) == {path: [data] for path, data in content.items()}
-    left = [path.read_text() for path in (tmp_path / "state").rglob("*.jsonl")]
-    assert left == []
+    # what may be open still are requests that it was killed in, and that the service has not carried out
+    texts = [path.read_text() for path in (tmp_path / "state").rglob("*.jsonl")]
+    left = [json.loads(line) for text in texts for line in text.splitlines()]
+    made = {one["id"] for one in left if one["op"] == "made"}
+    assert made <= {one["id"] for one in left if one["op"] == "over"}
 
 
 def test_killed_before_it_heard_the_ids(practice: Project, sandbox: Sandbox, tmp_path: Path) -> None:

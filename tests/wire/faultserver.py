@@ -73,7 +73,7 @@ def cut(connection: socket.socket, seen: Seen) -> bool:
 
 
 def cut_chunked(connection: socket.socket, seen: Seen) -> bool:
-    """A chunked answer without its end."""
+    """A chunked response without its end."""
     connection.sendall(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n{"data": {\r\n')
     return False
 
@@ -129,6 +129,7 @@ class FaultServer:
             except OSError:
                 return
             self.connections += 1
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent has arrived
             self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 

@@ -11,7 +11,6 @@ import traceback
 import uuid
 
 import pytest
-from faultserver import FaultServer, Hold, cut, drop, no_http, ok, reply
 
 from moveshelf.config import Secret
 from moveshelf.errors import (
@@ -24,7 +23,9 @@ from moveshelf.errors import (
 )
 from moveshelf.wire import TooLargeError, Wire
 
-QUERY = "query Ask($id: ID!) { node(id: $id) { id } }"
+from .faultserver import FaultServer, Hold, cut, drop, no_http, ok, reply
+
+QUERY = "query Read($id: ID!) { ok: node(id: $id) { id } }"
 
 
 def test_a_request_as_the_service_wants_it(connect, token):
@@ -41,10 +42,10 @@ def test_a_request_as_the_service_wants_it(connect, token):
 
 
 def test_the_document_stays_as_it_was_written(connect):
-    odd = "# a comment\nquery   Ask{ok , \n\n x:ok}"
-    with FaultServer() as server:
-        connect(server.url).execute(odd)
-    assert server.seen[0].json["query"] == odd
+    spaced = "# a comment\nquery   Read{ok , \n\n x:ok}"
+    with FaultServer(ok(ok=1, x=1)) as server:
+        connect(server.url).execute(spaced)
+    assert server.seen[0].json["query"] == spaced
 
 
 def test_an_operation_is_named_only_where_there_are_several(connect):
@@ -52,7 +53,7 @@ def test_an_operation_is_named_only_where_there_are_several(connect):
     with FaultServer() as server:
         wire = connect(server.url)
         wire.execute(two, operation="Two")
-        wire.execute(QUERY, {}, operation="Ask")
+        wire.execute(QUERY, {}, operation="Read")
     assert server.seen[0].json["operationName"] == "Two"
     assert "operationName" not in server.seen[1].json
 
@@ -74,7 +75,7 @@ def test_dates_and_the_like_travel_as_text(connect):
 def test_what_json_has_no_word_for_is_refused_before_it_is_sent(connect, value):
     with FaultServer() as server:
         wire = connect(server.url)
-        with pytest.raises(ValidationError, match="'Ask'"):
+        with pytest.raises(ValidationError, match="'Read'"):
             wire.execute(QUERY, {"x": value})
         assert server.seen == []
         assert wire.stats.requests == 0
@@ -88,7 +89,7 @@ def test_connections_are_kept(connect):
         assert (len(server.seen), server.connections) == (5, 1)
 
 
-def test_an_unpacked_answer(connect):
+def test_an_unpacked_response(connect):
     body = gzip.compress(b'{"data": {"ok": "' + b"y" * 5000 + b'"}}')
     with FaultServer(reply(200, body, {"Content-Encoding": "gzip"})) as server:
         wire = connect(server.url)
@@ -96,45 +97,46 @@ def test_an_unpacked_answer(connect):
         assert wire.stats.bytes_received == 5020
 
 
-def test_a_large_request_and_a_large_answer(connect):
+def test_a_large_request_and_a_large_response(connect):
     text = "ä" * 3_000_000
-    with FaultServer(ok(text=text)) as server:
-        assert connect(server.url).execute(QUERY, {"text": text})["text"] == text
+    with FaultServer(ok(ok=text)) as server:
+        assert connect(server.url).execute(QUERY, {"text": text})["ok"] == text
         assert server.seen[0].json["variables"]["text"] == text
 
 
 def test_json_beyond_the_letter_of_the_law(connect):
-    with FaultServer(reply(200, b'{"data": {"x": NaN, "y": "\\ud83d"}}')) as server:
-        data = connect(server.url).execute(QUERY)
+    with FaultServer(reply(200, b'{"data": {"ok": {"x": NaN, "y": "\\ud83d"}}}')) as server:
+        data = connect(server.url).execute(QUERY)["ok"]
         assert data["x"] != data["x"]
         assert data["y"] == "\ud83d"
 
 
 def test_partial_data_is_left_to_the_caller_of_submit(connect):
-    body = {"data": {"a": {"id": "1"}, "b": None}, "errors": [{"message": "gone", "path": ["b"]}]}
+    body = {"data": {"a": {"id": "1"}, "b": None}, "errors": [{"message": "not here", "path": ["b"]}]}
     with FaultServer(default=reply(200, body, {"x-cloud-trace-context": "trace/9"})) as server:
         wire = connect(server.url)
-        answer = wire.submit(QUERY).result()
-        assert answer.data == body["data"]
-        assert answer.errors == body["errors"]
-        assert answer.request_id == "trace/9"
-        assert answer.status == 200
-        assert answer.size == len(server.seen[0].body) or answer.size > 0
-        with pytest.raises(QueryError, match="gone") as caught:
-            wire.execute(QUERY)
+        response = wire.submit(QUERY).result()
+        assert response.data == body["data"]
+        assert response.errors == body["errors"]
+        assert response.request_id == "trace/9"
+        assert response.status == 200
+        assert response.size == len(server.seen[0].body) or response.size > 0
+        with pytest.raises(QueryError, match="not here") as caught:
+            wire.execute("query Read { a { id } b { id } }")
         assert caught.value.data == body["data"]
         assert caught.value.errors == body["errors"]
-        assert "trace/9" in str(caught.value)
-        assert "'Ask'" in str(caught.value)
+        assert caught.value.request_id == "trace/9"
+        assert "trace/9" not in str(caught.value)  # scripts search texts for a status
+        assert "'Read'" in str(caught.value)
 
 
 def test_request_ids_are_not_shared_among_requests_in_flight(connect):
     acts = [reply(200, {"data": {"n": n}}, {"X-Request-Id": f"id-{n}"}) for n in range(40)]
     with FaultServer(*acts) as server:
         wire = connect(server.url)
-        answers = [pending.result() for pending in [wire.submit(QUERY) for _ in range(40)]]
-    assert all(answer.request_id == f"id-{answer.data['n']}" for answer in answers if answer.data)
-    assert len({answer.request_id for answer in answers}) == 40
+        responses = [future.result() for future in [wire.submit(QUERY) for _ in range(40)]]
+    assert all(response.request_id == f"id-{response.data['n']}" for response in responses if response.data)
+    assert len({response.request_id for response in responses}) == 40
 
 
 def test_no_more_than_concurrency_at_once(connect):
@@ -146,7 +148,7 @@ def test_no_more_than_concurrency_at_once(connect):
             assert hold.arrived.wait(20)
             assert len(server.seen) <= number + 2
             hold.free.set()
-        assert [pending.result().data for pending in waiting] == [{"ok": True}] * 6
+        assert [future.result().data for future in waiting] == [{"ok": True}] * 6
 
 
 # -- the key stays where it belongs
@@ -258,10 +260,10 @@ def test_no_connection_error_knows_the_key(connect, token):
 
 def test_the_log_names_operations_and_no_patient(connect, token, caplog):
     caplog.set_level(logging.DEBUG)  # every logger there is, those of the libraries below too
-    with FaultServer(drop, ok(name="Jane Roe")) as server:
+    with FaultServer(drop, ok(ok="Jane Roe")) as server:
         connect(server.url).execute(QUERY, {"id": "MRN-4711"})
-    assert "Ask" in caplog.text
-    assert any("Ask: 200" in record.getMessage() for record in caplog.records if record.name == "moveshelf")
+    assert "Read" in caplog.text
+    assert any("Read: 200" in record.getMessage() for record in caplog.records if record.name == "moveshelf")
     text = caplog.text + "".join(repr(vars(record)) for record in caplog.records)
     for private in ("MRN-4711", "Jane Roe", token):
         assert private not in text
@@ -275,16 +277,16 @@ def test_an_error_crosses_process_borders(connect):
         connect(server.url).submit(QUERY, halve=True).result()
     twin = pickle.loads(pickle.dumps(e.value))
     assert (type(twin), str(twin), vars(twin)) == (TooLargeError, str(e.value), vars(e.value))
-    assert (twin.status, twin.body, twin.request_id, twin.operation) == (413, "much", "r1", "Ask")
+    assert (twin.status, twin.body, twin.request_id, twin.operation) == (413, "much", "r1", "Read")
 
 
 def test_each_waiter_gets_its_own_error(connect):
-    with FaultServer(default=reply(404, "gone")) as server:
-        pending = connect(server.url).submit(QUERY)
+    with FaultServer(default=reply(404, "not here")) as server:
+        future = connect(server.url).submit(QUERY)
         errors = []
         for _ in range(3):
             with pytest.raises(RequestError) as caught:
-                pending.result()
+                future.result()
             errors.append(caught.value)
     assert len({id(error) for error in errors}) == 3
     assert len({str(error) for error in errors}) == 1
@@ -301,7 +303,7 @@ def test_a_proxy_of_the_environment_is_used_and_gets_no_key(connect, token, monk
     with FaultServer(default=refuse_tunnel) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://ward:s3cret@127.0.0.1:{proxy.port}")
         wire = connect("https://api.moveshelf.example/graphql")
-        with pytest.raises(RequestError, match="the proxy answered 403") as caught:
+        with pytest.raises(RequestError, match="the proxy responded with 403") as caught:
             wire.execute("mutation M { ok }")
         assert type(caught.value) is RequestError
         (seen,) = proxy.seen
@@ -313,7 +315,7 @@ def test_a_proxy_of_the_environment_is_used_and_gets_no_key(connect, token, monk
 
 
 def test_a_proxy_that_wants_a_password_says_so(connect, monkeypatch):
-    with FaultServer(default=reply(407, "who are you")) as proxy:
+    with FaultServer(default=reply(407, "a password, please")) as proxy:
         monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
         with pytest.raises(RequestError, match="user and password"):
             connect("https://api.moveshelf.example/graphql").execute(QUERY)
@@ -327,7 +329,7 @@ def test_a_proxy_that_is_not_there(connect, monkeypatch):
         connect("https://api.moveshelf.example/graphql").execute(QUERY)
 
 
-def test_no_proxy_is_asked_for_this_machine_or_for_what_no_proxy_names(connect, monkeypatch):
+def test_no_proxy_is_used_for_this_machine_or_for_what_no_proxy_names(connect, monkeypatch):
     with FaultServer() as proxy, FaultServer() as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -418,8 +420,8 @@ def test_a_closed_client_says_so(connect):
         wire.execute(QUERY)
         wire.close()
         wire.close()
-        for ask in (lambda: wire.submit(QUERY), lambda: wire.execute(QUERY), lambda: wire.run(object)):
+        for send in (lambda: wire.submit(QUERY), lambda: wire.execute(QUERY), lambda: wire.run(object)):
             with pytest.raises(DetachedError, match="closed"):
-                ask()
+                send()
         assert wire.closed
         assert len(server.seen) == 1

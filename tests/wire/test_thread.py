@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import subprocess
@@ -14,16 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from faultserver import FaultServer, Hold, ok, reply
 
 from moveshelf.errors import DetachedError, RequestError
-from moveshelf.wire import Future, Wire
+from moveshelf.wire import Future, Wire, cap_jobs
 from moveshelf.wire import thread as wire_thread
+
+from .faultserver import FaultServer, Hold, ok, reply
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
 
-QUERY = "query Ask { ok }"
+QUERY = "query Read { ok }"
 
 
 def run_script(text: str, *args: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -62,10 +64,10 @@ def test_inside_a_running_loop(connect):
 
 
 def test_many_threads_and_many_clients(connect):
-    def answer(connection, seen):
-        return ok(n=seen.json["variables"]["n"])(connection, seen)
+    def response(connection, seen):
+        return ok(ok=seen.json["variables"]["n"])(connection, seen)
 
-    with FaultServer(default=answer) as server:
+    with FaultServer(default=response) as server:
         wires = [connect(server.url) for _ in range(3)]
         wrong: list[object] = []
 
@@ -73,7 +75,7 @@ def test_many_threads_and_many_clients(connect):
             for step in range(30):
                 n = number * 1000 + step
                 got = wires[n % 3].execute(QUERY, {"n": n})
-                if got != {"n": n}:
+                if got != {"ok": n}:
                     wrong.append(got)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
@@ -86,16 +88,16 @@ def test_many_threads_and_many_clients(connect):
     assert sum(thread.name == "moveshelf-io" for thread in threading.enumerate()) == 1
 
 
-def test_many_waiters_for_one_answer(connect):
+def test_many_waiters_for_one_response(connect):
     hold = Hold()
     with FaultServer(hold) as server:
-        pending = connect(server.url).submit(QUERY)
+        future = connect(server.url).submit(QUERY)
         got: list[object] = []
-        threads = [threading.Thread(target=lambda: got.append(pending.result().data)) for _ in range(10)]
+        threads = [threading.Thread(target=lambda: got.append(future.result().data)) for _ in range(10)]
         for thread in threads:
             thread.start()
-        assert not pending.done()
-        assert repr(pending) == "<Future waiting>"
+        assert not future.done()
+        assert repr(future) == "<Future waiting>"
         hold.free.set()
         for thread in threads:
             thread.join()
@@ -106,7 +108,7 @@ def test_many_waiters_for_one_answer(connect):
 def test_callbacks_run_before_waiters_wake(connect):
     hold = Hold()
     with FaultServer(hold) as server:
-        pending = connect(server.url).submit(QUERY)
+        future = connect(server.url).submit(QUERY)
         seen: list[object] = []
 
         def look(done: Future[object]) -> None:
@@ -115,23 +117,23 @@ def test_callbacks_run_before_waiters_wake(connect):
         def fail(done: Future[object]) -> None:
             raise ZeroDivisionError("a mistake of the caller's")
 
-        pending.add_done_callback(fail)
-        pending.add_done_callback(look)
+        future.add_done_callback(fail)
+        future.add_done_callback(look)
         hold.free.set()
-        answer = pending.result()
-        assert seen == [("moveshelf-io", True, answer)]
-        pending.add_done_callback(look)
-        assert seen[1] == (threading.current_thread().name, True, answer)
+        response = future.result()
+        assert seen == [("moveshelf-io", True, response)]
+        future.add_done_callback(look)
+        assert seen[1] == (threading.current_thread().name, True, response)
 
 
 def test_a_timeout_of_the_waiter_leaves_the_request_alone(connect):
     hold = Hold()
     with FaultServer(hold) as server:
-        pending = connect(server.url).submit(QUERY)
+        future = connect(server.url).submit(QUERY)
         with pytest.raises(TimeoutError, match="goes on"):
-            pending.result(timeout=0.01)
+            future.result(timeout=0.01)
         hold.free.set()
-        assert pending.result().data == {"ok": True}
+        assert future.result().data == {"ok": True}
 
 
 def test_a_request_can_be_cancelled(connect):
@@ -142,11 +144,11 @@ def test_a_request_can_be_cancelled(connect):
         assert hold.arrived.wait(20)
         begun.cancel()
         unbegun = [wire.submit(QUERY) for _ in range(20)]
-        for pending in unbegun:
-            pending.cancel()
-        for pending in [begun, *unbegun]:
+        for future in unbegun:
+            future.cancel()
+        for future in [begun, *unbegun]:
             with pytest.raises(RequestError, match="cancelled"):
-                pending.result()
+                future.result()
         begun.cancel()
         assert wire.execute(QUERY) == {"ok": True}
 
@@ -174,10 +176,10 @@ def test_run_returns_and_raises_what_the_coroutine_does(connect):
             raise FileNotFoundError(2, "no such file", "x.c3d")
 
         assert wire.run(add, 2, 3).result() == 5
-        pending = wire.run(fail)
+        future = wire.run(fail)
         for _ in range(2):
             with pytest.raises(FileNotFoundError, match=r"x\.c3d") as caught:
-                pending.result()
+                future.result()
             assert "fail" in [entry.name for entry in caught.traceback]
         assert server.seen == []
 
@@ -185,16 +187,16 @@ def test_run_returns_and_raises_what_the_coroutine_does(connect):
 def test_closing_ends_what_is_in_flight(connect):
     with FaultServer(Hold()) as server:
         wire = connect(server.url)
-        pending = wire.submit(QUERY)
+        future = wire.submit(QUERY)
 
         async def forever() -> None:
             await asyncio.sleep(3600)
 
         running = wire.run(forever)
         wire.close()
-        for thing in (pending, running):
+        for ended in (future, running):
             with pytest.raises(DetachedError, match="closed"):
-                thing.result()
+                ended.result()
 
 
 # -- nothing is left behind
@@ -208,9 +210,9 @@ def io_round() -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    pending: Future[None] = Future(io)
-    io.spawn(pending, nothing)
-    pending.result()
+    future: Future[None] = Future(io)
+    io.spawn(future, nothing)
+    future.result()
 
 
 def test_a_dropped_client_closes_its_connections_without_the_cycle_collector(token):
@@ -238,13 +240,13 @@ def test_a_dropped_client_closes_its_connections_without_the_cycle_collector(tok
         gc.enable()
 
 
-def test_a_client_dropped_while_its_answer_is_awaited(token):
+def test_a_client_dropped_while_its_response_is_awaited(token):
     hold = Hold()
     others = set(wire_thread.io_thread().closers)
     with FaultServer(hold) as server:
-        pending = Wire(server.url, token).submit(QUERY)
+        future = Wire(server.url, token).submit(QUERY)
         hold.free.set()
-        assert pending.result().data == {"ok": True}
+        assert future.result().data == {"ok": True}
     io_round()
     assert wire_thread.io_thread().closers <= others
 
@@ -253,16 +255,16 @@ def test_requests_leave_nothing_for_the_cycle_collector(connect):
     with FaultServer(default=reply(404, "no")) as server:
         wire = connect(server.url)
 
-        def ask() -> weakref.ref[object]:
-            pending = wire.submit(QUERY)
-            assert pending.exception() is not None
-            return weakref.ref(pending)
+        def send() -> weakref.ref[object]:
+            future = wire.submit(QUERY)
+            assert future.exception() is not None
+            return weakref.ref(future)
 
-        ask()
+        send()
         gc.collect()
         gc.disable()
         try:
-            ghosts = [ask() for _ in range(5)]
+            ghosts = [send() for _ in range(5)]
             io_round()
             assert [ghost() for ghost in ghosts] == [None] * 5
         finally:
@@ -270,7 +272,7 @@ def test_requests_leave_nothing_for_the_cycle_collector(connect):
 
 
 @pytest.mark.parametrize(
-    "last", ["", "wire.close()", "del wire", "pending = wire.submit(QUERY)", "raise SystemExit(3)"]
+    "last", ["", "wire.close()", "del wire", "future = wire.submit(QUERY)", "raise SystemExit(3)"]
 )
 def test_the_end_of_the_program_is_quiet(last):
     with FaultServer(ok(), default=Hold()) as server:
@@ -278,7 +280,7 @@ def test_the_end_of_the_program_is_quiet(last):
             f"""
             import sys
             from moveshelf.wire import Wire
-            QUERY = "query Ask {{ ok }}"
+            QUERY = "query Read {{ ok }}"
             wire = Wire(sys.argv[1], "k" * 64)
             print(wire.execute(QUERY))
             {last}
@@ -289,7 +291,7 @@ def test_the_end_of_the_program_is_quiet(last):
     assert done.returncode == (3 if "3" in last else 0)
 
 
-def test_asking_while_python_ends():
+def test_sending_while_python_ends():
     with FaultServer() as server:
         done = run_script(
             """
@@ -302,14 +304,14 @@ def test_asking_while_python_ends():
             atexit.register(late)  # before the wire's own, so it runs after it
             from moveshelf.wire import Wire
             wire = Wire(sys.argv[1], "k" * 64)
-            print(wire.execute("query Ask { ok }"))
+            print(wire.execute("query Read { ok }"))
             """,
             server.url,
         )
     assert (done.stdout, done.stderr) == ("{'ok': True}\nDetachedError\n", "")
 
 
-def test_a_name_server_that_never_answers_holds_neither_the_caller_nor_the_end():
+def test_a_name_server_that_never_responses_holds_neither_the_caller_nor_the_end():
     done = run_script(
         """
         import socket, threading
@@ -317,13 +319,13 @@ def test_a_name_server_that_never_answers_holds_neither_the_caller_nor_the_end()
         from moveshelf.wire import RetryPolicy, Wire
         wire = Wire("https://api.moveshelf.example/graphql", "k" * 64, timeout=0.1, retry=RetryPolicy(first=0))
         try:
-            wire.execute("query Ask { ok }")
+            wire.execute("query Read { ok }")
         except Exception as error:
             print(error)
         """
     )
     assert done.stdout.startswith(
-        "'Ask' failed: no connection to api.moveshelf.example within 0.1 s (2 attempts)"
+        "'Read' failed: no connection to api.moveshelf.example within 0.1 s (2 attempts)"
     )
     assert done.stderr == ""
 
@@ -337,7 +339,11 @@ INTERRUPTED = """
     wire = Wire(sys.argv[1], "k" * 64)
     main = threading.get_ident()
     def waits():
-        return sys._current_frames()[main].f_code.co_name == "_wait"
+        frame, names = sys._current_frames()[main], []
+        while frame:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        return names[0] == "wait" and "_wait" in names
     def watch():
         sys.stdin.readline()
         while not (waits() and not time.sleep(0.05) and waits()):
@@ -360,7 +366,7 @@ INTERRUPTED = """
 @pytest.mark.parametrize(
     ("wait", "setup", "state"),
     [
-        ("wire.execute('query Ask { ok }')", "", ""),
+        ("wire.execute('query Read { ok }')", "", ""),
         (
             "wire.run(work).result()",
             "told = []\n"
@@ -397,13 +403,23 @@ def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
     assert (out.split(), err) == (["interrupted", *(["tidy"] if state else [])], "")
 
 
-def test_an_interrupt_between_two_steps_jams_no_other_waiter(connect):
-    """Interrupted after it has passed the gate and before it leaves it open."""
-    with FaultServer() as server:
-        pending = connect(server.url).submit(QUERY)
-        pending.result()
-        pending._gate.acquire()
-        assert pending.result().data == {"ok": True}
+def test_the_tools_of_the_standard_library_take_our_futures(connect):
+    hold = Hold()
+    with FaultServer(hold, reply(404, "not here")) as server:
+        wire = connect(server.url, concurrency=1)
+        first, second = wire.submit(QUERY), wire.submit(QUERY)
+        assert concurrent.futures.wait([first, second], timeout=0.05).not_done == {first, second}
+        assert not first.cancelled()
+        hold.free.set()
+        assert list(concurrent.futures.as_completed([first, second], timeout=20)) == [first, second]
+
+        async def collect() -> list[object]:
+            futures = [asyncio.wrap_future(first), asyncio.wrap_future(second)]
+            return await asyncio.gather(*futures, return_exceptions=True)
+
+        response, error = asyncio.run(collect())
+        assert response.data == {"ok": True}
+        assert isinstance(error, RequestError)
 
 
 # -- forks
@@ -458,15 +474,15 @@ def test_a_fork_in_the_middle_of_a_request():
             from moveshelf.errors import RequestError
             from moveshelf.wire import Wire
             wire = Wire(sys.argv[1], "k" * 64)
-            pending = wire.submit("query Parent { ok }")
+            future = wire.submit("query Parent { ok }")
             try:
-                pending.result(timeout=0.05)
+                future.result(timeout=0.05)
             except TimeoutError:
                 pass
             child = os.fork()
             if child == 0:
                 try:
-                    pending.result()
+                    future.result()
                 except RequestError as error:
                     assert "another process" in str(error)
                 assert wire.execute("query Child { ok }") == {"ok": True}
@@ -490,13 +506,13 @@ def test_pools_of_forked_processes():
             warnings.simplefilter("ignore", DeprecationWarning)
             from moveshelf.wire import Wire
             wire = Wire(sys.argv[1], "k" * 64)
-            def ask(n):
-                return wire.execute("query Ask { ok }")["ok"]
+            def send(n):
+                return wire.execute("query Read { ok }")["ok"]
             if __name__ == "__main__":
-                wire.execute("query Ask { ok }")
+                wire.execute("query Read { ok }")
                 with multiprocessing.get_context("fork").Pool(3) as pool:
-                    print(sum(pool.map(ask, range(12))))
-                print(wire.execute("query Ask { ok }"))
+                    print(sum(pool.map(send, range(12))))
+                print(wire.execute("query Read { ok }"))
             """,
             server.url,
         )
@@ -524,3 +540,21 @@ def test_a_program_may_end_while_a_forgotten_client_is_being_closed(demo: Sandbo
             check=True,
         )
         assert "Unclosed" not in done.stderr
+
+
+# -- how many at once
+
+
+def test_as_many_jobs_as_the_machine_has_sockets_for(monkeypatch):
+    assert 1 <= cap_jobs(8) <= 8
+    if os.name == "posix":
+        import resource
+
+        for limit, most in ((256, 64), (1024, 320), (70, 2), (3, 1)):
+            monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+            assert cap_jobs(10_000) == most
+            assert cap_jobs(1) == 1
+        monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+        assert cap_jobs(256) == 256
+    monkeypatch.setattr("moveshelf.wire.thread.sys.platform", "win32")
+    assert [cap_jobs(jobs) for jobs in (8, 200, 256)] == [8, 200, 200]

@@ -7,7 +7,6 @@ import time
 from email.utils import formatdate
 
 import pytest
-from faultserver import FaultServer, Hold, cut, cut_chunked, drop, no_http, ok, reply, reset
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +21,9 @@ from moveshelf.errors import (
 from moveshelf.wire import RetryPolicy, TooLargeError
 from moveshelf.wire.retry import Failure, retry_after, speaks_of_size
 
-QUERY = "query Ask { ok }"
+from .faultserver import FaultServer, Hold, cut, cut_chunked, drop, no_http, ok, reply, reset
+
+QUERY = "query Read { ok }"
 MUTATION = "mutation Change { ok }"
 
 TRANSIENT = {
@@ -46,9 +47,9 @@ TRANSIENT = {
 
 @pytest.mark.parametrize("fault", TRANSIENT)
 def test_a_query_survives_a_transient_fault(connect, fault):
-    with FaultServer(TRANSIENT[fault], TRANSIENT[fault], ok(name="P")) as server:
+    with FaultServer(TRANSIENT[fault], TRANSIENT[fault], ok(ok="P")) as server:
         wire = connect(server.url)
-        assert wire.execute(QUERY) == {"name": "P"}
+        assert wire.execute(QUERY) == {"ok": "P"}
         assert len(server.seen) == 3
         assert (wire.stats.requests, wire.stats.retries, wire.stats.errors) == (1, 2, 0)
         assert len({request.body for request in server.seen}) == 1
@@ -61,9 +62,9 @@ def test_a_query_gives_up_after_its_attempts(connect, fault):
         with pytest.raises(RequestError) as caught:
             wire.execute(QUERY)
         assert len(server.seen) == 4
-        assert "'Ask'" in str(caught.value)
+        assert "'Read'" in str(caught.value)
         assert "4 attempts" in str(caught.value)
-        assert caught.value.operation == "Ask"
+        assert caught.value.operation == "Read"
         assert caught.value.status == (int(fault) if fault.isdigit() else caught.value.status)
         assert wire.stats.errors == 1
 
@@ -96,7 +97,7 @@ def test_a_refusal_with_graphql_errors_keeps_them_and_its_status(connect):
         assert caught.value.status == 400
         assert caught.value.errors == body["errors"]
         assert caught.value.request_id == "req-7"
-        assert "req-7" in str(caught.value)
+        assert "req-7" not in str(caught.value)  # scripts search texts for a status
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -114,7 +115,7 @@ def test_a_refused_key(connect, status, body, document):
 # -- mutations
 
 
-@pytest.mark.parametrize("fault", sorted(set(TRANSIENT) - {"429", "408"}))
+@pytest.mark.parametrize("fault", sorted(set(TRANSIENT) - {"429"}))
 def test_a_mutation_that_may_have_happened_is_not_repeated(connect, fault):
     with FaultServer(TRANSIENT[fault]) as server:
         wire = connect(server.url)
@@ -125,7 +126,7 @@ def test_a_mutation_that_may_have_happened_is_not_repeated(connect, fault):
         assert "look first" in str(caught.value)
 
 
-def test_a_mutation_whose_answer_never_comes(connect):
+def test_a_mutation_whose_response_never_comes(connect):
     hold = Hold()
     with FaultServer(hold) as server:
         with pytest.raises(OutcomeUnknownError, match="no sign of life"):
@@ -133,11 +134,11 @@ def test_a_mutation_whose_answer_never_comes(connect):
         assert len(server.seen) == 1
 
 
-def test_json_that_is_no_graphql_answer(connect):
+def test_json_that_is_no_graphql_response(connect):
     with FaultServer(default=reply(200, {"status": "up"})) as server:
         with pytest.raises(OutcomeUnknownError):
             connect(server.url).execute(MUTATION)
-        with pytest.raises(RequestError, match="no GraphQL answer") as caught:
+        with pytest.raises(RequestError, match="no GraphQL response") as caught:
             connect(server.url).execute(QUERY)
         assert type(caught.value) is RequestError
         assert len(server.seen) == 2
@@ -151,14 +152,6 @@ def test_a_mutation_that_cannot_have_happened_is_repeated(connect, fault):
     with FaultServer(fault, fault, ok()) as server:
         assert connect(server.url).execute(MUTATION) == {"ok": True}
         assert len(server.seen) == 3
-
-
-def test_a_mutation_refused_with_408_is_not_repeated(connect):
-    with FaultServer(TRANSIENT["408"]) as server:
-        with pytest.raises(RequestError) as caught:
-            connect(server.url).execute(MUTATION)
-        assert not isinstance(caught.value, OutcomeUnknownError)
-        assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("document", [QUERY, MUTATION])
@@ -211,7 +204,7 @@ def test_without_retry_there_is_none(connect):
         assert len(server.seen) == 1
 
 
-# -- asking for less
+# -- requesting for less
 
 
 SIZE_FAULTS = {
@@ -230,7 +223,7 @@ SIZE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", SIZE_FAULTS)
-def test_a_question_too_large_is_told_at_once(connect, fault):
+def test_a_request_too_large_fails_at_once(connect, fault):
     with FaultServer(Hold() if fault == "timeout" else SIZE_FAULTS[fault]) as server:
         wire = connect(server.url, timeout=0.3 if fault == "timeout" else 20)
         with pytest.raises(TooLargeError):
@@ -240,13 +233,13 @@ def test_a_question_too_large_is_told_at_once(connect, fault):
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "drop", "cut", "not JSON"])
-def test_what_a_smaller_question_would_not_help_is_repeated(connect, fault):
+def test_what_a_smaller_request_would_not_help_is_repeated(connect, fault):
     with FaultServer(TRANSIENT[fault], ok()) as server:
         assert connect(server.url).submit(QUERY, halve=True).result().data == {"ok": True}
         assert len(server.seen) == 2
 
 
-def test_a_timed_out_question_that_cannot_be_smaller_is_asked_once_more(connect):
+def test_a_timed_out_request_that_cannot_be_halved_is_sent_once_more(connect):
     with FaultServer(Hold(), ok()) as server:
         assert connect(server.url, timeout=0.2).execute(QUERY) == {"ok": True}
     silence = pytest.raises(RequestError, match=r"no sign of life for 0\.2 s \(2 attempts\)")
@@ -305,6 +298,34 @@ def test_pauses_grow_to_a_cap_and_are_jittered(attempt, first, cap):
     assert top / 2 <= pause <= top
 
 
+CERTAIN = [
+    Failure("unsent"),
+    Failure("barred", status=407),
+    *(Failure("refused", status=status) for status in (301, 307, 400, 401, 403, 404, 409, 413, 422, 429)),
+    Failure("refused", status=503, retry_after=1.0),
+]
+UNCERTAIN = [
+    *(Failure(kind) for kind in ("lost", "silent", "malformed", "foreign", "huge")),
+    *(Failure("refused", status=status) for status in (408, 500, 501, 502, 503, 504, 520)),
+    Failure("refused", status=500, retry_after=1.0),
+]
+
+
+@pytest.mark.parametrize(
+    "failure", [*CERTAIN, *UNCERTAIN], ids=lambda failure: f"{failure.kind} {failure.status}"
+)
+def test_a_mutation_is_repeated_only_where_it_cannot_have_been_carried_out(failure):
+    assert failure.untouched is (failure in CERTAIN)
+    pause = RetryPolicy().pause(failure, 1, mutation=True)
+    assert (pause is not None) is (failure in CERTAIN and failure.transient)
+    assert (RetryPolicy().pause(failure, 1, mutation=False) is not None) is failure.transient
+
+
+def test_a_foreign_response_is_replaced_at_once_and_not_for_ever():
+    assert RetryPolicy().pause(Failure("foreign"), 1, mutation=False) == 0
+    assert RetryPolicy().pause(Failure("foreign"), 2, mutation=False) is None
+
+
 def test_pauses_differ():
     policy = RetryPolicy()
     pauses = {policy.pause(Failure("lost"), 3, mutation=False) for _ in range(20)}
@@ -318,15 +339,15 @@ def test_retry_after_is_obeyed(seconds, mutation):
     assert seconds <= pause <= seconds + 1
 
 
-def test_a_wait_beyond_patience_is_the_callers(connect):
+def test_a_wait_beyond_the_longest_is_the_callers(connect):
     with FaultServer(default=reply(429, "", {"Retry-After": "7200"})) as server:
-        with pytest.raises(RequestError, match="asks to wait 7200 s"):
+        with pytest.raises(RequestError, match="wants clients to wait 7200 s"):
             connect(server.url).execute(QUERY)
         assert len(server.seen) == 1
 
 
 def test_errors_of_the_wire_are_of_one_family():
-    error = TooLargeError("x", status=502, operation="Ask")
+    error = TooLargeError("x", status=502, operation="Read")
     assert isinstance(error, RequestError)
     assert isinstance(error, MoveshelfError)
     assert type(fresh(error)) is TooLargeError

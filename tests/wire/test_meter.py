@@ -6,11 +6,12 @@ import pickle
 import threading
 
 import pytest
-from faultserver import FaultServer, reply
 
 from moveshelf.errors import BudgetError, RequestError
 
-QUERY = "query Ask { ok }"
+from .faultserver import FaultServer, reply
+
+QUERY = "query Read { ok }"
 
 
 def test_stats_are_snapshots(connect):
@@ -51,10 +52,10 @@ def test_a_budget_stops_the_next_request_before_it_is_sent(connect):
             assert (wire.room(), budget.used, budget.left) == (1, 1, 1)
             wire.execute(QUERY)
             with pytest.raises(
-                BudgetError, match=r"'Ask' would be request 3, and the budget allows 2"
+                BudgetError, match=r"'Read' would be request 3, and the budget allows 2"
             ) as caught:
                 wire.submit(QUERY)
-            assert caught.value.operation == "Ask"
+            assert caught.value.operation == "Read"
             assert repr(budget) == "<Budget: 2 of 2 requests used>"
         assert wire.room() is None
         wire.execute(QUERY)

@@ -1,0 +1,236 @@
+"""What has become of a command whose response was lost: looked for, so that it need not be left open, nor be done twice.
+
+Each function looks at the service and says DONE (with the payload that was lost), ABSENT (it was not carried out, and can
+be repeated) or UNKNOWN (nobody can tell). Whatever is not certain is UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..lazy.registry import ENTITIES
+from ..metadata import to_datetime
+from . import queries
+from .commands import Command, Values
+from .folders import session_name
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from .service import Service
+
+DONE, ABSENT, UNKNOWN = "done", "absent", "unknown"
+
+#: Seconds by which the service's clock may differ from ours.
+CLOCKS = 300.0
+#: Seconds by which the service's times may be cut off.
+RESOLUTION = 1.0
+
+
+@attrs.frozen
+class Found:
+    """What a look has shown, and the payload of a command that was carried out."""
+
+    verdict: str
+    payload: Mapping[str, Any] | None = None
+
+
+_ABSENT, _UNKNOWN = Found(ABSENT), Found(UNKNOWN)
+
+
+@attrs.frozen
+class Lost:
+    """A command whose response was lost: its values, our time when it was sent, and the object as it was read before."""
+
+    command: Command
+    values: Values
+    sent: float
+    before: Mapping[str, Any] | None = None
+
+
+Look = Callable[["Service", Lost], Found]
+
+
+def find(service: Service, lost: Lost) -> Found:
+    """Look for what a command was to do. Sends one request, or a few."""
+    look = _LOOKS.get(lost.command.name)
+    return _UNKNOWN if look is None else look(service, lost)
+
+
+def can_look(command: Command) -> bool:
+    """Whether a lost response of this command can be looked for."""
+    return command.name in _LOOKS
+
+
+def _since(rows: Iterable[Mapping[str, Any]], field: str, sent: float) -> Found:
+    """Which of the rows that fit was created by a command that was sent at `sent`, by the service's own time."""
+    new, old = [], 0
+    for row in rows:
+        when = to_datetime(row.get(field))
+        if not isinstance(when, datetime):
+            return _UNKNOWN
+        age = when.astimezone(timezone.utc).timestamp() - sent
+        if age >= -RESOLUTION:
+            new.append(row)
+        elif age > -CLOCKS:
+            return _UNKNOWN  # perhaps ours, by a clock that is behind; perhaps created just before
+        else:
+            old += 1
+    if not new:
+        return _ABSENT
+    return Found(DONE, new[0]) if len(new) == 1 else _UNKNOWN
+
+
+def _project_id(service: Service, project: Any) -> str | None:
+    """The id of a project, of which the service takes the name as well."""
+    if not isinstance(project, str) or "/" not in project:
+        return project if isinstance(project, str) else None
+    viewer = service.node(Shape(projects=Shape("name")).selection(ENTITIES["Account"]), "viewer") or {}
+    found = [one["id"] for one in viewer.get("projects") or () if one and one.get("name") == project]
+    return found[0] if len(found) == 1 else None
+
+
+def _created_subject(service: Service, lost: Lost) -> Found:
+    project = _project_id(service, lost.values["projectId"])
+    if project is None:
+        return _UNKNOWN
+    shape = Shape(patientsList=Shape("name", "externalId", "updated", "metadata"))
+    node = service.node(shape.selection(ENTITIES["Project"]), project)
+    if not node:
+        return _UNKNOWN
+    rows = [one for one in node.get("patientsList") or () if one and one.get("name") == lost.values["name"]]
+    found = _since(rows, "updated", lost.sent)
+    return found if found.payload is None else Found(DONE, {"patient": found.payload})
+
+
+def _created_session(service: Service, lost: Lost) -> Found:
+    shape = Shape(sessions=Shape("projectPath", "date", "updated", "metadata"))
+    node = service.node(shape.selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
+    if not node:
+        return _UNKNOWN
+    wanted = str(lost.values["projectPath"]).strip("/")
+    rows = [
+        one for one in node.get("sessions") or () if one and str(one.get("projectPath")).strip("/") == wanted
+    ]
+    found = _since(rows, "updated", lost.sent)
+    return found if found.payload is None else Found(DONE, {"session": found.payload})
+
+
+def _created_clips(service: Service, lost: Lost) -> Found:
+    """One clip without a file; one with a file needs the URL that came with the response."""
+    given = lost.values["input"]
+    clips = given["clips"]
+    project = _project_id(service, given.get("project"))
+    if len(clips) != 1 or clips[0].get("filename") or project is None:
+        return _UNKNOWN
+    metadata = clips[0].get("metadata") or {}
+    title, path = metadata.get("title"), str(metadata.get("projectPath") or "").strip("/")
+    if not title:
+        return _UNKNOWN
+    selection = lost.command.results[2].selection()
+    count = 1000
+    while True:
+        rows = [one for one in service.rows(queries.CLIPS, project, {"first": count}, selection) or () if one]
+        if len(rows) < count:
+            break
+        count *= 4
+    rows = [
+        one
+        for one in rows
+        if one.get("title") == title and str(one.get("projectPath") or "").strip("/") == path
+    ]
+    found = _since(rows, "created", lost.sent)
+    if found.payload is None:
+        return found
+    row = {"clientId": clips[0].get("clientId"), "uploadUrl": None, "mocapClip": found.payload}
+    return Found(DONE, {"response": [row]})
+
+
+def _created_file(service: Service, lost: Lost) -> Found:
+    """A file of a clip: where the clip has none of that name, none was created. Whose another one is, nobody can tell."""
+    given = lost.values["input"]
+    shape = Shape(additionalData=Shape("originalFileName"))
+    node = service.node(shape.selection(ENTITIES["Clip"]), str(given["clipId"]))
+    if not node:
+        return _UNKNOWN
+    names = [one.get("originalFileName") for one in node.get("additionalData") or () if one]
+    return _UNKNOWN if given.get("filename") in names else _ABSENT
+
+
+def _updated_subject(service: Service, lost: Lost) -> Found:
+    """The whole metadata is replaced, so that what is stored either is what was sent, or it was not carried out."""
+    node = service.node(Shape("metadata").selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
+    if not node:
+        return _UNKNOWN
+    if _same_json(node.get("metadata"), lost.values.get("metadata")):
+        return Found(DONE, {"updated": True})
+    return _ABSENT if lost.before and lost.before.get("metadata") == node.get("metadata") else _UNKNOWN
+
+
+def _updated_session(service: Service, lost: Lost) -> Found:
+    shape = Shape("projectPath", "date", "metadata", "updated")
+    node = service.node(shape.selection(ENTITIES["Session"]), str(lost.values["sessionId"]))
+    if not node:
+        return _UNKNOWN
+    same = session_name(node.get("projectPath")) == lost.values.get("sessionName")
+    if lost.values.get("sessionMetadata") is not None:
+        same = same and _same_json(node.get("metadata"), lost.values["sessionMetadata"])
+    if lost.values.get("sessionDate"):
+        same = same and str(node.get("date"))[:10] == str(lost.values["sessionDate"])[:10]
+    if same:
+        return Found(DONE, {"updated": True})
+    return _ABSENT if lost.before and lost.before.get("updated") == node.get("updated") else _UNKNOWN
+
+
+def _updated_clip(service: Service, lost: Lost) -> Found:
+    """Repeating an update of a clip gives the same clip, so that what is not there yet can be sent again."""
+    given = lost.values["input"]
+    selection = lost.command.results[0].selection()
+    node = service.node(selection, str(given["id"]))
+    if not node:
+        return _UNKNOWN
+    metadata = given.get("metadata") or {}
+    shown = {"title", "description"} & set(metadata)
+    same = all(node.get(name) == metadata[name] for name in shown)
+    if metadata.get("projectPath"):
+        same = same and str(node.get("projectPath")).strip("/") == str(metadata["projectPath"]).strip("/")
+    if given.get("customOptions") is not None:
+        same = same and _same_json(node.get("customOptions"), given["customOptions"])
+    visible = shown or metadata.get("projectPath") or given.get("customOptions") is not None
+    return Found(DONE, {"clip": node}) if same and visible else _ABSENT
+
+
+def _deleted(kind: str, variable: str) -> Look:
+    def look(service: Service, lost: Lost) -> Found:
+        node = service.node(Shape().selection(ENTITIES[kind]), str(lost.values[variable]))
+        return Found(DONE, {lost.command.done: True}) if node is None else _ABSENT
+
+    return look
+
+
+def _same_json(stored: Any, sent: Any) -> bool:
+    if stored == sent:
+        return True
+    try:
+        return bool(json.loads(stored) == json.loads(sent))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+_LOOKS: dict[str, Look] = {
+    "CreateSubject": _created_subject,
+    "CreateSession": _created_session,
+    "CreateClips": _created_clips,
+    "CreateFile": _created_file,
+    "UpdateSubject": _updated_subject,
+    "UpdateSession": _updated_session,
+    "UpdateClip": _updated_clip,
+    "DeleteSubject": _deleted("Subject", "patientId"),
+    "DeleteSession": _deleted("Session", "sessionId"),
+    "DeleteClip": _deleted("Clip", "clipId"),
+    "DeleteFile": _deleted("DataFile", "id"),
+}

@@ -82,7 +82,7 @@ def _read_key() -> str:
         typed: str = click.prompt("Key", hide_input=True, err=True)
         raw = typed.encode()
     else:
-        raw = click.get_binary_stream("stdin").read(_LARGEST + 1)
+        raw = sys.stdin.buffer.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise click.UsageError("what came in is far too long for a key")
     try:

@@ -103,7 +103,7 @@ def download(
         return code
     chosen = _chosen(include=include, exclude=exclude, type=types)
     show.err(
-        f"moveshelf: warning: no file below {path} fits {chosen}. A pattern is a whole name, as '*.json', or a whole path "
+        f"moveshelf: warning: {chosen} leaves no file of {path}. A pattern is a whole name, as '*.json', or a whole path "
         "from PATH down, as 'Barefoot/*'; `moveshelf ls` shows the names."
     )
     return FAILED
@@ -168,7 +168,7 @@ def upload(
     if not (include or exclude) or any(not one.path.endswith(CONFIG_FILE) for one in done):
         return code
     show.err(
-        f"moveshelf: warning: no file in {folder} fits {_chosen(include=include, exclude=exclude)}. A pattern is a whole "
+        f"moveshelf: warning: {_chosen(include=include, exclude=exclude)} leaves no file of {folder}. A pattern is a whole "
         "name, as '*.c3d', or a whole path in FOLDER, as 'P-001/*'."
     )
     return FAILED

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..operations.files import DataFiles, url_of
-from ..transfer.blob import Broken, gave_up, head
+from ..transfer.blob import StoreError, gave_up, head
 from ..transfer.run import JOBS
 from ..values import UploadStatus
 
@@ -32,10 +32,13 @@ def sizes_of(files: Sequence[Any]) -> dict[str, int | None]:
         async def one(file: Any, url: Any) -> int | None:
             async with at_once:
                 try:
-                    return (await head(blobs, url_of([url], file.name))).size
-                except Broken as broken:
-                    failure = broken.failure
-            raise gave_up(f"the size of {file.name!r} was not told", failure, "Try again.") from None
+                    found = await head(blobs, url_of([url], file.name))
+                except StoreError as error:
+                    failure = error.failure
+                else:
+                    # of what is stored packed, the size is known once it is unpacked
+                    return found.size if found.plain else None
+            raise gave_up(f"the size of {file.name!r} is not known", failure, "Try again.") from None
 
         return await asyncio.gather(*(one(*pair) for pair in zip(complete, urls, strict=True)))
 

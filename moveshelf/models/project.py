@@ -32,6 +32,7 @@ from .base import Model, service_of
 from .clip import Clip
 from .collection import Collection
 from .contents import HasFiles
+from .derived import DerivedFiles
 from .session import Session, existing
 from .subject import Subject
 
@@ -393,6 +394,9 @@ class Project(HasFiles, Model):
     def _download_title(self) -> str:
         name = self._peek_name()
         return f"download of project {name!r}" if name else f"download of project {self.id}"
+
+    def _derived_files(self) -> DerivedFiles:
+        return DerivedFiles(self, in_sessions=True)
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
         with ThreadPoolExecutor(1) as pool:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -16,6 +16,7 @@ from ..errors import MoveshelfError, NotFoundError, TransferError, ValidationErr
 from ..transfer.patterns import Given
 from ..transfer.run import JOBS, checked_jobs
 from ..values import UploadStatus
+from .content_cache import read_through
 from .downloads import Filter, LocatedFile, selected, statuses_now
 from .files import DataFiles
 from .service import Service
@@ -23,6 +24,7 @@ from .service import Service
 if TYPE_CHECKING:
     from asyncio import Future as Waiter
 
+    from ..transfer.blob import Progress
     from ..transfer.receiver import SignedUrls
     from ..wire import Future
 
@@ -168,6 +170,7 @@ class _ReadAhead:
 
     def __init__(self, service: Service, wanted: Sequence[LocatedFile], jobs: int, limit: int) -> None:
         self._wire = service.wire
+        self._cache = service.contents
         self._files = DataFiles(service)
         self._wanted = wanted
         self._jobs = checked_jobs(jobs)
@@ -221,8 +224,6 @@ class _ReadAhead:
             self._total += size
 
     async def _fetch(self, number: int) -> None:
-        from ..transfer.download import read
-
         urls = self._urls
         assert urls is not None
 
@@ -240,7 +241,15 @@ class _ReadAhead:
         result: bytes | Exception
         try:
             blobs = await self._wire.blob_session()
-            result = await read(blobs, url, path_of(one), retry=self._wire.retry, progress=_Size(known))  # type: ignore[arg-type]
+            result = await read_through(
+                self._cache,
+                one.id,
+                blobs,
+                url,
+                path_of(one),
+                retry=self._wire.retry,
+                progress=cast("Progress", _Size(known)),
+            )
             self._hold(number, len(result))
         except _NoRoomError:
             self._running.pop(number, None)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .clip import Clip
     from .contents import HasFiles
     from .session import Session
+    from .subject import Subject
 
 Names = Callable[[list[str]], list[str]]
 """Which of a trial's file names are meant."""
@@ -54,8 +55,10 @@ class DerivedFiles:
     def service(self) -> Service:
         return self.owner._download_service()
 
-    def read(self, names: Names, what: str) -> Iterator[FileContent]:
+    def read(self, names: Names, what: str, optional: bool = False) -> Iterator[FileContent]:
         """The contents of the files that are meant, in order. `what` says in texts what was looked for.
+
+        Where no trial has such a file, that is a warning, unless they are `optional`.
 
         What has no contents (not complete, not in the store, damaged) is a warning and one of `problems`; what keeps all
         of them away (no connection, no right) is raised.
@@ -72,7 +75,7 @@ class DerivedFiles:
             chosen += found
             if not found:
                 without.append(_folder_of(files[0]))
-        self._note_without(without, len(trials), what)
+        self._note_without(without, len(trials), what, optional)
         complete, incomplete = contents.by_status(service, chosen)
         self._describe(chosen)
         for one, status in incomplete:
@@ -91,13 +94,14 @@ class DerivedFiles:
         self.problems.append(text)
         warn(text)
 
-    def _note_without(self, without: Sequence[str], count: int, what: str) -> None:
+    def _note_without(self, without: Sequence[str], count: int, what: str, optional: bool) -> None:
         from ..gait.content import warn
 
         if len(without) == count:
             text = f"no trial has a file of {what}" if count else "there are no trials with files"
             self.problems.append(text)
-            warn(text)
+            if not optional:
+                warn(text)
         elif without:
             self.problems.append(f"{len(without)} of {count} trials have no file of {what}: {_some(without)}")
 
@@ -167,7 +171,7 @@ def _sessions_of(clips: Sequence[Clip]) -> dict[str, Session]:
             # listed once, so that no trial looks for its own
             paths: dict[str, list[Session]] = {}
             for session in project.sessions:
-                paths.setdefault(session.path.strip("/"), []).append(session)
+                paths.setdefault((session.path or "").strip("/"), []).append(session)
             # subjects of one name may have sessions of one path: which has which trials, only their clips tell
             alike = [session for group in paths.values() if len(group) > 1 for session in group]
             if alike:
@@ -185,16 +189,16 @@ def _description(one: LocatedFile, clip: Clip | None, session: Session | None) -
     if clip is None or session is None:
         extra = {"session_id": "", "subject_id": ""}
         return {**values, "clip": "" if clip is None else clip.id, "extra": extra}
-    subject = session.subject
+    subject: Subject | None = session.subject
     when = session.date
     return {
-        "subject": subject.name or values["subject"],
+        "subject": (subject and subject.name) or values["subject"],
         "session": session.name,
         "date": when if isinstance(when, datetime.date) else None,
         "condition": condition_name(clip.path, session.path) or "",
         "trial": clip.title or "",
         "clip": clip.id,
-        "extra": {"session_id": session.id, "subject_id": subject.id},
+        "extra": {"session_id": session.id, "subject_id": subject.id if subject is not None else ""},
     }
 
 
@@ -237,15 +241,15 @@ def parameters(files: DerivedFiles) -> pd.DataFrame:
     """The parameters of every trial, completed from its events."""
     reading = _gait("reading")
     given = reading.parameters(files.read(reading.parameter_files, "gait parameters"))
-    found: pd.DataFrame = reading.complete(given, events(files))
+    found: pd.DataFrame = reading.complete(given, events(files, optional=True))
     found.attrs["problems"] = list(dict.fromkeys([*files.problems, *found.attrs["problems"]]))
     return found
 
 
-def events(files: DerivedFiles) -> pd.DataFrame:
+def events(files: DerivedFiles, optional: bool = False) -> pd.DataFrame:
     """The events of every trial."""
     reading = _gait("reading")
-    found: pd.DataFrame = reading.events(files.read(reading.event_files, "gait events"))
+    found: pd.DataFrame = reading.events(files.read(reading.event_files, "gait events", optional))
     found.attrs["problems"] = list(dict.fromkeys([*files.problems, *found.attrs["problems"]]))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,23 @@ def test_arguments_are_checked_before_any_request(
 def test_a_procedure_that_nobody_had_names_close_ones(study: Project) -> None:
     with pytest.raises(ValidationError, match="Hamstrings/Lengthening"):
         study.cohort(procedure="Hamstring/Lengthening")
+
+
+def test_procedures_spelled_nearly_alike_are_warned_of(
+    study: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Subject.interventions.fget
+    assert stored is not None
+    first = study.subjects["C-001"].id
+
+    def interventions(self: Subject) -> list[dict[str, Any]]:
+        text = json.dumps(stored(self))
+        return json.loads(text.replace("Hamstrings", "Hamstring") if self.id == first else text)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Subject, "interventions", property(interventions))
+    with pytest.warns(UserWarning, match="spelled nearly like") as caught:
+        study.cohort(procedure=HAMSTRINGS)
+    assert [one.filename for one in caught] == [__file__]
 
 
 def test_a_subject_whose_metadata_is_no_object_is_left_out(

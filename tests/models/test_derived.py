@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -280,3 +281,21 @@ def test_c3d_of_a_file(project: Project) -> None:
     assert record.points.shape == moveshelf.gait.c3d.parse(content).points.shape
     with pytest.raises(ValidationError, match=r"event\.json"):
         project.subjects["P-002"].sessions[0].clips[0].files["event.json"].c3d()
+
+
+def test_parameters_need_no_events(own: tuple[Sandbox, Moveshelf], tmp_path: Path) -> None:
+    sandbox, ms = own
+    clip = ms.projects[sandbox.generate(subjects=1, sessions=1, clips=1, files=1)].clips[0]
+    put(
+        clip,
+        tmp_path,
+        "gait_params.json",
+        {"data": [{"label": "Speed", "unit": "m/s", "values": {"mean": 1.2}}]},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = clip.refresh().parameters()
+    assert table[["name", "mean", "unit"]].values.tolist() == [["Speed", 1.2, "m/s"]]
+    assert "no trial has a file of gait events" in table.attrs["problems"]
+    with pytest.warns(GaitFileWarning, match="no trial has a file of gait events"):
+        assert len(clip.events()) == 0

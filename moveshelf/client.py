@@ -131,6 +131,14 @@ class Moveshelf:
             raise NotFoundError(f"the service has nothing with id {id!r} (deleted, or not yours to see)")
         return found
 
+    def refresh(self) -> Self:
+        """Forget everything that was loaded, and return the client: whatever is touched next is fetched anew.
+
+        No request. Objects and collections stay the same objects, whoever holds them.
+        """
+        self._engine.forget(self._account)
+        return self
+
     # requests ------------------------------------------------------------------------------------------------
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send any GraphQL document and return the answer's `data`. One request.

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import DeletedError, DetachedError
+from .inspection import refuse_to_tools
 from .registry import ENTITIES
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
@@ -75,6 +76,7 @@ class Field(Generic[T]):
             engine = obj._engine
             if engine is None:
                 raise detached(obj, self.name)
+            refuse_to_tools(f"{type(obj).__name__}.{self.name}")
             engine.loader.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is PrefetchMarker:
@@ -186,6 +188,7 @@ class Resolved(One[C]):
         if value is NOT_LOADED:
             if obj._engine is None:
                 raise detached(obj, self.name)
+            refuse_to_tools(f"{type(obj).__name__}.{self.name}")
             setattr(obj, self.slot, self.resolver(obj))
         return super()._value(obj)
 

@@ -18,7 +18,8 @@ from ..errors import (
     ValidationError,
 )
 from ..lazy.entity import Entity
-from ..lazy.fields import Many
+from ..lazy.fields import BASIC, Many
+from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Members
 from ..lazy.peers import At, Named, Peers, Selector
 from ..lazy.registry import ENTITIES
@@ -247,6 +248,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
                 f"this collection of {self._kind()} was not loaded before it was copied or pickled, and a copy has "
                 "no connection; load it first, or get its owner from a client by its id"
             )
+        refuse_to_tools(f"this collection of {self._kind()}")
         owner = self._adopting_owner(engine, field)
         if not field.in_parts:
             try:
@@ -290,6 +292,24 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         members = self._members()
         if paths and self._engine is not None:
             self._engine.load(members, self._type, paths)
+        return self
+
+    def refresh(self) -> Self:
+        """Forget the listing and everything below, list anew, and return the collection.
+
+        One request at once (for a slice, or what was found: what a listing brings of each member, in batches); everything
+        else is fetched again when touched. Raises NotFoundError where the owner, or a member, is no longer there.
+        """
+        engine = require(self._engine, "refresh()")
+        field, owner = self._field, self._owner_now()
+        if field is not None and owner is not None:
+            engine.forget(owner, field.name)
+            self._members()
+            return self
+        members = [one for one in self._members() if not one.is_deleted]
+        for one in members:
+            engine.forget(one)
+        engine.load(members, self._type, (BASIC,))
         return self
 
     # peers ---------------------------------------------------------------------------------------------------

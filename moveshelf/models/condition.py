@@ -174,9 +174,8 @@ class Condition(HasFiles):
         return field in ("name", "session") or self.session.is_loaded("clips" if field == "clips" else "path")
 
     def refresh(self) -> Condition:
-        """Forget the session's clips; they are fetched again when touched. Returns the condition."""
-        engine = self.session._require("refresh()")
-        engine.cache.unload(self.session, type(self.session).fields["clips"])
+        """Forget the session's clips and their files; they are fetched again when touched. Returns the condition."""
+        self.session._require("refresh()").forget(self.session, "clips")
         return self
 
     def _download_service(self) -> Service:

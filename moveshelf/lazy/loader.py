@@ -25,6 +25,7 @@ from .fields import Many, deleted
 from .peers import Peers, UnloadedParent
 from .selection import Selection, group
 from .state import PrefetchMarker, State
+from .window import OPENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,8 +134,12 @@ class Loader:
         if peers is None:
             return self._send(type(obj), name, [obj.id], None)
         window = peers.window
+        opening = False
         if not window.full:
             size = window.open(obj.id, size)
+        elif window.first(name):
+            opening = True
+            size = min(size, OPENING)
         batches, unloaded = self._gather(peers, obj, name, size, 1)
         if window.full and unloaded is not None and len(batches[0]) < size and detours > 0:
             further_up = self._further_up(unloaded)
@@ -148,7 +153,9 @@ class Loader:
         own = self._send(type(obj), name, batches[0], peers)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
-        if window.full:
+        if opening:
+            own.opens_loop = True  # the next batches are requested when the reader has gone on to the second member
+        elif window.full:
             self.prefetch(peers, obj, name)
         return own
 
@@ -312,7 +319,7 @@ class Loader:
         # batch.ids keeps its meaning for those who wait: they look again and find the halves
 
     def _populate(self, batch: Batch, nodes: Mapping[str, Mapping[str, Any] | BaseException]) -> None:
-        first: Entity | None = None
+        populated: list[Entity] = []
         selection = batch.selection
         for identity, node in nodes.items():
             if isinstance(node, BaseException):
@@ -322,22 +329,25 @@ class Loader:
             if obj is None or obj.__class__ is not selection.kind:
                 continue
             selection.populate(self.cache, obj, node, batch.clock)
-            if first is None:
-                first = obj
-        if batch.in_window:
-            if first is None:
-                batch.leave_window()
+            if len(populated) < 2:
+                populated.append(obj)
+        if batch.opens_loop:
+            if len(populated) == 2:
+                self._mark(batch, populated[1])
+        elif batch.in_window:
+            if populated:
+                self._mark(batch, populated[0])
             else:
-                self._mark(batch, first)
+                batch.leave_window()
 
-    def _mark(self, batch: Batch, first: Entity) -> None:
-        """Set the prefetch marker on the batch's first member."""
+    def _mark(self, batch: Batch, member: Entity) -> None:
+        """Set the prefetch marker on that member of the batch."""
         for field in batch.selection.fields:
-            value = field.read(first)
+            value = field.read(member)
             if value.__class__ is State or value.__class__ is PrefetchMarker:
                 continue
             if isinstance(field, Many):
                 if value._is_loaded():
                     value._mark_prefetched(batch)
             else:
-                setattr(first, field.slot, PrefetchMarker(value, batch))
+                setattr(member, field.slot, PrefetchMarker(value, batch))

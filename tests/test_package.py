@@ -71,7 +71,7 @@ def test_metadata(wheel: Path) -> None:
 
 
 def test_it_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    """Installs with what it declares and nothing else, runs the demo, and answers to both import names."""
+    """Installs with what it declares and nothing else, runs the demo, and is importable by its two names."""
     home = tmp_path / "environment"
     venv.create(home, with_pip=True)
     tools = home / ("Scripts" if os.name == "nt" else "bin")

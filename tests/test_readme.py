@@ -1,4 +1,4 @@
-"""Everything that the README shows is done here, in its order, by somebody with a fresh demo sandbox."""
+"""Everything that the README shows is done here, in its order, with a new demo sandbox."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class Clock:
         assert seconds > 0
         assert len(self.pauses) < 1000
         self.pauses.append(seconds)
-        self.now += seconds
+        self.now = max(self.now + seconds, math.nextafter(self.now, math.inf))  # a clock never stands still
 
 
 @pytest.fixture

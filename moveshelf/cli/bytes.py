@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import text
-from .place import complete, connect, find
-from .read import as_json, kind_of, noun_of, print_json
+from . import show, text
+from .place import complete, connect, connection_options, find
+from .read import json_option, kind_of, noun_of
 from .run import FAILED, INTERRUPTED, OK
 
 if TYPE_CHECKING:
@@ -22,19 +21,25 @@ include = click.option(
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Only such names or paths, as '*.c3d'; may be repeated.",
+    help="Only such names or paths, as '*.c3d' or 'Barefoot/*'; may be repeated. Exit code 1 where nothing matches.",
+)
+exclude = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out such names or paths; may be repeated, and goes before --include.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 jobs = click.option("--jobs", type=click.IntRange(1), default=16, show_default=True, help="Files at once.")
 
 
 @contextmanager
-def going_on(ctx: click.Context, what: str) -> Iterator[None]:
-    """Ctrl-C ends the command with its exit code and a word on how to go on."""
+def resumable(ctx: click.Context, what: str) -> Iterator[None]:
+    """Ctrl-C ends the command with its exit code and says how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"moveshelf: stopped; {what} Run the same command again to go on.", err=True)
+        show.err(f"moveshelf: stopped; {what} Run the same command again to go on.")
         ctx.exit(INTERRUPTED)
 
 
@@ -42,40 +47,66 @@ def going_on(ctx: click.Context, what: str) -> Iterator[None]:
 @click.argument("path", shell_complete=complete)
 @click.argument("dest", type=click.Path(file_okay=False))
 @include
+@exclude
 @click.option(
     "--type", "types", multiple=True, metavar="TYPE", help="Only that data type, as motion; may be repeated."
 )
 @click.option(
     "--existing",
-    type=click.Choice(["skip", "overwrite", "error"]),
+    type=click.Choice(["skip", "overwrite", "replace-different", "error"]),
     default="skip",
     show_default=True,
-    help="What to do where a file is there.",
+    help="What to do where a file is there; replace-different compares it with the service's first.",
+)
+@click.option(
+    "--layout",
+    metavar="LAYOUT",
+    help="Where a file goes in DEST, as 'sub-{subject}/{date}/{trial}_{file}' (else on the path from PATH down).",
 )
 @dry_run
 @jobs
-@as_json
+@json_option
+@connection_options
 @click.pass_context
 def download(
     ctx: click.Context,
     path: str,
     dest: str,
     include: tuple[str, ...],
+    exclude: tuple[str, ...],
     types: tuple[str, ...],
     existing: str,
+    layout: str | None,
     dry_run: bool,
     jobs: int,
     json_: bool,
 ) -> int:
     """Download every file below PATH into folder DEST, on the path from PATH down; verified, resumed when broken off."""
-    thing = find(connect(ctx), path)
+    found = find(connect(ctx), path)
     options: dict[str, Any] = {"existing": existing, "dry_run": dry_run}
-    if kind_of(thing) != "file":
-        options.update(include=include or None, data_types=types or None, jobs=jobs)
-    elif include or types:
-        raise click.UsageError("PATH is one file: --include and --type have nothing to choose from")
-    with going_on(ctx, "what has arrived stays, the rest will be continued."):
-        return _report(thing.download(dest, **options), json_)
+    if kind_of(found) != "file":
+        options.update(
+            include=include or None,
+            exclude=exclude or None,
+            data_types=types or None,
+            layout=layout,
+            jobs=jobs,
+        )
+    elif include or exclude or types or layout:
+        raise click.UsageError(
+            "PATH is one file: --include, --exclude, --type and --layout have nothing to choose from"
+        )
+    with resumable(ctx, "what has arrived stays, the rest will be continued."):
+        done = found.download(dest, **options)
+    code = _report(done, json_)
+    if done or not (include or exclude or types):
+        return code
+    chosen = _chosen(include=include, exclude=exclude, type=types)
+    show.err(
+        f"moveshelf: warning: {chosen} leaves no file of {path}. A pattern is a whole name, as '*.json', or a whole path "
+        "from PATH down, as 'Barefoot/*'; `moveshelf ls` shows the names."
+    )
+    return FAILED
 
 
 @click.command()
@@ -84,9 +115,10 @@ def download(
 @click.option(
     "--layout",
     metavar="LAYOUT",
-    help="How a path in FOLDER is read; as '{subject}/{session}/{trial}/{rest}'.",
+    help="How a path in FOLDER is read, as '{subject}/{session}/{condition}/{file}', or a preset, as vicon.",
 )
 @include
+@exclude
 @click.option(
     "--existing",
     type=click.Choice(["skip", "add", "replace-different"]),
@@ -96,7 +128,8 @@ def download(
 )
 @dry_run
 @jobs
-@as_json
+@json_option
+@connection_options
 @click.pass_context
 def upload(
     ctx: click.Context,
@@ -104,6 +137,7 @@ def upload(
     project: str,
     layout: str | None,
     include: tuple[str, ...],
+    exclude: tuple[str, ...],
     existing: str,
     dry_run: bool,
     jobs: int,
@@ -111,19 +145,38 @@ def upload(
 ) -> int:
     """Upload what is missing of FOLDER into PROJECT; makes the subjects, sessions and trials that are missing.
 
-    FOLDER holds subject/session/condition/trial_file, unless --layout says otherwise.
+    FOLDER holds subject/session/condition/file, unless --layout says otherwise; --dry-run shows how each path is read.
     """
     target = find(connect(ctx), project)
     if kind_of(target) != "project":
         raise click.UsageError(f"{project!r} is a {noun_of(kind_of(target))}: give the project, org/project")
     options: dict[str, Any] = {"layout": layout} if layout else {}
-    with going_on(ctx, "what is finished stays."):
-        return _report(
-            target.upload_tree(
-                folder, include=include or None, existing=existing, dry_run=dry_run, jobs=jobs, **options
-            ),
-            json_,
+    with resumable(ctx, "what is finished stays."):
+        done = target.upload_tree(
+            folder,
+            include=include or None,
+            exclude=exclude or None,
+            existing=existing,
+            dry_run=dry_run,
+            jobs=jobs,
+            **options,
         )
+    code = _report(done, json_)
+    from ..transfer.layout import CONFIG_FILE
+
+    # import files are not chosen by patterns
+    if not (include or exclude) or any(not one.path.endswith(CONFIG_FILE) for one in done):
+        return code
+    show.err(
+        f"moveshelf: warning: {_chosen(include=include, exclude=exclude)} leaves no file of {folder}. A pattern is a whole "
+        "name, as '*.c3d', or a whole path in FOLDER, as 'P-001/*'."
+    )
+    return FAILED
+
+
+def _chosen(**options: tuple[str, ...]) -> str:
+    """The options that chose the files, as they were typed."""
+    return " ".join(f"--{name} {value!r}" for name, values in options.items() for value in values)
 
 
 def _report(done: TransferResult | Plan, json_: bool) -> int:
@@ -131,68 +184,98 @@ def _report(done: TransferResult | Plan, json_: bool) -> int:
     from ..transfer.result import Plan
 
     if json_:
-        print_json([_row(one) for one in done])
-    elif isinstance(done, Plan):
-        click.echo(repr(done).splitlines()[0])
-        for step in done:
-            click.echo(
-                f"  {step.action}  {text.shown(step.path)}" + (f"  ({step.reason})" if step.reason else "")
-            )
+        show.as_json([_row(one) for one in done])
     else:
-        click.echo(repr(done).splitlines()[0])
+        show.out(text.clean(repr(done).splitlines()[0]))
     if isinstance(done, Plan):
+        if done and not json_:
+            _print_plan(done)
         return OK
     for entry in done.failed:
-        click.echo(f"  {entry.path}: {entry.error or entry.reason}", err=True)
+        show.err(f"  {entry.path}: {entry.error or entry.reason}")
+    for entry in done.left:
+        show.err(f"  {entry.path}: the service still lists without its bytes: {', '.join(entry.left)}")
     if done.failed and not json_:
-        click.echo("Run the same command again: it does what is missing.", err=True)
+        show.err("Run the same command again: it does what is missing.")
     return FAILED if done.failed else OK
 
 
+#: What an upload's plan says of how a path was read.
+_READ_AS = ("subject", "session", "condition", "trial", "name", "type")
+
+
+def _print_plan(plan: Plan) -> None:
+    """A plan's steps, without the columns that nothing is known for."""
+    from ..transfer.result import size_text
+
+    terminal = show.is_terminal()
+    head = ["action", "path", "size", "why"]
+    rows: list[list[Any]] = [
+        [step.action, step.path, size_text(step.size) if terminal else step.size, step.reason]
+        for step in plan
+    ]
+    if any(step.place is not None for step in plan):
+        read_as = [[getattr(step.place, name, None) for name in _READ_AS] for step in plan]
+        if terminal:  # one column in place of six, of which the widest goes over several lines
+            head.insert(2, "read as")
+            for row, way in zip(rows, read_as, strict=True):
+                row.insert(2, " / ".join(one for one in way[:-1] if one))
+        else:
+            head += _READ_AS
+            rows = [[*row, *way] for row, way in zip(rows, read_as, strict=True)]
+    used = [i for i in range(len(head)) if any(row[i] not in (None, "") for row in rows)]
+    show.listing([head[i] for i in used], [[row[i] for i in used] for row in rows], colour=0)
+
+
 def _row(one: Any) -> dict[str, Any]:
-    fields = {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
-    return {
-        name: str(value) if isinstance(value, Exception) else value
-        for name, value in fields.items()
-        if name not in ("work", "file")
-    }
+    """A step of a plan, or an entry of a result, as JSON."""
+    import attrs
+
+    left_out = ("work", "file", "place") if getattr(one, "left", None) else ("work", "file", "place", "left")
+    names = [field.name for field in attrs.fields(type(one)) if field.name not in left_out]
+    values = {name: getattr(one, name) for name in names}
+    if getattr(one, "place", None) is not None:
+        values.update({name: getattr(one.place, name) for name in _READ_AS})
+    return {name: str(value) if isinstance(value, Exception) else value for name, value in values.items()}
 
 
 @click.command()
 @click.argument("path", shell_complete=complete)
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Without confirmation.")
 @dry_run
-@as_json
+@json_option
+@connection_options
 @click.pass_context
 def rm(ctx: click.Context, path: str, yes: bool, dry_run: bool, json_: bool) -> int:
-    """Delete PATH and all below it: a subject, session, condition, trial or file. Shows what goes, and asks."""
-    thing = find(connect(ctx), path)
-    kind = kind_of(thing)
+    """Delete PATH and all below it: a subject, session, condition, trial or file. Shows what goes, for confirmation."""
+    found = find(connect(ctx), path)
+    kind = kind_of(found)
     if kind in ("project", "collection"):
         raise click.UsageError(
             "PATH is a subject, session, condition, trial or file; nothing above is deleted here"
         )
-    delete = thing.delete_clips if kind == "condition" else thing.delete
+    delete = found.delete_clips if kind == "condition" else found.delete
     doomed = delete(dry_run=True)
     rows = [{"type": noun_of(kind_of(one)), "id": one.id, "name": one.name} for one in doomed]
     counts = Counter(row["type"] for row in rows)
     what = ", ".join(text.plural(count, noun) for noun, count in counts.items()) or "nothing"
     if dry_run:
         if json_:
-            print_json(rows)
+            show.as_json(rows)
         else:
-            click.echo(f"would delete {what}")
-            click.echo("\n".join(f"  {row['type']} {text.shown(row['name'])}" for row in rows))
+            show.out(f"would delete {what}")
+            if rows:
+                show.listing(["type", "name", "id"], [[row["type"], row["name"], row["id"]] for row in rows])
         return OK
     if not doomed:
-        click.echo(f"nothing to delete in {path}", err=True)
+        show.err(f"nothing to delete in {path}")
         return OK
-    if not yes and not click.confirm(f"Delete {what} at {path}, for good?", err=True):
-        click.echo("nothing was deleted", err=True)
+    if not yes and not click.confirm(f"Delete {what} at {text.clean(path)}, for good?", err=True):
+        show.err("nothing was deleted")
         return FAILED
     delete()
     if json_:
-        print_json(rows)
+        show.as_json(rows)
     else:
-        click.echo(f"deleted {what}")
+        show.out(f"deleted {what}")
     return OK

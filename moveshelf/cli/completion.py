@@ -1,6 +1,6 @@
-"""Tab in bash: its own words end at every colon and blank, a PATH does not.
+"""`moveshelf completion`, and Tab in bash, zsh and fish: names with blanks, commas and slashes, and no blank after `:` or `/`.
 
-Imported only when the shell asks. The other shells are click's.
+Imported only when the shell completes, or for the command.
 """
 
 from __future__ import annotations
@@ -9,9 +9,19 @@ import os
 import re
 from typing import Any
 
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
 
-_SOURCE = """\
+_BASH = """\
 %(complete_func)s() {
     local IFS=$'\\n'
     local response completion type value
@@ -29,6 +39,53 @@ _SOURCE = """\
     done
 }
 complete -o nosort -o nospace -F %(complete_func)s %(prog_name)s
+"""
+_ZSH = """\
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+    local -a done open
+    local line type value
+    (( ! $+commands[%(prog_name)s] )) && return 1
+    for line in "${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) \
+%(complete_var)s=zsh_complete %(prog_name)s)}"; do
+        type=${line%%%%,*} value=${line#*,}
+        case $type in
+            dir) _path_files -/ ;;
+            file) _path_files -f ;;
+            plain)
+                if [[ $value == *[:/] ]]; then open+=("$value"); else done+=("$value"); fi ;;
+        esac
+    done
+    (( $#open )) && compadd -U -V names -S '' -a open
+    (( $#done )) && compadd -U -V names -a done
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    %(complete_func)s "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+    compdef %(complete_func)s %(prog_name)s
+fi
+"""
+_FISH = """\
+function %(complete_func)s
+    set -l response (env COMP_WORDS=(commandline -cp | string collect) COMP_CWORD=(commandline -ct) \
+%(complete_var)s=fish_complete %(prog_name)s)
+    for completion in $response
+        set -l parts (string split -m 1 "," -- $completion)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories (commandline -ct)
+            case file
+                __fish_complete_path (commandline -ct)
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 """
 _SPECIAL = re.compile(r"([\s\"'\\$`&|;<>()*?\[\]!#~{}])")
 
@@ -50,7 +107,11 @@ def open_quote(line: str) -> str:
 class Bash(BashComplete):
     """Completes words as the shell understands them, and answers with what bash puts in place of its own last word."""
 
-    source_template = _SOURCE
+    source_template = _BASH
+
+    def source(self) -> str:
+        # click's own looks for a bash to complain of an old one; the script may be made where none is
+        return ShellComplete.source(self)
 
     def get_completion_args(self) -> tuple[list[str], str]:
         line = os.environ["COMP_LINE"]
@@ -62,7 +123,7 @@ class Bash(BashComplete):
         self._typed = words[-1] if len(words) > 1 else ""
         return words[1:-1], self._typed
 
-    def format_completion(self, item: CompletionItem) -> str:
+    def format_completion(self, item: CompletionItem[Any]) -> str:
         value: Any = item.value
         if item.type == "plain":
             if not self._quote:
@@ -71,3 +132,45 @@ class Bash(BashComplete):
             if not value.endswith((":", "/")):
                 value += self._quote + " "
         return f"{item.type},{value}"
+
+
+@add_completion_class
+class Zsh(ZshComplete):
+    """A line a completion; zsh quotes them itself."""
+
+    source_template = _ZSH
+
+    def format_completion(self, item: CompletionItem[Any]) -> str:
+        return f"{item.type},{item.value}"
+
+
+@add_completion_class
+class Fish(FishComplete):
+    """A line a completion, with its help behind a tab; names may hold commas."""
+
+    source_template = _FISH
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words = split_arg_string(os.environ["COMP_WORDS"])[1:]
+        token = os.environ["COMP_CWORD"]
+        begun = (split_arg_string(token) or [""])[0] if token else ""
+        return (words[:-1] if token else words), begun
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes commands and names with Tab.
+
+    \b
+    bash: eval "$(moveshelf completion bash)"      in ~/.bashrc
+    zsh:  eval "$(moveshelf completion zsh)"       in ~/.zshrc
+    fish: moveshelf completion fish | source       in ~/.config/fish/config.fish
+    """
+    from . import show
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    root = ctx.find_root()
+    show.out(kind(root.command, {}, "moveshelf", "_MOVESHELF_COMPLETE").source().rstrip())

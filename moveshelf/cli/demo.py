@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import text
+from . import show, text
 
 if TYPE_CHECKING:
     from ..client import Moveshelf
@@ -24,7 +24,7 @@ _KNEE = "LKneeAngles-x"
     default=_LATENCY,
     show_default=True,
     metavar="S",
-    help="Seconds that every answer takes, as over a network.",
+    help="Seconds that every response takes, as over a network.",
 )
 def demo(latency: float) -> None:
     """Walk a project of gait data as Python objects. Needs no account and no network."""
@@ -37,11 +37,11 @@ def demo(latency: float) -> None:
 
 
 def _show(client: Moveshelf, latency: float) -> None:
-    dash = "—" if text.fancy() else "-"
-    click.echo(
+    dash = "—" if text.has_signs() else "-"
+    show.out(
         f"A Moveshelf of your own on {client.url.split('/')[2]}, with one project of synthetic subjects whose"
     )
-    click.echo("curves are drawn from real gait data (Schwartz, Rozumalski and Trost 2008).")
+    show.out("curves are drawn from real gait data (Schwartz, Rozumalski and Trost 2008).")
     started = time.perf_counter()
     project = client.projects["lab/demo"]
     counts = {"subjects": 0, "sessions": 0, "conditions": 0, "trials": 0, "files": 0}
@@ -50,38 +50,38 @@ def _show(client: Moveshelf, latency: float) -> None:
         sessions = []
         trials = 0
         for session in subject.sessions:
-            conditions: list[text.Branch] = []
+            conditions: list[show.Branch] = []
             for condition in session.conditions:
                 files = sum(len(clip.files) for clip in condition.clips)
                 counts["files"] += files
                 count = len(condition.clips)
                 conditions.append(
-                    (f"{condition.name}  {text.plural(count, 'trial')}, {text.plural(files, 'file')}", [])
+                    (condition.name, f" {text.plural(count, 'trial')}, {text.plural(files, 'file')}", [])
                 )
                 trials += count
             counts["conditions"] += len(conditions)
-            sessions.append((session.name, conditions))
+            sessions.append((session.name, "", conditions))
         counts["subjects"] += 1
         counts["sessions"] += len(sessions)
         counts["trials"] += trials
-        summary = f"{subject.name}  {text.plural(len(sessions), 'session')}, {text.plural(trials, 'trial')}"
-        lines.append((summary, [] if lines else sessions))
+        summary = f" {text.plural(len(sessions), 'session')}, {text.plural(trials, 'trial')}"
+        lines.append((subject.name, summary, [] if lines else sessions))
     seconds = time.perf_counter() - started
     requests = client.stats.requests
 
-    click.echo()
-    click.echo(f"{project.name}  " + ", ".join(f"{number:,} {noun}" for noun, number in counts.items()))
-    click.echo("\n".join(text.branches(lines)))
-    click.echo()
+    show.out("")
+    show.tree(f"{project.name}  " + ", ".join(f"{number:,} {noun}" for noun, number in counts.items()), lines)
+    show.out("")
     _show_sessions(client)
-    click.echo()
+    show.out("")
     _show_knee(client)
-    click.echo()
+    show.out("")
     # a condition is no object of the service's: it is read off the paths of its trials
     objects = 1 + sum(number for noun, number in counts.items() if noun != "conditions")
     one_each = 2 + counts["subjects"] + counts["sessions"] + counts["trials"]
-    click.secho(f"{objects:,} objects seen {dash} {requests} requests sent, {seconds:.2f} s", bold=True)
-    click.echo(
+    summary = f"{objects:,} objects seen {dash} {requests} requests sent, {seconds:.2f} s"
+    show.out(click.style(summary, bold=show.has_colours()), styled=show.has_colours())
+    show.out(
         f"One request per object (the projects, the subjects, each subject, each session, each trial): {one_each:,} requests"
         + (
             f",\nat the {latency:g} s a request of this demo at least {one_each * latency:.1f} s."
@@ -89,13 +89,13 @@ def _show(client: Moveshelf, latency: float) -> None:
             else "."
         )
     )
-    click.echo()
-    click.echo(_NEXT)
+    show.out("")
+    show.out(_NEXT)
 
 
 def _show_sessions(client: Moveshelf) -> None:
     subject = client.projects["lab/demo"].subjects[_TRIAL[0]]
-    click.echo(f"The sessions of {subject.name} (subject.sessions)")
+    show.out(f"The sessions of {subject.name} (subject.sessions)")
     rows = []
     for session in subject.sessions:
         values = session.metadata
@@ -110,7 +110,7 @@ def _show_sessions(client: Moveshelf) -> None:
                 len(session.clips),
             ]
         )
-    click.echo(text.table(["session", "date", "type", "height", "weight", "conditions", "trials"], rows))
+    show.table(["session", "date", "type", "height", "weight", "conditions", "trials"], rows)
 
 
 def _show_knee(client: Moveshelf) -> None:
@@ -118,13 +118,13 @@ def _show_knee(client: Moveshelf) -> None:
     session = client.projects["lab/demo"].subjects[name].sessions[0]
     curves: Any = session.conditions[condition].clips[trial].files[file].json()
     curve = next(one for one in curves["data"] if one["label"] == _KNEE)
-    degrees = "°" if text.fancy() else "deg"
-    click.echo(
+    degrees = "°" if text.has_signs() else "deg"
+    show.out(
         f"Left knee flexion in {degrees}, {name}, {session.name}, {condition}, {trial} ({file}, {_KNEE})"
     )
     for line in text.plot([(row["perc"], row["mean"]) for row in curve["values"]]):
-        click.echo(line)
-    click.echo(" " * 8 + "% of the gait cycle")
+        show.out(line)
+    show.out(" " * 8 + "% of the gait cycle")
 
 
 _NEXT = """\
@@ -133,11 +133,11 @@ Next, in Python:
     ms = Sandbox(demo=True).start().connect()
     for subject in ms.projects["lab/demo"].subjects:
         print(subject.name, [session.name for session in subject.sessions])
-Next, on your own data: save the key of your Moveshelf profile page as mvshlf-api-key.json where you work, then
+Next, on your own data: moveshelf --region eu login saves the key of your Moveshelf profile page, then
     import moveshelf
-    ms = moveshelf.connect(region="eu")         # or "us", or api_url="https://..."
+    ms = moveshelf.connect()
     print(ms.projects)
-or look around from here: moveshelf --region eu projects"""
+or look around from here: moveshelf projects"""
 
 
 @click.command()
@@ -147,7 +147,7 @@ or look around from here: moveshelf --region eu projects"""
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1 (else a free one).")
 @click.option("--demo", "with_demo", is_flag=True, help="With the project lab/demo.")
 @click.option(
-    "--latency", type=click.FloatRange(0), default=0.0, metavar="S", help="Seconds every answer takes."
+    "--latency", type=click.FloatRange(0), default=0.0, metavar="S", help="Seconds every response takes."
 )
 @click.option(
     "--per-object",
@@ -156,7 +156,7 @@ or look around from here: moveshelf --region eu projects"""
     metavar="S",
     help="And seconds for each object in it.",
 )
-@click.option("--json", "json_", is_flag=True, help="Print address, key and folder as one line of JSON.")
+@click.option("--json", "json_", is_flag=True, help="Print URL, key and folder as one line of JSON.")
 def sandbox(
     path: str | None, port: int, with_demo: bool, latency: float, per_object: float, json_: bool
 ) -> None:

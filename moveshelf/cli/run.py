@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
+
+from . import show
+from .place import connection_options
 
 OK, FAILED, USAGE, NOT_FOUND, AUTHENTICATION, SERVICE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 # where each command lives: none is imported before it is used or helped with
 _COMMANDS = {
+    "completion": "completion",
     "demo": "demo",
     "download": "bytes",
     "info": "read",
+    "login": "account",
     "ls": "read",
     "projects": "read",
     "rm": "bytes",
     "sandbox": "demo",
     "tree": "read",
     "upload": "bytes",
+    "whoami": "account",
 }
 
 
 class _Commands(click.Group):
-    """A group that knows its commands by name and imports a command's module when it is asked for."""
+    """A group that knows its commands by name and imports a command's module when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -64,26 +72,20 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     cls=_Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="PATH is org/project:subject/session/condition/trial/file, as many of its parts as you mean, or the "
-    "address of a page of the web site. Exit codes: 0 done, 1 something failed, 2 usage, 3 not found, 4 key or "
-    "configuration, 5 service or network, 130 interrupted.",
+    epilog="PATH is org/project:subject/session/condition/trial/file, as many of its parts as you mean (%2F is a slash "
+    "in a name), or the URL of a page of the web site. --key-file, --url and --region may stand before or behind the "
+    "command. Exit codes: 0 done, 1 something failed, 2 usage, 3 not found, 4 key or configuration, 5 service or "
+    "network, 130 interrupted.",
 )
-@click.option(
-    "--key-file", metavar="FILE", help="The key file (else MOVESHELF_API_KEY and the usual places)."
-)
-@click.option(
-    "--url", metavar="URL", help="The GraphQL endpoint (else MOVESHELF_API_URL and the usual places)."
-)
-@click.option("--region", type=click.Choice(["eu", "us"]), help="Moveshelf's endpoint in that region.")
+@connection_options
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 @click.pass_context
-def command(ctx: click.Context, key_file: str | None, url: str | None, region: str | None) -> None:
+def command(ctx: click.Context) -> None:
     """Moveshelf's motion-capture projects from the shell. New here? `moveshelf demo` needs no account."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-    ctx.obj = {"api_key_file": key_file, "api_url": url, "region": region}
 
 
 def code_of(error: BaseException) -> int:
@@ -102,8 +104,23 @@ def code_of(error: BaseException) -> int:
     return next((code for kind, code in kinds if isinstance(error, kind)), FAILED)
 
 
-def _say(text: str) -> None:
-    click.echo(f"moveshelf: {text}", err=True)
+#: Python's names in errors on key and URL, and what the shell has in their place.
+_OPTIONS = {
+    "api_key or api_key_file": "--key-file",
+    "api_key_file": "--key-file",
+    "api_url": "--url",
+    "region": "--region",
+    "both to connect()": "both --key-file and --url",
+}
+_PYTHON = re.compile(rf"(?<![\w./\\-])({'|'.join(map(re.escape, _OPTIONS))})(?![\w./\\-]*[\w/\\-])")
+_KEY_ADVICE = (
+    "In the shell, --key-file FILE names a key file and --url or --region the service, before or behind the command; "
+    "`moveshelf login` saves a key, `moveshelf whoami` shows which one is used."
+)
+
+
+def _say(message: str) -> None:
+    show.err(f"moveshelf: {message}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -112,36 +129,75 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    _printable()
-    if "_MOVESHELF_COMPLETE" in os.environ:
-        from . import completion  # noqa: F401  it registers itself
+    """Run the command line; returns the exit code. Where the reader of the output leaves (`| head`), that is no failure."""
+    _lenient()
+    with warnings.catch_warnings():
+        warnings.showwarning = _warned
+        try:
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            for stream in (sys.stdout, sys.stderr):
+                show.drop(stream)
+            return OK
+
+
+def _run(arguments: list[str]) -> int:
+    instruction = os.environ.get("_MOVESHELF_COMPLETE")
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        from . import completion  # noqa: F401  it registers the shells
+
+        return shell_complete(command, {}, "moveshelf", "_MOVESHELF_COMPLETE", instruction)
     try:
-        result: Any = command.main(arguments, prog_name="moveshelf", standalone_mode=False)
+        with command.make_context("moveshelf", arguments) as ctx:
+            result: Any = command.invoke(ctx)
         return result if isinstance(result, int) else OK
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            show.err(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n")
+        _say(error.format_message())
         return USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, EOFError):
         _say("stopped.")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read us (head, less) has seen enough; closing stdout again would only complain
-        sys.stdout = None
-        return OK
-    except Exception as error:
-        from ..errors import MoveshelfError
-
-        if isinstance(error, MoveshelfError):
-            _say(str(error))
-            return code_of(error)
-        if isinstance(error, OSError):
-            _say(str(error))
-            return FAILED
         raise
+    except Exception as error:
+        from ..errors import AuthenticationError, ConfigError, MoveshelfError
+
+        if isinstance(error, ConfigError):
+            _say(_PYTHON.sub(lambda found: _OPTIONS[found[1]], str(error)))
+            show.err(_KEY_ADVICE)
+        elif isinstance(error, (MoveshelfError, OSError)):
+            _say(str(error))
+            if isinstance(error, AuthenticationError):
+                show.err(_KEY_ADVICE)
+        else:
+            raise
+        return code_of(error)
 
 
-def _printable() -> None:
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as people read it, without the line of Python that gave it."""
+    # the library names Python's arguments
+    words = str(message).replace("include=", "--include ")
+    _say(f"warning: {words}")
+
+
+def _lenient() -> None:
     """A name that the terminal's encoding lacks is shown with a question mark; it is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -1,49 +1,47 @@
-"""Text for terminals: tables, trees, one curve. In ASCII where the terminal's encoding has no more."""
+"""Text for terminals that needs no library: values in one line, counts, one curve. ASCII where the encoding has no more."""
 
 from __future__ import annotations
 
 import math
 import sys
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, TextIO
 
-FANCY = "├└│─…·°⣿"
-Row = Sequence[Any]
+DRAWN = "├└│─…·°⣿"
 
 
-def fancy(stream: TextIO | None = None) -> bool:
+def has_signs(stream: TextIO | None = None) -> bool:
     """Whether the stream's encoding has lines, dots and Braille."""
     encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
     try:
-        FANCY.encode(encoding)
+        DRAWN.encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return False
     return True
 
 
-def width(text: str) -> int:
-    """How many columns a terminal gives to the text."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
+def clean(text: str, *, lines: bool = False) -> str:
+    """`text` without what acts on a terminal, see `moveshelf.values.printable`, which is imported where there is such."""
+    if text.isascii() and (text.replace("\n", "") if lines else text).isprintable():
+        return text
+    from ..values import printable
+
+    return printable(text, lines=lines)
 
 
 def shown(value: Any) -> str:
-    """A value in one line: nothing for None, dates in ISO form, no control characters."""
+    """A value in one line: nothing for None, dates in ISO form, nothing that acts on a terminal."""
     if value is None:
         return ""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
+        return ", ".join(f"{clean(str(key))} {shown(one)}" for key, one in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(shown(one) for one in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return clean(f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value))
 
 
 def plural(count: int, noun: str) -> str:
@@ -51,48 +49,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def table(head: Sequence[str], rows: Iterable[Row], indent: str = "") -> str:
-    """Columns as wide as their widest cell, numbers to the right; the head is underlined."""
-    rows = list(rows)
-    cells = [list(head), *([shown(value) for value in row] for row in rows)]
-    right = [
-        bool(rows) and all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
-        for i in range(len(head))
-    ]
-    widths = [max(width(row[i]) for row in cells) for i in range(len(head))]
-    line = "─" if fancy() else "-"
-    cells.insert(1, [line * size for size in widths])
-    lines = []
-    for row in cells:
-        padded = [
-            " " * (size - width(cell)) + cell if to_right else cell + " " * (size - width(cell))
-            for cell, size, to_right in zip(row, widths, right, strict=True)
-        ]
-        lines.append((indent + "  ".join(padded)).rstrip())
-    return "\n".join(lines)
-
-
-Branch = tuple[str, Sequence[Any]]
-"""A line and the branches below it."""
-
-
-def branches(below: Sequence[Branch], indent: str = "") -> list[str]:
-    """The lines of a tree below its root."""
-    tee, corner, pipe = ("├── ", "└── ", "│   ") if fancy() else ("|-- ", "`-- ", "|   ")
-    lines = []
-    for place, (line, deeper) in enumerate(below):
-        last = place == len(below) - 1
-        lines.append(indent + (corner if last else tee) + line)
-        lines += branches(deeper, indent + ("    " if last else pipe))
-    return lines
-
-
 def plot(points: Sequence[tuple[float, float | None]], columns: int = 60) -> list[str]:
     """One curve (x, y) as lines of text with its axes; a missing y leaves a gap."""
     known = [(x, y) for x, y in points if y is not None]
     if len(known) < 2 or known[0][0] == known[-1][0]:
         return ["(no curve)"]
-    braille = fancy()
+    braille = has_signs()
     across, down = (2, 4) if braille else (1, 1)
     left, right = known[0][0], known[-1][0]
     ticks = _ticks([y for _, y in known])

@@ -5,8 +5,8 @@
     scores = moveshelf.gait.gps(curves, moveshelf.gait.schwartz2008("free"))
 
 This package computes on values that it is handed and sends no request. It needs the extra `gait`
-(`pip install 'moveshelf[gait]'`: numpy, pandas, xarray, matplotlib, openpyxl), whose packages are imported when a name of it is
-first used.
+(`pip install 'moveshelf[gait]'`: numpy, pandas, xarray, matplotlib, openpyxl), whose packages are imported when a name of
+it is first used.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations.commands import DELETE_COMMANDS, Command, Values
 from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.shapes import Shape
 
@@ -223,7 +223,7 @@ class Deletable(Model):
                 self.load(below)
             return loaded_tree(self)
         command, variable = DELETE_COMMANDS[type(self).__name__]
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             try:
                 self._write(command, {variable: self.id}, f"delete {display.label(self)}")
             except NotFoundError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..display import label
 from ..errors import QueryError, ValidationError, fresh
-from ..lazy.cache import loaded_collection
+from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar
 from ..lazy.state import State, peek
@@ -15,7 +16,7 @@ from ..metadata import to_datetime
 from ..operations import commands, uploads
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.validation import clip_values, options_text
 from ..values import UploadStatus, word_of
 from .base import Deletable, service_of
@@ -211,7 +212,7 @@ class Clip(HasFiles, Deletable):
             return
         values = {"input": {"id": self.id, "metadata": given, "customOptions": options}}
         cache = service.cache
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             payload = self._write(commands.UPDATE_CLIP, values, f"update {label(self)}")
             with cache.lock:
                 cache.invalidate(self.id)
@@ -258,10 +259,25 @@ class Clip(HasFiles, Deletable):
         return f"download of {label(self)}"
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
+        values = self._layout_values()
         if self.original is not None:
-            yield self.original._located(above)
+            yield self.original._located(above, values)
         for file in self.files:
-            yield file._located(above)
+            yield file._located(above, values)
+
+    def _layout_values(self) -> dict[str, str | None]:
+        """What a layout may name of the trial and what is above it."""
+        parts = [*(one for one in (self.path or "").split("/") if one), "", ""]
+        values: dict[str, str | None] = {"subject": parts[0], "session": parts[1], "trial": self.title}
+        session = loaded_value(self, "session")
+        found = self._engine.cache.peek(session) if self._engine and isinstance(session, str) else None
+        when = loaded_value(found, "date") if found is not None else None
+        values["date"] = str(when)[:10] if isinstance(when, date) else None
+        values["condition"] = self._peek_folder() or None
+        project = loaded_value(self, "project")
+        owner = self._engine.cache.peek(project) if self._engine and isinstance(project, str) else None
+        values["project"] = owner._peek_name() if owner is not None else None
+        return values
 
     def _part(self) -> tuple[Any, str]:
         return self.id, self.title or self.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -73,8 +74,8 @@ class Lookup(Sequence[T]):
         raise NotImplementedError
 
     def _clean(self, key: str) -> str:
-        """A name as it is looked for."""
-        return key
+        """A name as it is looked for: names compare in Unicode's form NFC."""
+        return nfc(key)
 
     def _check_attribute(self, name: str) -> None:
         """Raise ValidationError where members have no attribute of that name."""
@@ -183,6 +184,11 @@ class Lookup(Sequence[T]):
     def ids(self) -> list[str]:
         """The members' ids, in order; of conditions, which have none, their paths."""
         return [one.id for one in self._members()]
+
+
+def nfc(name: str) -> str:
+    """A name in the form in which names compare."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _fits(one: Any, name: str, wanted: Any) -> bool:
@@ -350,7 +356,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         if found is None or found[0] != clock:
             names: dict[str, list[C]] = {}
             for one in self._members():
-                names.setdefault(str(one.name), []).append(one)  # type: ignore[attr-defined]
+                names.setdefault(nfc(str(one.name)), []).append(one)  # type: ignore[attr-defined]
             found = self._names = (clock, names)
         return found[1]
 
@@ -367,6 +373,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
     ) -> TransferResult | Plan:
         """Download every file below the members, into folder `to`, and return a result with one entry a file.
 
@@ -374,7 +382,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         `session/condition/trial/file`, those of a collection without one owner (a slice, what was found) at
         `subject/session/condition/trial/file`. Everything else is as in `download` of a member.
         """
-        return super().download(to, include, data_types, existing, dry_run, jobs, progress)
+        return super().download(to, include, data_types, existing, dry_run, jobs, progress, exclude, layout)
 
     def _download_service(self) -> Service:
         if not hasattr(self._type, "_located_files"):

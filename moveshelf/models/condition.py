@@ -16,10 +16,10 @@ from ..operations import commands
 from ..operations.deletion import mark_deleted
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..tables.frame import frame
 from .base import service_of
-from .collection import Collection, Lookup
+from .collection import Collection, Lookup, nfc
 from .contents import HasFiles
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Condition(HasFiles):
         clips = list(self.clips)
         if dry_run or not clips:
             return clips
-        with lock_of(session.id):
+        with write_lock(service, session.id):
             rows = [{"clipId": clip.id} for clip in clips]
             outcomes = service.run_many(commands.DELETE_CLIP, rows)
             deleted: list[Clip] = []
@@ -230,7 +230,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return [Condition(self._session, name) for name in self._all_names()]
 
     def _named(self) -> dict[str, list[Condition]]:
-        return {name: [Condition(self._session, name, True)] for name in self._all_names()}
+        return {nfc(name): [Condition(self._session, name, True)] for name in self._all_names()}
 
     def _kind(self, count: int = 2) -> str:
         return "condition" if count == 1 else "conditions"
@@ -239,7 +239,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return label(self._session)
 
     def _clean(self, key: str) -> str:
-        return key.strip("/")  # slashes at the ends of a name do not count
+        return nfc(key.strip("/"))  # slashes at the ends of a name do not count
 
     def _check_attribute(self, name: str) -> None:
         if name not in ("name", "path", "clips", "session", "id"):

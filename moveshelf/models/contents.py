@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MoveshelfError, ValidationError
+from ..errors import ValidationError
 from ..operations import downloads, files
 from ..operations.downloads import LocatedFile, Parts
 from ..wire.codec import decode
@@ -43,6 +43,8 @@ class HasFiles:
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
     ) -> TransferResult | Plan:
         """Download every file below, into folder `to`, and return a result with one entry a file.
 
@@ -52,8 +54,12 @@ class HasFiles:
         on inside the file where it broke off when the same is called again.
 
         `include`: a pattern or several (`"*.c3d"`, `"Barefoot/*"`), whatever the case, of the name or of the path
-        below `to`; `data_types`: "motion", "data", ...; `existing`: what to do where a file is there already: "skip",
-        "overwrite", or "error" (TargetExistsError, before anything is downloaded). Only complete files are downloaded,
+        below `to`, `exclude` the same for what is left out (a pattern of `include` that no file fits is warned of);
+        `data_types`: "motion", "data", ...; `existing`: what to do where a file is there already: "skip", "overwrite",
+        "replace-different" (compare with the store's checksum, and replace what differs), or "error" (TargetExistsError,
+        before anything is downloaded). `layout`: where files go, in place of the path from here down, such as
+        `"sub-{subject}/ses-{date}/{condition}/{trial}_{file}"` (project, subject, session, date, condition, trial, file,
+        type, id). Only complete files are downloaded,
         others are entries with their status. `dry_run`: return the plan instead. `jobs`: files at once. `progress`:
         a bar or none; None shows one where a terminal or a notebook is.
 
@@ -71,6 +77,8 @@ class HasFiles:
             dry_run,
             jobs,
             progress,
+            exclude,
+            layout,
         )
 
 
@@ -83,8 +91,8 @@ class FileContent:
         """The service, the id that the URL is requested by, and the file's name. Raises DetachedError for a copy."""
         raise NotImplementedError
 
-    def _located(self, above: Parts = ()) -> LocatedFile:
-        """The file with the folders `above` before its name."""
+    def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
+        """The file with the folders `above` before its name, and what a layout may name of it."""
         raise NotImplementedError
 
     def download(
@@ -150,23 +158,4 @@ class FileContent:
 
         Two requests. Raises TransferError where the store tells no checksum, NotFoundError, FileNotFoundError.
         """
-        from ..transfer.blob import Broken, gave_up, head
-        from ..transfer.source import FileSource
-
-        service, identity, name = self._content("matches()")
-        source = FileSource(path)
-        source.prepare()
-
-        async def work() -> Any:
-            url = files.url_of(await files.DataFiles(service).download_urls([identity]), name)
-            try:
-                return await head(await service.wire.blob_session(), url)
-            except Broken as broken:
-                raise gave_up(f"{name!r} cannot be compared", broken.failure, "Try again.") from None
-
-        found = service.wire.run(work).result()
-        if found.size is not None and found.size != source.size:
-            return False
-        if found.crc32c is None:
-            raise MoveshelfError(f"the store tells no checksum of {name!r}: compare with read_bytes()")
-        return bool(found.crc32c == source.crc32c)
+        return files.matches(*self._content("matches()"), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
+from ..lazy.cache import loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Resolved, Scalar
 from ..operations.downloads import LocatedFile, Parts
@@ -14,7 +15,7 @@ from .base import Deletable, service_of
 from .contents import FileContent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..operations.service import Service
     from .clip import Clip
@@ -47,12 +48,16 @@ class DataFile(FileContent, Deletable):
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self._require(what)), self.id, self.name
 
-    def _located(self, above: Parts = ()) -> LocatedFile:
+    def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = None if self.data_type is None else str(self.data_type)
-        return LocatedFile((*above, (self.id, self.name or self.id)), self, self.id, self.upload_status, kind)
+        way = (*above, (self.id, self.name or self.id))
+        named = {**(values or {}), "file": self.name, "type": kind, "id": self.id}
+        return LocatedFile(way, self, self.id, self.upload_status, kind, values=named)
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
-        yield self._located(above)
+        clip = loaded_value(self, "clip")
+        owner = self._engine.cache.peek(clip) if self._engine and isinstance(clip, str) else None
+        yield self._located(above, owner._layout_values() if owner is not None else None)  # type: ignore[attr-defined]
 
     def _parts_above(self, owner: Any) -> Parts:
         """The folders from the owner of a collection down; its own name is not among them."""
@@ -80,10 +85,11 @@ class OriginalFile(FileContent):
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self.clip._require(what)), self.clip.id, self.name
 
-    def _located(self, above: Parts = ()) -> LocatedFile:
-        key = f"{self.clip.id} original"
-        way = (*above, (key, self.name))
-        return LocatedFile(way, self, self.clip.id, self.upload_status, data_type(self.name), False)
+    def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
+        kind = data_type(self.name)
+        way = (*above, (f"{self.clip.id} original", self.name))
+        named = {**(values or {}), "file": self.name, "type": kind, "id": self.clip.id}
+        return LocatedFile(way, self, self.clip.id, self.upload_status, kind, False, named)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OriginalFile) and other.clip is self.clip

@@ -14,7 +14,7 @@ from ..lazy.selection import basic
 from ..operations import commands, listings, overview, queries, upload_tree, uploads
 from ..operations.additions import add, by_name
 from ..operations.downloads import LocatedFile, Parts
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.validation import (
     SessionsWhere,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..operations.queries import Listing
     from ..operations.service import Service
     from ..operations.shapes import Shape
-    from ..transfer.layout import SessionImport
+    from ..transfer.layout import LayoutFunction, SessionImport
     from ..transfer.result import Plan, TransferResult
     from .norm import Norm
 
@@ -146,7 +146,9 @@ class Project(HasFiles, Model):
         service = self._attached("create_subject()")
         name = checked_name(name, "subject")
         values = None if metadata is None else checked_values(metadata)
-        with lock_of(self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the subjects were listed
+                service.cache.unload(self, Project.fields["subjects"])
             subject: Subject | None = existing(self.subjects, name, "subject", exist_ok)
             is_new = subject is None
             if subject is None:
@@ -330,22 +332,24 @@ class Project(HasFiles, Model):
     def upload_tree(
         self,
         folder: str | os.PathLike[str],
-        layout: str = "{subject}/{session}/{condition}/{trial}_{rest}",
+        layout: str | LayoutFunction = "auto",
         include: str | Iterable[str] | None = None,
         existing: str = "skip",
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
     ) -> TransferResult | Plan:
         """Upload what is below a folder: create the subjects, sessions and trials that are missing, send what is missing.
 
-        `layout` says how a relative path is read: fields in braces (subject, session, condition, trial, and rest,
-        which is the file's name on the service), each as short as it can be and never across a `/`; a field may say
-        what it looks like: `{trial:Walk_[0-9]+}`. Folders per trial: "{subject}/{session}/{condition}/{trial}/{rest}".
+        `layout` says how a relative path is read: a template such as `"{subject}/{session}/{condition}/{file}"`, the name of
+        a preset ("auto", "folders", "files", "underscore", "vicon", "qualisys"; see moveshelf.transfer.layout), or a function
+        of the path. By default a file keeps its whole name, and belongs to the trial that its name begins with, up to the
+        first dot. The plan (`dry_run=True`) shows how each path was read, what is left out, and why.
         A new session gets the date that its name begins with. A `moveshelf_config_import.json` in a session's folder
         (`{"sessionMetadata": {...}, "session_date": ...}`) fills what is empty in the session's metadata.
 
-        `include`: a pattern or several of names or relative paths; `existing`: "skip" files whose name the trial has,
+        `include`, `exclude`: patterns of names or relative paths; `existing`: "skip" files whose name the trial has,
         "add" them, or "replace-different"; `dry_run`: return the plan, nothing created, nothing sent; `jobs`: files at
         once; `progress`: a bar or none; None shows one where a terminal or a notebook is.
 
@@ -367,6 +371,7 @@ class Project(HasFiles, Model):
             dry_run,
             jobs,
             progress,
+            exclude,
         )
 
     def _import_session(self, identity: str, content: SessionImport, is_new: bool) -> str:

@@ -19,7 +19,7 @@ from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name, session_name
-from ..operations.locks import lock_of
+from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
 from ..operations.titles import next_title
@@ -159,7 +159,9 @@ class Session(HasFiles, Deletable):
             title = checked_title(title)
         options = options_text(metadata.get("custom_options"))
         given = clip_values({key: value for key, value in metadata.items() if key != "custom_options"})
-        with lock_of(self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the clips were listed
+                service.cache.unload(self, Session.fields["clips"])
             there = Condition(self, name).clips if name else self._clips_without_condition()
             if title is None:
                 title = next_title([clip.title or "" for clip in there._members()])
@@ -230,7 +232,7 @@ class Session(HasFiles, Deletable):
             name = session_name(node.get("projectPath")) or ""
             return name, json_text({**record, "metadata": merged}), None
 
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             done = self._update([("sessionMetadata", shaped)] if validate else [], written)
             if done is not None:
                 with service.cache.lock:
@@ -281,7 +283,7 @@ class Session(HasFiles, Deletable):
         name = checked_name(name, "session")
         if name == self.name:
             return self
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             others = [one for one in self.subject.sessions._named().get(name, ()) if one is not self]
             if others:
                 raise ConflictError(
@@ -332,7 +334,7 @@ class Session(HasFiles, Deletable):
         day = day_text(date)
         if day is None:
             raise ValidationError("set_date needs a date: the service cannot remove a session's date")
-        with lock_of(self.id):
+        with write_lock(service, self.id):
             self._update(
                 [],
                 lambda node: (session_name(node.get("projectPath")) or "", _stored_text(node), day),
@@ -506,7 +508,7 @@ def existing(collection: Any, name: str, what: str, exist_ok: bool) -> Any:
 
     Raises ConflictError unless `exist_ok`, AmbiguousError where several have the name.
     """
-    found: Sequence[Any] = collection._named().get(name) or []
+    found: Sequence[Any] = collection._named().get(collection._clean(name)) or []
     if not found:
         return None
     where = collection._where()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable, Iterable, Sequence
-from fnmatch import fnmatchcase
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,14 @@ import attrs
 
 from ..errors import TargetExistsError, ValidationError
 from ..lazy.registry import ENTITIES
+from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths
+from ..transfer.paths import local_path
+from ..transfer.patterns import Given, Patterns
 from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
+from ..wire import thread
 from .files import DataFiles
 from .service import Service
 from .shapes import Shape
@@ -28,8 +32,14 @@ if TYPE_CHECKING:
 Parts = tuple[tuple[Hashable, str], ...]
 """The way down to a file: key and name of each folder, then of the file."""
 
-EXISTING = ("skip", "overwrite", "error")
+EXISTING = ("skip", "overwrite", "error", "replace-different")
 _STATUS = Shape("uploadStatus")
+#: What is going to happen to a file that is there already.
+_THERE = {
+    "overwrite": "replaces what is there",
+    "replace-different": "replaces what is there if it differs",
+    "error": "already there",
+}
 
 
 @attrs.frozen
@@ -45,6 +55,8 @@ class LocatedFile:
     data_type: str | None
     #: whether the status can be looked up again
     is_data_file: bool = True
+    #: what an output layout may name: project, subject, session, date, condition, trial, file, type, id
+    values: Mapping[str, str | None] = attrs.field(factory=dict)
 
     def below(self, above: Parts) -> LocatedFile:
         """The same file with folders above its way."""
@@ -56,22 +68,28 @@ def download(
     files: Iterable[LocatedFile],
     title: str,
     to: str | os.PathLike[str],
-    include: str | Iterable[str] | None = None,
-    data_types: str | Iterable[str] | None = None,
+    include: Given = None,
+    data_types: Given = None,
     existing: str = "skip",
     dry_run: bool = False,
     jobs: int = JOBS,
     progress: bool | None = None,
+    exclude: Given = None,
+    layout: str | None = None,
 ) -> TransferResult | Plan:
     """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes."""
     if existing not in EXISTING:
         raise ValidationError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
     checked_jobs(jobs)
-    wanted = Filter(include, data_types)
-    folder = Path(to)
+    wanted = Filter(include, data_types, exclude)
+    output = None if layout is None else OutputLayout(layout)
+    folder = local_path(to)
     # what carries the bytes is imported while the listing is on its way
     threading.Thread(target=_import_ahead, daemon=True).start()
     found = selected(files, wanted)
+    wanted.warn_of_unmatched()
+    if output is not None:
+        found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
     first = None if dry_run or _has_entries(folder) else _first_urls(service, found)
     plan, ids = make_plan(service, found, folder, existing, title)
     if dry_run:
@@ -80,7 +98,9 @@ def download(
         _refuse_existing(plan)
     from ..transfer.receiver import Receiver
 
-    receiver = Receiver(DataFiles(service).download_urls, ids, retry=service.wire.retry, first=first)
+    receiver = Receiver(
+        DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
+    )
     result = carry_out(
         service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
     )
@@ -116,23 +136,18 @@ def _first_urls(service: Service, found: Sequence[LocatedFile]) -> Future[Any] |
 
 
 def _import_ahead() -> None:
-    from ..transfer import receiver  # noqa: F401
-    from ..transfer.checksum import extender
+    with thread.import_lock:
+        from ..transfer import receiver  # noqa: F401
+        from ..transfer.checksum import extender
 
     extender()
 
 
 class Filter:
-    """What `include` and `data_types` say. Patterns look at the name and at the path below `to`, whatever the case."""
+    """Which files of a download are meant: patterns of names and paths, and data types."""
 
-    def __init__(self, include: str | Iterable[str] | None, data_types: str | Iterable[str] | None) -> None:
-        try:
-            patterns = [include] if isinstance(include, str) else list(include or ())
-        except TypeError:
-            patterns = [include]  # type: ignore[list-item]
-        if not all(isinstance(one, str) for one in patterns):
-            raise ValidationError(f"include is a pattern such as '*.c3d', or several, not {include!r}")
-        self.patterns = [pattern.lower() for pattern in patterns]
+    def __init__(self, include: Given, data_types: Given, exclude: Given) -> None:
+        self.patterns = Patterns(include, exclude)
         kinds = [data_types] if isinstance(data_types, str) else list(data_types or ())
         known = {one.value for one in DataType}
         unknown = [str(one) for one in kinds if str(one) not in known]
@@ -141,14 +156,13 @@ class Filter:
         self.kinds = {str(one) for one in kinds}
 
     def fits(self, path: str, data_type: str | None = None) -> bool:
-        """Whether a file at that path, of that type, is wanted."""
-        if self.kinds and data_type not in self.kinds:
-            return False
-        path = path.lower()
-        name = path.rpartition("/")[2]
-        return not self.patterns or any(
-            fnmatchcase(name, pattern) or fnmatchcase(path, pattern) for pattern in self.patterns
-        )
+        """Whether a file at that path, of that type, is meant."""
+        return self.patterns.fits(path) and (not self.kinds or data_type in self.kinds)
+
+    def warn_of_unmatched(self) -> None:
+        """Warn of patterns that no file fits: nothing is left out without a word."""
+        for pattern in self.patterns.unmatched:
+            warnings.warn(f"no file fits include={pattern!r}", stacklevel=4)
 
 
 def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:
@@ -167,12 +181,15 @@ def make_plan(
     service: Service, found: Sequence[LocatedFile], to: Path, existing: str, title: str
 ) -> tuple[Plan, list[str]]:
     """What is going to happen to each, and the ids whose URLs will be requested, in that order."""
-    from ..transfer.receiver import Item
+    from ..transfer.receiver import DownloadTask
 
     statuses = _statuses(service, found)
     steps = []
     ids: list[str] = []
-    for one, path, status in zip(found, local_paths(one.parts for one in found), statuses, strict=True):
+    complete = [status == UploadStatus.COMPLETE for status in statuses]
+    # those that are not complete do not take the names of those that are
+    paths = local_paths([one.parts for one in found], complete)
+    for one, path, status in zip(found, paths, statuses, strict=True):
         target = to.joinpath(*path)
         shown = "/".join(path)
         if status != UploadStatus.COMPLETE:
@@ -182,8 +199,14 @@ def make_plan(
         if there and existing == "skip":
             steps.append(Step(shown, "skip", None, "already there"))
             continue
-        work = Item(len(ids), one.id, target, overwrite=existing == "overwrite")
-        reason = ("replaces what is there" if existing == "overwrite" else "already there") if there else ""
+        work = DownloadTask(
+            len(ids),
+            one.id,
+            target,
+            overwrite=existing in ("overwrite", "replace-different"),
+            compare=existing == "replace-different",
+        )
+        reason = _THERE[existing] if there else ""
         ids.append(one.id)
         steps.append(Step(shown, "download", None, reason, work))
     return Plan(steps, title), ids

@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import MoveshelfError, NotFoundError, TransferError, fresh
 from ..lazy.registry import ENTITIES
-from ..transfer.desk import Made, Spec
+from ..transfer.file_service import CreatedFile, FileSpec
 from . import commands, queries
 from .queries import Part, Query
 from .service import Outcome, Service
@@ -35,12 +35,12 @@ class FileOnService:
 
 
 class DataFiles:
-    """Files of clips: a `Spec.owner` is the clip's id."""
+    """Files of clips: a `FileSpec.owner` is the clip's id."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         """Create them in one request, in order; an exception for each that was refused."""
         rows = [
             {
@@ -82,7 +82,7 @@ class DataFiles:
     async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
         """The clip's files of that name as they are now, {id: status}; None where that cannot be told."""
         kind = ENTITIES["Clip"]
-        query = queries.nodes(FILES.selection(kind), [owner])
+        query = queries.nodes(FILES.selection(kind), [owner], "FilesNow")
         (found,) = await self.service.values_async(query, kind, [owner])
         if isinstance(found, Exception):
             return None
@@ -105,12 +105,12 @@ class DataFiles:
 
 
 class ClipFiles(DataFiles):
-    """Clips that are a file of their own: a `Spec.owner` is the project, `Spec.extra` the clip's metadata."""
+    """Clips that are a file of their own: a `FileSpec.owner` is the project, `FileSpec.extra` the clip's metadata."""
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
         """Create clips, in one request for each project among them, as the service has it."""
         by_project = {spec.owner: [one for one in specs if one.owner == spec.owner] for spec in specs}
-        created: dict[int, Made | BaseException] = {}
+        created: dict[int, CreatedFile | BaseException] = {}
         for project, group in by_project.items():
             clips = [
                 {
@@ -154,22 +154,22 @@ def files_now(service: Service, clips: Iterable[str]) -> dict[str, list[FileOnSe
     return {clip: one if isinstance(one, Exception) else files_in(one) for clip, one in found.items()}
 
 
-def clip_in(outcome: Outcome, number: int) -> Made | Exception:
+def clip_in(outcome: Outcome, number: int) -> CreatedFile | Exception:
     """The clip that was created as number so and so of its request."""
     if isinstance(outcome, Exception):
         return fresh(outcome)
     for row in outcome["response"]:
         if row.get("clientId") == str(number) and row.get("mocapClip"):
-            return Made(row["mocapClip"]["id"], row.get("uploadUrl") or "")
+            return CreatedFile(row["mocapClip"]["id"], row.get("uploadUrl") or "")
     return TransferError("the service answered without this clip")
 
 
-def _created(outcome: Outcome, name: str) -> Made | Exception:
+def _created(outcome: Outcome, name: str) -> CreatedFile | Exception:
     if isinstance(outcome, Exception):
         return outcome
     if not outcome.get(name) or not outcome.get("uploadUrl"):
         return TransferError("the service answered without the file, or without a URL for its bytes")
-    return Made(outcome[name]["id"], outcome["uploadUrl"])
+    return CreatedFile(outcome[name]["id"], outcome["uploadUrl"])
 
 
 def _not_deleted(outcome: Outcome) -> Exception | None:
@@ -220,6 +220,27 @@ def read_one(service: Service, identity: str, name: str) -> bytes:
     return service.wire.run(work).result()
 
 
+def matches(service: Service, identity: str, name: str, path: Any) -> bool:
+    """Whether a local file has the bytes of a file on the service, by the store's checksum. Two requests."""
+    from ..transfer import download
+    from ..transfer.paths import local_path
+    from ..transfer.source import FileSource
+
+    source = FileSource(local_path(path))
+    source.prepare()
+    files = DataFiles(service)
+
+    async def work() -> bool:
+        async def url(renew: bool) -> str:
+            return url_of(await files.download_urls([identity]), name)
+
+        return await download.matches(
+            await service.wire.blob_session(), url, source, name, retry=service.wire.retry
+        )
+
+    return service.wire.run(work).result()
+
+
 def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 16) -> list[bytes | Exception]:
     """The contents of many files (id, name) together: bytes, or why there are none, in their order.
 
@@ -230,11 +251,11 @@ def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 1
     from asyncio import Semaphore, gather
 
     from ..transfer.download import read
-    from ..transfer.receiver import Addresses
+    from ..transfer.receiver import SignedUrls
 
     wire = service.wire
 
-    async def one(blobs: Blobs, slots: Semaphore, urls: Addresses, number: int) -> bytes | Exception:
+    async def one(blobs: Blobs, slots: Semaphore, urls: SignedUrls, number: int) -> bytes | Exception:
         async def url(renew: bool) -> str:
             return await urls.get(number, renew)
 
@@ -245,7 +266,7 @@ def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 1
                 return error
 
     async def work() -> list[bytes | Exception]:
-        urls = Addresses(DataFiles(service).download_urls, [identity for identity, _ in wanted])
+        urls = SignedUrls(DataFiles(service).download_urls, [identity for identity, _ in wanted])
         blobs, slots = await wire.blob_session(), Semaphore(jobs)
         try:
             return list(await gather(*(one(blobs, slots, urls, number) for number in range(len(wanted)))))
@@ -266,34 +287,13 @@ def put(service: Service, url: str, source: Source) -> None:
 
 
 def md5_of(service: Service, url: str) -> str:
-    """The MD5 of what a signed URL holds, as hexadecimal digits, in constant memory. Raises TransferError."""
-    import asyncio
-    import hashlib
-
-    from ..transfer.blob import Broken, exchange, gave_up
-
-    wire = service.wire
+    """The MD5 of what a signed URL holds, as hexadecimal digits, verified, in constant memory. Raises TransferError."""
+    from ..transfer.download import md5_of_stored
 
     async def work() -> str:
-        blobs = await wire.blob_session()
-        attempt = 0
-        while True:
-            attempt += 1
-            found = hashlib.md5(usedforsecurity=False)
-            try:
-                async with exchange(blobs, "GET", url) as response:
-                    async for chunk in response.content.iter_chunked(1 << 16):
-                        found.update(chunk)
-                return found.hexdigest()
-            except Broken as broken:
-                pause = wire.retry.pause(broken.failure, attempt, mutation=False)
-                if pause is None:
-                    raise gave_up(
-                        "the stored file was not compared", broken.failure, "Try again.", attempt
-                    ) from None
-            await asyncio.sleep(pause)
+        return await md5_of_stored(await service.wire.blob_session(), url, service.wire.retry)
 
-    return wire.run(work).result()
+    return service.wire.run(work).result()
 
 
 __all__ = [
@@ -304,6 +304,7 @@ __all__ = [
     "clip_in",
     "files_in",
     "files_now",
+    "matches",
     "md5_of",
     "put",
     "read_many",

@@ -1,22 +1,24 @@
-"""One write at a time: a read and the write that builds on it belong together."""
+"""One write at a time: a look and the write that builds on it belong together, in all programs of a user on a computer."""
 
 from __future__ import annotations
 
-import os
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-_LOCKS = [threading.RLock() for _ in range(64)]
+from ..transfer.locks import service_lock
 
-
-def _renew() -> None:
-    """A forked child has the locks of threads that it does not have."""
-    _LOCKS[:] = [threading.RLock() for _ in _LOCKS]
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+if TYPE_CHECKING:
+    from .service import Service
 
 
-def lock_of(identity: str) -> threading.RLock:
-    """The lock that writes of an object, or below it, hold."""
-    return _LOCKS[hash(identity) % len(_LOCKS)]
+@contextmanager
+def write_lock(service: Service, identity: str) -> Iterator[bool]:
+    """Only one thread of one program of this user on this computer is inside, for an object.
+
+    The context's value: whether another program may have been inside since this one was, so that what is cached of the
+    object, or of what is below it, may be old.
+    """
+    with service_lock(None, urlsplit(service.url).netloc, identity) as turn:
+        yield turn.others

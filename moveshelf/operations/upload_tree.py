@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import unicodedata
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,20 +15,34 @@ import attrs
 
 from ..errors import AmbiguousError, OutcomeUnknownError, ValidationError
 from ..lazy.registry import ENTITIES
+from ..lazy.selection import Selection
 from ..transfer.journal import Journal
-from ..transfer.layout import CONFIG_FILE, FLAT, Layout, Place, SessionImport, data_type, read_session_import
-from ..transfer.names import PART_PREFIX
+from ..transfer.layout import (
+    AUTO,
+    CONFIG_FILE,
+    Layout,
+    LayoutFunction,
+    Place,
+    SessionImport,
+    nothing_fits,
+    read_session_import,
+)
+from ..transfer.paths import local_path
+from ..transfer.patterns import Given
 from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, checked_jobs
 from ..transfer.source import FileSource
+from ..transfer.walk import walk
 from . import commands
 from .commands import Command, Values
 from .downloads import Filter
 from .files import clip_in, files_now
 from .folders import condition_name
+from .locks import write_lock
 from .service import Outcome, Service
 from .shapes import Shape
 from .uploads import WantedFile, checked_existing, plan_steps, send
+from .validation import checked_file_name, checked_name, checked_title
 
 ROUNDS = 3
 """How often the project is looked at anew after a response was lost: what was created shows then."""
@@ -38,12 +54,17 @@ ClipKey = tuple[str, str, str, str]
 
 @attrs.frozen
 class LocalFile:
-    """A file of the folder that fits the layout."""
+    """A file of the folder that fits the layout.
+
+    `alternatives` are the other places that the layout allows: what is on the service already decides.
+    """
 
     shown: str
     path: Path
     size: int
     place: Place
+    alternatives: tuple[Place, ...] = ()
+    session_folder: str | None = None
 
 
 @attrs.define
@@ -75,6 +96,12 @@ class Missing:
     def __bool__(self) -> bool:
         return bool(self.subjects or self.sessions or self.clips)
 
+    def extend(self, other: Missing) -> None:
+        """Take in what was missing at a later look."""
+        self.subjects += other.subjects
+        self.sessions += other.sessions
+        self.clips += other.clips
+
     def text(self) -> str:
         """`2 subjects, 3 sessions`."""
         counts = (("subject", self.subjects), ("session", self.sessions), ("trial", self.clips))
@@ -97,12 +124,13 @@ def upload_tree(
     project: str,
     import_session: Callable[[str, SessionImport, bool], str],
     folder: str | os.PathLike[str],
-    layout: str = FLAT,
-    include: str | Iterable[str] | None = None,
+    layout: str | LayoutFunction = AUTO,
+    include: Given = None,
     existing: str = "skip",
     dry_run: bool = False,
     jobs: int = JOBS,
     progress: bool | None = None,
+    exclude: Given = None,
 ) -> TransferResult | Plan:
     """Upload what is below a folder into the project with id `project`; `Project.upload_tree` leads here.
 
@@ -110,80 +138,116 @@ def upload_tree(
     """
     checked_existing(existing)
     checked_jobs(jobs)
-    tree = read_tree(Path(folder), Layout(layout), Filter(include, None))
-    title = f"upload of {os.path.basename(os.path.abspath(folder))!r}"
+    wanted = Filter(include, None, exclude)
+    tree = read_tree(local_path(folder), Layout(layout), wanted, strict=not dry_run)
+    wanted.warn_of_unmatched()
+    title = f"upload of {os.path.basename(os.path.abspath(local_path(folder)))!r}"
+    if dry_run:
+        there = look(service, project, tree)
+        missing = missing_of(tree, there)
+        steps = _steps(service, tree, there, {}, Journal(service.url, readonly=True), existing)
+        made = f" (creates {missing.text()})" if missing else ""
+        return Plan(steps, title + made)
+    # another run on this computer would find missing what this one is about to create, and create it too
+    with write_lock(service, f"upload {project}"):
+        there, new, failures = create_tree(service, project, tree)
+        journal = Journal(service.url)
+        plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
+        importer = Importer(import_session, there, new)
+        return send(service, plan, journal, jobs=jobs, progress=progress, other=importer)
+
+
+def create_tree(
+    service: Service, project: str, tree: LocalTree
+) -> tuple[KnownIds, Missing, dict[tuple[str, ...], Exception]]:
+    """Create what the project lacks of the tree: its ids, what was missing, and what the service refused.
+
+    A response that is lost on the way is looked for. What another computer created at the same time is found by a look
+    afterwards: of two that have one name the older one is used, and ours is deleted as long as it is empty.
+    """
+    new = Missing()
     for attempt in range(ROUNDS):
         there = look(service, project, tree)
         missing = missing_of(tree, there)
-        if dry_run:
-            journal = Journal(service.url, readonly=True)
-            steps = _steps(service, tree, there, {}, journal, existing)
-            made = f" (creates {missing.text()})" if missing else ""
-            return Plan(steps, title + made)
+        new.extend(missing)
         try:
             failures = create_missing(service, project, tree, there, missing)
             break
         except OutcomeUnknownError:
             if attempt + 1 == ROUNDS:
                 raise
-    journal = Journal(service.url)
-    plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
-    return send(
-        service, plan, journal, jobs=jobs, progress=progress, other=Importer(import_session, there, missing)
-    )
+    if missing:
+        there = _without_doubles(service, project, tree, there, missing)
+    return there, new, failures
 
 
 # the folder ------------------------------------------------------------------------------------------------------
 
 
-def read_tree(root: Path, layout: Layout, wanted: Filter) -> LocalTree:
-    """Every file below the folder, in order. Raises NotADirectoryError, ValidationError for a wrong import file."""
-    if not root.is_dir():
-        raise NotADirectoryError(f"{os.fspath(root)!r} is no folder")
+def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -> LocalTree:
+    """Every entry below the folder, in order, as a file or with the reason why it is left out.
+
+    Raises NotADirectoryError, ValidationError for a wrong import file and, if `strict`, where no file fits the layout.
+    """
     tree = LocalTree()
     imports: dict[str, Path] = {}
+    files = {}
+    for entry in walk(root, checked_file_name):
+        if entry.path.name == CONFIG_FILE and not entry.reason:
+            imports[entry.shown.rpartition("/")[0]] = entry.path
+        elif not wanted.fits(entry.shown):
+            continue
+        elif entry.reason:
+            tree.other.append(Step(entry.shown, "skip", entry.size, entry.reason))
+        else:
+            files[entry.shown] = entry
+    readings = layout.read({shown: entry.path for shown, entry in files.items()})
     taken: dict[tuple[ClipKey, str], str] = {}
-    for path, shown in _walk(root):
-        if path.name == CONFIG_FILE:
-            imports[shown.rpartition("/")[0]] = path
+    for reading in readings:
+        entry = files[reading.path]
+        place, reason = reading.place, reading.reason
+        if place is not None:
+            reason = _wrong_names(place)
+            key = (clip_key(place), place.name)
+            if not reason and key in taken:
+                reason = f"the same trial and name as {taken[key]}"
+        if place is None or reason:
+            tree.other.append(Step(reading.path, "skip", entry.size, reason, place=place))
             continue
-        if not wanted.fits(shown, data_type(path.name)):
-            continue
-        size = path.stat().st_size
-        place = layout.parse(shown)
-        if place is None:
-            tree.other.append(Step(shown, "skip", size, f"does not fit the layout {layout.template}"))
-            continue
-        key = (clip_key(place), place.rest)
-        if key in taken:
-            tree.other.append(Step(shown, "skip", size, f"the same trial and name as {taken[key]}"))
-            continue
-        taken[key] = shown
-        tree.files.append(LocalFile(shown, path, size, place))
-    _match_imports(tree, layout, imports)
+        taken[key] = reading.path
+        others = tuple(one for one in reading.alternatives if not _wrong_names(one))
+        tree.files.append(
+            LocalFile(reading.path, entry.path, entry.size or 0, place, others, reading.session_folder)
+        )
+    if files and not tree.files and all(one.place is None for one in readings):
+        problem = nothing_fits(files, layout)
+        if strict:
+            raise problem
+        warnings.warn(str(problem), stacklevel=4)  # a plan shows the reasons
+    _match_imports(tree, imports)
     return tree
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str]]:
-    """Files and their relative paths with `/`; hidden ones, and what a download has left, do not count."""
-    for base, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.startswith((".", PART_PREFIX)) or name in ("Thumbs.db", "desktop.ini"):
-                continue
-            path = Path(base, name)
-            if path.is_file():
-                yield path, path.relative_to(root).as_posix()
+def _wrong_names(place: Place) -> str:
+    """Why a name of a place cannot be on the service; "" where all can."""
+    try:
+        checked_name(place.subject, "subject")
+        checked_name(place.session, "session")
+        if place.condition is not None:
+            checked_name(place.condition, "condition")
+        checked_title(place.trial)
+        checked_file_name(place.name)
+    except ValidationError as error:
+        return str(error)
+    return ""
 
 
-def _match_imports(tree: LocalTree, layout: Layout, imports: dict[str, Path]) -> None:
+def _match_imports(tree: LocalTree, imports: dict[str, Path]) -> None:
     """Each import file belongs to the session in whose folder it is."""
-    depth = layout.session_depth
     sessions: dict[str, SessionKey] = {}
-    if depth is not None:
-        for local in tree.files:
-            above = "/".join(local.shown.split("/")[:depth])
-            sessions[above] = (local.place.subject, local.place.session)
+    for local in tree.files:
+        if local.session_folder is not None:
+            sessions[local.session_folder] = (local.place.subject, local.place.session)
     for above, path in imports.items():
         shown = f"{above}/{path.name}".lstrip("/")
         key = sessions.get(above)
@@ -213,41 +277,119 @@ def look(service: Service, project: str, tree: LocalTree) -> KnownIds:
     """What of the tree is on the service now, whatever is cached: one request for the subjects' names, and one for every
     hundred of those that the tree has.
 
-    Raises AmbiguousError where a name of the tree stands for several.
+    Where the layout allows several places for a file, the one that is on the service is taken. Raises AmbiguousError where
+    a name of the tree stands for several.
     """
+    listed = _listed(service, project, tree)
+    for number, local in enumerate(tree.files):
+        for place in local.alternatives:
+            if clip_key(local.place) not in listed.clips and clip_key(place) in listed.clips:
+                tree.files[number] = attrs.evolve(local, place=place)
+                break
     there = KnownIds()
-    wanted = {local.place.subject for local in tree.files}
-    sessions = {(local.place.subject, local.place.session) for local in tree.files}
-    clips = {clip_key(local.place) for local in tree.files}
-    node = service.node(_NAMES.selection(ENTITIES["Project"]), project) or {}
-    for one in node.get("patientsList") or ():
-        if one and one.get("name") in wanted:
-            _unique(there.subjects, (one["name"],), one["id"], "subject")
-    kind = ENTITIES["Subject"]
-    found = service.values(kind, list(there.subjects.values()), _SESSIONS.selection(kind))
-    for (subject,), identity in there.subjects.items():
-        values = found[identity]
-        if isinstance(values, Exception):
-            raise values
-        for session in values.get("sessions") or ():
-            path = session.get("projectPath") or ""
-            session_key = (subject, path.strip("/").partition("/")[2])
-            if session_key not in sessions:
-                continue
-            _unique(there.sessions, session_key, session["id"], "session")
-            for clip in session.get("clips") or ():
-                key = (*session_key, condition_name(clip.get("projectPath"), path), clip.get("title") or "")
-                if key in clips:
-                    _unique(there.clips, key, clip["id"], "trial")
+    for local in tree.files:
+        key = clip_key(local.place)
+        _take(listed.subjects, there.subjects, key[:1], "subject")
+        _take(listed.sessions, there.sessions, key[:2], "session")
+        _take(listed.clips, there.clips, key, "trial")
     return there
 
 
-def _unique(found: dict[Any, str], key: tuple[str, ...], identity: str, kind: str) -> None:
-    if found.setdefault(key, identity) != identity:
+@attrs.define
+class _Listed:
+    """All ids that the service has for each name."""
+
+    subjects: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+    sessions: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+    clips: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+
+
+def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
+    places = [place for local in tree.files for place in (local.place, *local.alternatives)]
+    wanted = {place.subject for place in places}
+    listed = _Listed()
+    names: dict[str, str] = {}
+    node = service.node(_NAMES.selection(ENTITIES["Project"]), project) or {}
+    for one in node.get("patientsList") or ():
+        name = _form(one.get("name")) if one else ""
+        if name in wanted:
+            listed.subjects.setdefault((name,), []).append(one["id"])
+            names[one["id"]] = name
+    kind = ENTITIES["Subject"]
+    for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
+        if isinstance(values, Exception):
+            raise values
+        for session in values.get("sessions") or ():
+            if not session:
+                continue
+            path = session.get("projectPath") or ""
+            key = (names[identity], _form(path.strip("/").partition("/")[2]))
+            listed.sessions.setdefault(key, []).append(session["id"])
+            for clip in session.get("clips") or ():
+                if clip:
+                    condition = _form(condition_name(clip.get("projectPath"), path))
+                    clip_name = (*key, condition, _form(clip.get("title")))
+                    listed.clips.setdefault(clip_name, []).append(clip["id"])
+    return listed
+
+
+def _form(name: Any) -> str:
+    """A name of the service's in the form in which names are compared."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else ""
+
+
+def _take(
+    listed: Mapping[tuple[str, ...], Sequence[str]], found: dict[Any, str], key: tuple[str, ...], kind: str
+) -> None:
+    ids = listed.get(key, ())
+    if len(ids) > 1:
         raise AmbiguousError(
-            f"there are several {kind}s {'/'.join(filter(None, key))!r} in the project ({found[key]}, {identity}), so "
+            f"there are several {kind}s {'/'.join(filter(None, key))!r} in the project ({', '.join(ids)}), so "
             "that it cannot be told where the files belong: rename or delete one. Nothing was created or sent."
         )
+    if ids:
+        found[key] = ids[0]
+
+
+def _without_doubles(
+    service: Service, project: str, tree: LocalTree, there: KnownIds, missing: Missing
+) -> KnownIds:
+    """The tree's ids after a look at what was created: what another computer has created too is used once.
+
+    Of several of a name, ours are deleted that nobody has put anything into; the others stay.
+    """
+    listed = _listed(service, project, tree)
+    levels: tuple[tuple[Any, Any, Any, Command, str], ...] = (
+        (missing.clips, there.clips, listed.clips, commands.DELETE_CLIP, "clipId"),
+        (missing.sessions, there.sessions, listed.sessions, commands.DELETE_SESSION, "sessionId"),
+        (missing.subjects, there.subjects, listed.subjects, commands.DELETE_SUBJECT, "patientId"),
+    )
+    deleted: set[str] = set()
+    for keys, ours, all_of, command, variable in levels:
+        rows = []
+        for key in keys:
+            own, ids = ours.get(key), all_of.get(key, [])
+            others = [one for one in ids if one != own]
+            # the smaller id stays, so that two computers decide alike
+            if own is not None and others and min(ids) != own and _is_empty(service, command, own):
+                rows.append({variable: own})
+                deleted.add(own)
+        if rows:
+            service.run_many(command, rows)
+            service.touch(command, rows)
+    return look(service, project, tree) if deleted else there
+
+
+def _is_empty(service: Service, command: Command, identity: str) -> bool:
+    """Whether nothing is below an object: what somebody has put there is not deleted."""
+    kind, field = {
+        commands.DELETE_CLIP.name: ("Clip", "files"),
+        commands.DELETE_SESSION.name: ("Session", "clips"),
+        commands.DELETE_SUBJECT.name: ("Subject", "sessions"),
+    }[command.name]
+    below = ENTITIES[kind].fields[field]
+    node = service.node(Selection.of(ENTITIES[kind], [below]), identity)
+    return bool(node) and not (node or {}).get(below.wire)
 
 
 def missing_of(tree: LocalTree, there: KnownIds) -> Missing:
@@ -369,13 +511,17 @@ def _steps(
         if clip is None and error is not None:
             refused[local.shown] = Step(local.shown, "upload", local.size, "", error)
             continue
-        kind = data_type(local.place.rest)
+        kind = local.place.type
         wanted.append(
-            WantedFile(local.shown, FileSource(local.path), clip or "", local.place.rest, kind, local.size)
+            WantedFile(local.shown, FileSource(local.path), clip or "", local.place.name, kind, local.size)
         )
     steps = {step.path: step for step in plan_steps(wanted, {"": (), **listed}, journal, existing)}
     steps.update(refused)
-    ordered = [steps[local.shown] for local in tree.files]
+    ordered = []
+    for local in tree.files:
+        step = steps[local.shown]
+        step.place = local.place
+        ordered.append(step)
     imports = [
         Step(shown, "import", None, _import_text(content), ImportStep(key, content, shown))
         for key, (shown, content) in tree.imports.items()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,12 +18,13 @@ from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out
 from ..values import UploadStatus
 from .files import ClipFiles, DataFiles, FileOnService, files_now
+from .locks import write_lock
 from .service import Service
-from .validation import checked_file_name
+from .validation import checked_file_name, same_name
 
 if TYPE_CHECKING:
-    from ..transfer.run import Lane
-    from ..transfer.sender import Item
+    from ..transfer.run import Slot
+    from ..transfer.sender import UploadTask
     from ..transfer.source import Source
 
 EXISTING = ("add", "skip", "replace-different")
@@ -55,14 +55,18 @@ def upload_file(
     progress: bool | None,
 ) -> str:
     """Upload one file to a clip; the id of the file on the service."""
+    from ..transfer.source import source_of
+
     checked_existing(existing)
-    source, name = source_of(file, name)
-    kind = checked_type(data_type_, name)
-    size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
-    wanted = WantedFile(name, source, clip, name, kind, size)
-    journal = Journal(service.url)
-    steps = plan_steps([wanted], files_now(service, [clip]), journal, existing)
-    result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
+    given = source_of(file, name, checked_file_name)
+    name, kind = given.name, checked_type(data_type_, given.name)
+    wanted = WantedFile(name, given.source, clip, name, kind, given.size)
+    # with "add" every call is a file of its own; else two at once must not both find that there is none
+    once = nullcontext() if existing == "add" else write_lock(service, f"{clip} {name}")
+    with once:
+        journal = Journal(service.url)
+        steps = plan_steps([wanted], files_now(service, [clip]), journal, existing)
+        result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
     result.raise_for_errors()
     return str(result[0].file.id)
 
@@ -76,35 +80,17 @@ def upload_clip(
     progress: bool | None,
 ) -> str:
     """Upload a file as a clip of its own; the clip's id. `metadata` has the service's names."""
-    from ..transfer.sender import Item
+    from ..transfer.sender import UploadTask
+    from ..transfer.source import source_of
 
-    source, name = source_of(file, None)
-    item = Item(source, project, name, "", {**metadata, "title": title or name})
-    size = os.path.getsize(file) if isinstance(file, (str, os.PathLike)) else 0
-    plan = Plan([Step(name, "upload", size, "", item)], f"upload of {name!r}")
+    given = source_of(file, None, checked_file_name)
+    name = given.name
+    item = UploadTask(given.source, project, name, "", {**metadata, "title": title or name})
+    plan = Plan([Step(name, "upload", given.size, "", item)], f"upload of {name!r}")
     journal = Journal(service.url)
     result = send(service, plan, journal, jobs=1, progress=progress, files=ClipFiles(service))
     result.raise_for_errors()
     return str(result[0].file.id)
-
-
-def source_of(file: Any, name: str | None) -> tuple[Source, str]:
-    """What is uploaded, and the name that it gets. Raises ValidationError, FileNotFoundError, IsADirectoryError."""
-    from ..transfer.source import FileSource, StreamSource
-
-    if isinstance(file, (str, os.PathLike)):
-        path = Path(file)
-        if not path.exists():
-            raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
-        if path.is_dir():
-            raise IsADirectoryError(f"{os.fspath(path)!r} is a folder: project.upload_tree(...) sends those")
-        return FileSource(path), checked_file_name(path.name if name is None else name)
-    if name is None:
-        own = getattr(file, "name", None)
-        if not isinstance(own, str) or not os.path.basename(own) or own.startswith("<"):
-            raise ValidationError("a stream has no name of its own: give name='angles.json'")
-        name = os.path.basename(own)
-    return StreamSource(file, f"the stream for {name!r}"), checked_file_name(name)
 
 
 def checked_type(kind: str | None, name: str) -> str:
@@ -135,12 +121,14 @@ def plan_steps(
         listed = there.get(one.clip, ())
         if isinstance(listed, Exception):
             raise listed
-        steps.append(_step(one, [file for file in listed if file.name == one.name], journal, existing))
+        steps.append(
+            _step(one, [file for file in listed if same_name(file.name, one.name)], journal, existing)
+        )
     return steps
 
 
 def _step(one: WantedFile, same: Sequence[FileOnService], journal: Journal, existing: str) -> Step:
-    from ..transfer.sender import Item
+    from ..transfer.sender import UploadTask
 
     arrived = [file for file in same if file.status in ARRIVED]
     pending = [file.id for file in same if file.status not in ARRIVED]
@@ -151,10 +139,10 @@ def _step(one: WantedFile, same: Sequence[FileOnService], journal: Journal, exis
         if not mine:
             return Step(one.shown, "skip", one.size, reason, work=arrived[0].id)
         # an earlier run died between the new file and the removal of the one it had left
-        rest = Item(None, one.clip, one.name, one.data_type, leftovers=mine, made=arrived[0].id)
+        rest = UploadTask(None, one.clip, one.name, one.data_type, leftovers=mine, made=arrived[0].id)
         rest.status = arrived[0].status
         return Step(one.shown, "tidy", None, f"{reason}; what an earlier upload left is removed", rest)
-    item = Item(one.source, one.clip, one.name, one.data_type)
+    item = UploadTask(one.source, one.clip, one.name, one.data_type)
     item.known = frozenset(file.id for file in same)
     item.leftovers = mine
     reasons = []
@@ -162,7 +150,7 @@ def _step(one: WantedFile, same: Sequence[FileOnService], journal: Journal, exis
         complete = [file.id for file in arrived if file.status == UploadStatus.COMPLETE]
         if not complete:
             return Step(one.shown, "skip", one.size, _already_there(arrived[0]), work=arrived[0].id)
-        item.rivals = complete
+        item.replaces = complete
         reasons.append("if it differs from what is there")
     if mine:
         reasons.append("an earlier upload was not finished")
@@ -191,14 +179,14 @@ def send(
     `other(work)` does, on a worker thread, the steps whose work is no upload; what it returns is the entry's reason.
     """
     from ..transfer.blob import in_thread
-    from ..transfer.sender import Item, Sender
+    from ..transfer.sender import Sender, UploadTask
 
     sender = Sender(files or DataFiles(service), journal, retry=service.wire.retry)
     result = None
 
-    async def work(step: Step, entry: Entry, lane: Lane) -> None:
-        if isinstance(step.work, Item):
-            await sender.work(step, entry, lane)
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
+        if isinstance(step.work, UploadTask):
+            await sender.work(step, entry, slot)
         elif other is not None:
             entry.reason = await in_thread(other, step.work)
 
@@ -218,7 +206,7 @@ def send(
 
 def _uploaded(cache: Cache, step: Step, identity: Any) -> Any:
     """The object of an uploaded file, put where the cached objects look for it."""
-    item: Item | None = step.work if hasattr(step.work, "leftovers") else None
+    item: UploadTask | None = step.work if hasattr(step.work, "leftovers") else None
     if not isinstance(identity, str):
         return None
     clip_kind, kind = ENTITIES["Clip"], ENTITIES["DataFile"]
@@ -230,7 +218,7 @@ def _uploaded(cache: Cache, step: Step, identity: Any) -> Any:
     clip = cache.peek(item.owner)
     with cache.lock:
         cache.invalidate(item.owner)
-        for removed in (*item.leftovers, *item.rivals):
+        for removed in (*item.leftovers, *item.replaces):
             old = cache.peek(removed)
             if removed != identity and isinstance(old, kind) and removed in item.removed:
                 cache.mark_deleted(old)

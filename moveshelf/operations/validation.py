@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypedDict
@@ -65,8 +66,16 @@ def checked_id(value: Any, kind: str) -> str:
     return value
 
 
+def same_name(first: str, second: str) -> bool:
+    """Whether two names are the same, in whichever Unicode form."""
+    return unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+
+
 def checked_name(name: Any, what: str) -> str:
-    """A name for something new. Raises ValidationError for what is no text, blank, or would break a path."""
+    """A name for something new, in Unicode's form NFC.
+
+    Raises ValidationError for what is no text, blank, would break a path, or has characters that nobody sees.
+    """
     if not isinstance(name, str) or not name.strip():
         raise ValidationError(f"a {what} needs a name, which is text and not blank; this is {name!r}")
     if "/" in name:
@@ -77,7 +86,7 @@ def checked_name(name: Any, what: str) -> str:
         raise ValidationError(
             f"the name {name!r} of a {what} has white space at an end, or invisible characters: leave them out"
         )
-    return name
+    return unicodedata.normalize("NFC", name)
 
 
 def checked_folder(name: Any) -> str:
@@ -93,10 +102,12 @@ def checked_title(title: Any) -> str:
 
 
 def checked_file_name(name: Any) -> str:
-    """A name that a file on the service can have. Raises ValidationError."""
+    """A name that a file on the service can have, in Unicode's form NFC. Raises ValidationError."""
     if not isinstance(name, str) or not name.strip():
         raise ValidationError(f"{name!r} is no name for a file")
-    return name
+    if any(unicodedata.category(one) in ("Cc", "Cs") for one in name):
+        raise ValidationError(f"the name {name!r} of a file has characters that nobody sees: leave them out")
+    return unicodedata.normalize("NFC", name)
 
 
 # metadata -------------------------------------------------------------------------------------------------------------

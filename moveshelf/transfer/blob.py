@@ -1,4 +1,4 @@
-"""One exchange with the object store: signed URLs, no key, and what its answers mean."""
+"""One exchange with the object store: signed URLs, no key, and what its responses mean."""
 
 from __future__ import annotations
 
@@ -6,32 +6,37 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import aiohttp
+import attrs
 from yarl import URL
 
 from ..config import is_loopback
 from ..errors import TransferError
+from ..wire.network import Blobs, Resolver
 from ..wire.retry import BARRED, LOST, REFUSED, Failure, phrase, retry_after
 from ..wire.transport import failure_of
 
 if TYPE_CHECKING:
-    from ..wire.network import Blobs
+    from aiohttp.client_proto import ResponseHandler
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# what a store answers to a signature that is over, or was made for an object that has moved
+# what a store says of a signature that is over, or was made for an object that has moved
 STALE = frozenset({400, 401, 403, 404, 410})
 DAMAGED = frozenset({"BadDigest", "IncompleteBody", "InvalidDigest", "RequestTimeout"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+EMPTY = "AAAAAA=="
+"""The CRC-32C of no bytes."""
 _ENOUGH = 4096
 """Bytes of a refusal that are read: a store's XML with its code and sentence."""
 
 
-class Broken(Exception):
+class StoreError(Exception):
     """One exchange failed; `failure` says how, in words that hold no signature."""
 
     def __init__(self, failure: Failure, code: str = "") -> None:
@@ -51,16 +56,29 @@ class Broken(Exception):
         return self.failure.kind == REFUSED and self.failure.status in STALE and not self.damaged
 
 
-class Stored(NamedTuple):
-    """What the store tells of an object. Anything may be unknown."""
+@attrs.frozen
+class Stored:
+    """What a response tells of an object. Anything may be unknown.
 
-    size: int | None
-    crc32c: str | None
-    etag: str | None
+    Size and checksum are those of the bytes as they are stored. `encoding` says how the bytes that come are packed
+    ("" for not at all). `unpacked`: the store keeps them packed and has unpacked them on the way, so that neither size
+    nor checksum are those of what comes.
+    """
+
+    size: int | None = None
+    crc32c: str | None = None
+    etag: str | None = None
+    encoding: str = ""
+    unpacked: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the stored bytes are the content itself."""
+        return not self.encoding and not self.unpacked
 
 
-class Gauge:
-    """What a run has moved so far. Written on the I/O thread, read by who shows it."""
+class Progress:
+    """What a run has moved so far. Written on the I/O thread, read by the thread that shows it."""
 
     __slots__ = ("bytes", "disk", "expected", "files")
 
@@ -69,66 +87,103 @@ class Gauge:
         self.expected = expected
         self.files = 0
         self.disk = 0.0
-        """Seconds that the disk takes for one thing, as a mean of the last few."""
+        """Seconds that the disk takes for one write, as a mean of the last few."""
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run what may wait for a disk aside, so that the other transfers go on meanwhile."""
+    """Run what may wait for a disk on a worker thread, so that the other transfers go on meanwhile."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(None, lambda: function(*args, **kwargs))
 
 
+async def in_thread_to_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same for what must not be left half done: a cancelled caller waits until it is over."""
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(None, lambda: function(*args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        with suppress(Exception):
+            await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # looked at: the cancellation is what is raised
+        raise
+
+
 def host_of(url: str) -> str:
-    """For messages: what may be told of a signed URL."""
+    """For messages: the part of a signed URL that may be shown."""
     return urlsplit(url).hostname or "the object store"
 
 
 @asynccontextmanager
 async def exchange(
-    blobs: Blobs, method: str, url: str, *, accept: tuple[int, ...] = (200,), hops: int = 3, **options: Any
+    blobs: Blobs,
+    method: str,
+    url: str,
+    *,
+    accept: tuple[int, ...] = (200,),
+    hops: int = 3,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The store's answer to one request, its body not read yet. Raises Broken for any other status and on the
-    way.
+    """The store's response to one request, its body not read yet. Raises StoreError for any other status and on
+    the way.
 
-    A redirect is followed for what only reads: there is no key to carry along, and never from https to http.
+    The bytes are requested as they are (`Accept-Encoding: identity`) unless `headers` say otherwise. A redirect is
+    followed for what only reads: there is no key to carry along, and never from https to http. A response to GET or HEAD that
+    has checksum, size and marks of the one before it on its connection is confirmed over a new connection: a doubled
+    response would otherwise pass for the content of another file.
     """
     seconds = blobs.session.timeout.sock_read or 0.0
+    headers = {"Accept-Encoding": "identity", **(headers or {})}
     try:
-        asked = blobs.request(method, url, allow_redirects=False, **options)
+        request = blobs.request(method, url, allow_redirects=False, headers=headers, **options)
     except ValueError:
-        raise Broken(Failure(BARRED, f"{host_of(url)} cannot be asked: the address is none")) from None
+        raise StoreError(Failure(BARRED, f"{host_of(url)} cannot be reached: the URL is malformed")) from None
     try:
-        async with asked as response:
+        async with request as response:
             status = response.status
             if status in accept:
+                if method in ("GET", "HEAD"):
+                    await _confirm_if_repeated(blobs, url, response)
                 yield response
                 return
             if status in REDIRECTS and method != "PUT" and hops:
                 target = _redirected(response)
             else:
                 raise await _refusal(response, host_of(url))
-        async with exchange(blobs, method, target, accept=accept, hops=hops - 1, **options) as response:
+        async with exchange(
+            blobs, method, target, accept=accept, hops=hops - 1, headers=headers, **options
+        ) as response:
             yield response
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-        raise Broken(failure_of(error, host_of(url), seconds)) from None
+        raise StoreError(failure_of(error, host_of(url), seconds)) from None
+
+
+# what a response tells -------------------------------------------------------------------------------------------
 
 
 def stored(response: aiohttp.ClientResponse) -> Stored:
-    """Size of the *whole* object, its CRC-32C and its entity tag, from the headers of any answer about it."""
+    """Size of the *whole* object, its CRC-32C and its entity tag, from the headers of any response about it."""
     headers = response.headers
-    plain = (headers.get("Content-Encoding") or "identity") == "identity" and (
-        headers.get("x-goog-stored-content-encoding") or "identity"
-    ) == "identity"
+    encoding = _encoding(headers.get("Content-Encoding"))
+    kept = headers.get("x-goog-stored-content-encoding")
+    unpacked = not encoding and _encoding(kept) != ""
     size: int | None = None
     if response.status == 206:
         size = content_range(headers.get("Content-Range"))[1]
     elif response.status == 200 and headers.get("Content-Length", "").isdigit():
         size = int(headers["Content-Length"])
     etag = headers.get("ETag")
-    if etag is not None and etag.startswith("W/"):
-        etag = None  # a weak one does not promise the same bytes
-    # of an object that the store unpacks on the way, size and checksum are those of the packed one
-    return Stored(size, crc_of(headers), etag) if plain else Stored(None, None, None)
+    if etag is not None and (etag.startswith("W/") or (encoding and kept is None)):
+        # a weak tag does not promise the same bytes, and neither does one of bytes that were packed on the way
+        etag = None
+    return Stored(None if unpacked else size, crc_of(headers), etag, encoding, unpacked)
+
+
+def _encoding(value: str | None) -> str:
+    text = (value or "").strip().lower()
+    return "" if text == "identity" else text
 
 
 def crc_of(headers: Mapping[str, str]) -> str | None:
@@ -154,27 +209,142 @@ def content_range(value: str | None) -> tuple[int | None, int | None]:
     )
 
 
-async def head(blobs: Blobs, url: str) -> Stored:
-    """What the store tells of the object behind a signed URL, without its bytes. Raises Broken.
+async def head(blobs: Blobs, url: str, *, encoding: str = "identity") -> Stored:
+    """What the store tells of the object behind a signed URL, without its bytes. Raises StoreError.
 
-    Where a signature made for GET does not do for HEAD, the first byte is asked for instead.
+    Where a signature made for GET does not do for HEAD, the first byte is requested instead.
     """
+    headers = {"Accept-Encoding": encoding}
     try:
-        async with exchange(blobs, "HEAD", url) as response:
+        async with exchange(blobs, "HEAD", url, headers=headers) as response:
             found = stored(response)
             if found.crc32c is not None:
                 return found
-    except Broken as broken:
-        if broken.failure.status not in (400, 401, 403, 405, 501):
+    except StoreError as error:
+        if error.failure.status not in (400, 401, 403, 405, 501):
             raise
     async with exchange(
-        blobs, "GET", url, accept=(200, 206, 416), headers={"Range": "bytes=0-0"}
+        blobs, "GET", url, accept=(200, 206, 416), headers={**headers, "Range": "bytes=0-0"}
     ) as response:
-        if response.status == 416:  # nothing in it
-            return Stored(0, crc_of(response.headers), None)
+        if response.status == 416:
+            size = content_range(response.headers.get("Content-Range"))[1]
+            crc = crc_of(response.headers)
+            return Stored(size, crc or (EMPTY if size == 0 else None))
         found = stored(response)
         response.close()  # a store that ignores Range sends it all
         return found
+
+
+async def verifiable(
+    blobs: Blobs, url: str, response: aiohttp.ClientResponse, name: str, *, encoding: str = "identity"
+) -> Stored:
+    """What the store tells of a response's object, with a checksum to verify its bytes by, before any of them is read.
+
+    Where the response has none, a HEAD over a new connection requests it. Raises TransferError, naming
+    host and content type, where it tells none there either: that is not the store's response but, as a rule, the login
+    page of a network. Raises StoreError where the two speak of different objects, or the second fails.
+    """
+    known = stored(response)
+    if known.crc32c is not None:
+        return known
+    async with new_connection(blobs) as fresh:
+        try:
+            confirmed = await head(fresh, url, encoding=encoding)
+        except StoreError:
+            response.close()
+            raise
+    if confirmed.crc32c is None:
+        response.close()
+        raise unverifiable(response, name)
+    same_tag = None in (known.etag, confirmed.etag) or known.etag == confirmed.etag
+    comparable = known.plain and confirmed.plain and None not in (known.size, confirmed.size)
+    if not same_tag or (comparable and known.size != confirmed.size):
+        response.close()
+        raise StoreError(Failure(LOST, f"{response.url.host} sent another file than it has"))
+    size = confirmed.size if known.size is None and known.plain and confirmed.plain else known.size
+    unpacked = known.unpacked or (not known.encoding and confirmed.unpacked)
+    return attrs.evolve(known, crc32c=confirmed.crc32c, size=None if unpacked else size, unpacked=unpacked)
+
+
+def unverifiable(response: aiohttp.ClientResponse, name: str) -> TransferError:
+    """The error for a response that nothing vouches for."""
+    kind = (response.headers.get("Content-Type") or "no content type").partition(";")[0]
+    return TransferError(
+        f"{name}: {response.url.host} sent {kind} without a checksum, and tells none when it is requested. That is not "
+        "how the object store responds; a network that wants a login first, or a proxy, responds so. Nothing was kept: "
+        "open a web page in a browser, log in where you are told to, and try again.",
+        status=response.status,
+    )
+
+
+# connections -----------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def new_connection(blobs: Blobs) -> AsyncIterator[Blobs]:
+    """The same way to the store over connections that nothing has come over yet."""
+    session = blobs.session
+    connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver(asyncio.get_running_loop()))
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=session.timeout,
+        auto_decompress=False,
+        headers=session.headers,
+    ) as fresh:
+        yield Blobs(fresh, blobs._proxies, lambda: fresh, blobs.api_url)
+
+
+_last: WeakKeyDictionary[Any, tuple[str, tuple[str | None, ...]]] = WeakKeyDictionary()
+"""What came last over each connection: path of the URL, and what tells its response from others (`_SAME`)."""
+_SAME = (
+    "x-goog-hash",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "x-goog-generation",
+    "x-guploader-uploadid",
+)
+"""Headers that a response has in common with the one before it only where it is the same one, come twice. Equal files have
+the same checksum and size, but the store gives each object a generation, and each response an id."""
+
+
+def connection_of(response: aiohttp.ClientResponse) -> ResponseHandler | None:
+    """The connection that a response came over; also when its body has ended, and it is free for others."""
+    return getattr(response, "_protocol", None)
+
+
+def close_connection(response: aiohttp.ClientResponse) -> None:
+    """Have nothing come over a response's connection any more, whether it is free already or not."""
+    connection = connection_of(response)
+    response.close()
+    if connection is not None and connection.transport is not None:
+        connection.transport.close()
+
+
+async def _confirm_if_repeated(blobs: Blobs, url: str, response: aiohttp.ClientResponse) -> None:
+    connection = connection_of(response)
+    known = stored(response)
+    if connection is None or known.crc32c is None:
+        return
+    path = urlsplit(url).path
+    marks = tuple(response.headers.get(name) for name in _SAME)
+    before = _last.get(connection)
+    _last[connection] = path, marks
+    if before is None or before[0] == path or before[1] != marks:
+        return
+    try:
+        async with new_connection(blobs) as fresh:
+            confirmed = await head(fresh, url)
+    except BaseException:
+        close_connection(response)
+        raise
+    if confirmed.crc32c != known.crc32c:
+        close_connection(response)
+        raise StoreError(Failure(LOST, f"{host_of(url)} sent the response to another request"))
+
+
+# errors ----------------------------------------------------------------------------------------------------------
 
 
 def gave_up(what: str, failure: Failure, advice: str, attempts: int = 1) -> TransferError:
@@ -184,7 +354,7 @@ def gave_up(what: str, failure: Failure, advice: str, attempts: int = 1) -> Tran
     return TransferError(f"{what}: {reason}{again}. {advice}".rstrip(), status=failure.status)
 
 
-async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:
+async def _refusal(response: aiohttp.ClientResponse, host: str) -> StoreError:
     body = b""
     with suppress(aiohttp.ClientError, asyncio.TimeoutError, ConnectionError):  # the status is known
         body = await response.content.read(_ENOUGH)
@@ -192,24 +362,25 @@ async def _refusal(response: aiohttp.ClientResponse, host: str) -> Broken:
     text = body.decode("utf-8", "replace")
     code = re.search(r"<Code>([^<]{1,100})</Code>", text)
     said = re.search(r"<Message>([^<]{1,300})</Message>", text)
-    told = ": ".join(match[1] for match in (code, said) if match)
-    if not told and "<" not in text:
-        told = " ".join(text.split())[:300]
-    reason = f"{host} answered {phrase(response.status)}" + (f' ("{told}")' if told else "")
+    detail = ": ".join(match[1] for match in (code, said) if match)
+    if not detail and "<" not in text:
+        detail = " ".join(text.split())[:300]
+    reason = f"{host} responded {phrase(response.status)}" + (f' ("{detail}")' if detail else "")
     pause = retry_after(response.headers.get("Retry-After"))
     failure = Failure(REFUSED, reason, status=response.status, retry_after=pause)
-    return Broken(failure, code[1] if code else "")
+    return StoreError(failure, code[1] if code else "")
 
 
 def _redirected(response: aiohttp.ClientResponse) -> str:
     target = response.url.join(URL(response.headers.get("Location", ""), encoded=True))
     safe = target.scheme == "https" or (target.scheme == "http" and response.url.scheme == "http")
     if not safe or not target.host:
-        raise Broken(Failure(BARRED, f"{response.url.host} points to an address without https"))
+        raise StoreError(Failure(BARRED, f"{response.url.host} redirects to a URL without https"))
     if is_loopback(target.host) and not is_loopback(response.url.host or ""):
-        raise Broken(Failure(BARRED, f"{response.url.host} points to this machine itself"))
+        raise StoreError(Failure(BARRED, f"{response.url.host} redirects to this computer itself"))
     return str(target)
 
 
-def cut_short(host: str, got: int, size: int) -> Broken:
-    return Broken(Failure(LOST, f"{host} sent {got:,} of {size:,} bytes"))
+def cut_short(host: str, got: int, size: int) -> StoreError:
+    """The error for a response that ended too early."""
+    return StoreError(Failure(LOST, f"{host} sent {got:,} of {size:,} bytes"))

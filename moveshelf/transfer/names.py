@@ -1,9 +1,12 @@
-"""Local names for what the service calls by any name at all.
+"""Local names for what the service calls by any name at all, and back.
 
 A name becomes one component of a path, on every system: nothing that separates, climbs, is reserved or cannot
 be written survives; it is percent-encoded, so that different names stay different and the original can be
 read. The same names in the same order give the same files on every run, on every system, which is how a run
 that was interrupted finds what it has.
+
+Two marks stand before the extension: `~` and ten hexadecimal digits where a sibling has the name already, `~-` and ten
+digits where the name was too long and lost its middle. A name that looks so by itself is encoded, so that a mark is one.
 """
 
 from __future__ import annotations
@@ -23,6 +26,10 @@ LONGEST = 255
 # one
 PART_PREFIX = ".moveshelf-"
 _ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
+_ENCODED = re.compile(r"(?:%[0-9A-F]{2})+")
+_MARK = re.compile(r"~(?=-?[0-9a-f]{10}$)")
+_SIBLING = re.compile(r"~[0-9a-f]{10}$")
+_SHORTENED = re.compile(r"~-([0-9a-f]{10})$")
 
 
 def safe_name(name: str) -> str:
@@ -43,7 +50,44 @@ def safe_name(name: str) -> str:
         text = text[: len(text) - trailing] + "".join(_encode(c) for c in text[-trailing:])
     if RESERVED.match(text) or text.lower().startswith(PART_PREFIX):
         text = _encode(text[0]) + text[1:]
+    stem, extension = _split(text)
+    if _MARK.search(stem):
+        text = _MARK.sub(_encode("~"), stem) + extension
     return shortened(text, name)
+
+
+def original_name(local: str) -> str | None:
+    """The name on the service that is called `local` on the disk: what `safe_name` and `local_paths` did, undone.
+
+    A name that they have not made comes back as it is: `gait%20cycle.csv` is called so, since a blank is not encoded. None
+    for a name that was too long: what it has lost is known to nobody; `find_name` finds it among those there are.
+    """
+    stem, extension = _split(local)
+    stem = _SIBLING.sub("", stem)
+    if _SHORTENED.search(stem):
+        return None
+    plain = stem + extension
+    if plain == "%":
+        return ""
+    decoded = _ENCODED.sub(_decode, plain)
+    return decoded if safe_name(decoded) == plain else plain
+
+
+def find_name(local: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that is called `local` on the disk, names that were too long included; None where there is none.
+
+    Unicode's forms count as equal: some disks change them.
+    """
+    stem, _ = _split(local)
+    cut = _SHORTENED.search(_SIBLING.sub("", stem))
+    own = original_name(local)
+    for name in names:
+        if cut is not None:
+            if _digest(name) == cut[1]:
+                return name
+        elif own is not None and unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", own):
+            return name
+    return None
 
 
 def shortened(text: str, identity: str, suffix: str = "") -> str:
@@ -54,7 +98,7 @@ def shortened(text: str, identity: str, suffix: str = "") -> str:
     whole = stem + suffix + extension
     if len(whole.encode()) <= LONGEST:
         return whole
-    mark = f"~{_digest(identity)}" + suffix
+    mark = f"~-{_digest(identity)}" + suffix
     room = LONGEST - len(mark.encode()) - len(extension.encode())
     # a cut in the middle of a character or of an escape leaves no torn one behind
     kept = stem.encode()[:room].decode(errors="ignore")
@@ -68,29 +112,34 @@ def same_on_disk(name: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
-def local_paths(entries: Iterable[Sequence[tuple[Hashable, str]]]) -> list[tuple[str, ...]]:
+def local_paths(
+    entries: Iterable[Sequence[tuple[Hashable, str]]], preferred: Iterable[bool] = ()
+) -> list[tuple[str, ...]]:
     """A safe relative path for every entry; an entry is its `(key, name)` from the top folder down to the
     file.
 
     The key says which object a name belongs to: two entries share a folder where they share the keys down to
     it, and only there. Of siblings that one file system or another would take for the same, the first keeps
     its name and each later one gets a mark made of its key, before the extension: nothing overwrites a
-    sibling.
+    sibling. Those that are `preferred` come before the others: files that are complete, say, before those that
+    are not there yet.
     """
-    rooms: dict[tuple[str, ...], _Room] = {}
-    paths = []
-    for entry in entries:
+    folders: dict[tuple[str, ...], _Folder] = {}
+    listed = list(entries)
+    first = list(preferred) or [True] * len(listed)
+    paths: dict[int, tuple[str, ...]] = {}
+    for number in sorted(range(len(listed)), key=lambda one: not first[one]):
         path: tuple[str, ...] = ()
-        for key, name in entry:
-            room = rooms.get(path)
-            if room is None:
-                room = rooms[path] = _Room()
-            path = (*path, room.place(key, name))
-        paths.append(path)
-    return paths
+        for key, name in listed[number]:
+            folder = folders.get(path)
+            if folder is None:
+                folder = folders[path] = _Folder()
+            path = (*path, folder.place(key, name))
+        paths[number] = path
+    return [paths[number] for number in range(len(listed))]
 
 
-class _Room:
+class _Folder:
     """The names given out in one folder."""
 
     def __init__(self) -> None:
@@ -115,6 +164,13 @@ class _Room:
 
 def _encode(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _decode(found: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "surrogatepass")
+    except ValueError:
+        return found[0]
 
 
 def _split(text: str) -> tuple[str, str]:

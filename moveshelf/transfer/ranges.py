@@ -8,49 +8,58 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TransferError
+from ..errors import ChecksumError, TransferError
 from ..wire import RetryPolicy
 
 if TYPE_CHECKING:
     from ..wire import Wire
     from ..wire.network import Blobs
+    from .blob import Stored
+    from .checksum import Crc32c
 
-Address = Callable[[bool], str]
-"""`address(False)` is a signed URL, `address(True)` a new one. It may send a request."""
+GetUrl = Callable[[bool], str]
+"""`get_url(False)` is a signed URL, `get_url(True)` a new one. It may send a request."""
 
 BLOCK = 1 << 18
 """Bytes of the smallest request: a header costs one."""
 MOST = 1 << 22
-"""Bytes of the largest: who reads on from front to back gets ever larger blocks."""
+"""Bytes of the largest: reading on from front to back gets ever larger blocks."""
 KEPT = 16
-"""Blocks of the smallest size that are kept for who jumps back and forth."""
+"""Blocks of the smallest size that are kept for jumping back and forth."""
 
 
 def open_ranges(
-    wire: Wire, address: Address, name: str, *, retry: RetryPolicy | None = None, block: int = BLOCK
+    wire: Wire, get_url: GetUrl, name: str, *, retry: RetryPolicy | None = None, block: int = BLOCK
 ) -> io.BufferedReader:
-    """A binary file object, read only and seekable, over the object behind the address.
+    """A binary file object, read only and seekable, over the object behind the URL.
 
-    Sends nothing yet: each read fetches what it needs, and reads ahead where it goes on from the last. An expired
-    URL is renewed once. A read raises TransferError where the store fails, or the object is another one meanwhile.
+    Sends nothing yet: each read fetches what it needs, and reads ahead where it goes on from the last. An expired URL is
+    renewed once. All parts are of one object, which the store vouches for by its checksum, size and entity tag; read from
+    its first to its last byte, the content is compared with the checksum as well. What the store keeps packed, or does not
+    send in parts, is read whole into memory at the first read, verified and unpacked.
+
+    A read raises TransferError where the store fails, tells no checksum, or the object was replaced meanwhile; ChecksumError
+    where all of it was read and is wrong.
     """
-    raw = RangeFile(wire, address, name, retry or RetryPolicy(), block)
+    raw = RangeFile(wire, get_url, name, retry or RetryPolicy(), block)
     return io.BufferedReader(raw, buffer_size=1 << 16)
 
 
 class RangeFile(io.RawIOBase):
     """The unbuffered side of it."""
 
-    def __init__(self, wire: Wire, address: Address, name: str, retry: RetryPolicy, block: int) -> None:
+    def __init__(self, wire: Wire, get_url: GetUrl, name: str, retry: RetryPolicy, block: int) -> None:
         super().__init__()
         self.name = name
         self._wire = wire
-        self._address = address
+        self._get_url = get_url
         self._retry = retry
         self._block = block
         self._url: str | None = None
-        self._size: int | None = None
-        self._etag: str | None = None
+        self._known: Stored | None = None
+        self._whole: bytes | None = None
+        self._crc: Crc32c | None = None
+        self._checked = 0  # bytes from the first on that `_crc` has seen
         self._at = 0
         self._ahead = 1  # blocks of the next request
         self._expected = -1  # where a reader that goes on would come next
@@ -71,10 +80,18 @@ class RangeFile(io.RawIOBase):
     @property
     def size(self) -> int:
         """Bytes of the whole. One request, where nothing was read yet."""
-        if self._size is None:
+        found = self._size
+        if found is None:
             self._fetch(0)
-        assert self._size is not None
-        return self._size
+            found = self._size
+        assert found is not None
+        return found
+
+    @property
+    def _size(self) -> int | None:
+        if self._whole is not None:
+            return len(self._whole)
+        return None if self._known is None else self._known.size
 
     def tell(self) -> int:
         self._check()
@@ -95,22 +112,28 @@ class RangeFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         self._check()
         view = memoryview(buffer).cast("B")
-        if not len(view) or (self._size is not None and self._at >= self._size):
+        size = self._size
+        if not len(view) or (size is not None and self._at >= size):
             return 0
         index, start = divmod(self._at, self._block)
         block = self._blocks.get(index)
-        if block is None:
+        if block is None and self._whole is None:
             self._fetch(index, len(view))
             block = self._blocks.get(index, b"")
+        if self._whole is not None:
+            part = self._whole[self._at : self._at + len(view)]
         else:
-            self._blocks.move_to_end(index)
-        part = block[start : start + len(view)]
+            assert block is not None
+            if index in self._blocks:
+                self._blocks.move_to_end(index)
+            part = block[start : start + len(view)]
         view[: len(part)] = part
         self._at += len(part)
         return len(part)
 
     def close(self) -> None:
         self._blocks.clear()
+        self._whole = None
         super().close()
 
     def _check(self) -> None:
@@ -123,7 +146,10 @@ class RangeFile(io.RawIOBase):
         self._ahead = min(self._ahead * 2, largest) if index == self._expected else 1
         count = min(max(self._ahead, -(-wanted // self._block)), largest)
         start = index * self._block
-        data = self._wire.run(self._ask, start, count * self._block).result()
+        data = self._wire.run(self._load, start, count * self._block).result()
+        if self._whole is not None:
+            return
+        self._compare(start, data)
         for number in range(count):
             part = data[number * self._block : (number + 1) * self._block]
             if part:
@@ -132,8 +158,25 @@ class RangeFile(io.RawIOBase):
         while len(self._blocks) > KEPT + count:
             self._blocks.popitem(last=False)
 
-    async def _ask(self, start: int, count: int) -> bytes:
-        from .blob import Broken, gave_up
+    def _compare(self, start: int, data: bytes) -> None:
+        """Compare the checksum once everything has been read in its order."""
+        from .checksum import Crc32c
+
+        end = start + len(data)
+        if start <= self._checked < end:
+            self._crc = self._crc or Crc32c()
+            self._crc.update(data[self._checked - start :])
+            self._checked = end
+            known = self._known
+            if known is not None and end == known.size and self._crc.base64() != known.crc32c:
+                self._checked, self._crc = 0, None
+                self._blocks.clear()
+                raise ChecksumError(
+                    f"{self.name}: the bytes that arrived do not have the store's CRC-32C {known.crc32c}: open it anew."
+                )
+
+    async def _load(self, start: int, count: int) -> bytes:
+        from .blob import StoreError, gave_up
 
         blobs = await self._wire.blob_session()
         failures = 0
@@ -142,45 +185,54 @@ class RangeFile(io.RawIOBase):
             if self._url is None:
                 # a request of its own, which this thread must not wait for
                 loop = asyncio.get_running_loop()
-                self._url = await loop.run_in_executor(None, self._address, renewed)
+                self._url = await loop.run_in_executor(None, self._get_url, renewed)
             try:
                 return await self._part(blobs, self._url, start, count)
-            except Broken as broken:
-                if broken.stale and not renewed:
+            except StoreError as error:
+                if error.stale and not renewed:
                     renewed = True
                     self._url = None
                     continue
                 failures += 1
-                pause = self._retry.pause(broken.failure, failures, mutation=False)
+                pause = self._retry.pause(error.failure, failures, mutation=False)
                 if pause is None:
-                    advice = "What was read before is right."
-                    raise gave_up(
-                        f"{self.name} at byte {start:,}", broken.failure, advice, failures
-                    ) from None
+                    raise gave_up(f"{self.name} at byte {start:,}", error.failure, "", failures) from None
             await asyncio.sleep(pause)
 
     async def _part(self, blobs: Blobs, url: str, start: int, count: int) -> bytes:
-        from .blob import content_range, cut_short, exchange, stored
+        from .blob import EMPTY, Stored, content_range, cut_short, exchange, verifiable
 
         headers = {"Range": f"bytes={start}-{start + count - 1}"}
+        if self._known is not None and self._known.etag:
+            headers["If-Range"] = self._known.etag
         async with exchange(blobs, "GET", url, accept=(200, 206, 416), headers=headers) as response:
             if response.status == 416:
-                self._size = content_range(response.headers.get("Content-Range"))[1] or 0
+                size = content_range(response.headers.get("Content-Range"))[1]
                 response.close()
+                if self._known is None and size == 0:
+                    self._known = Stored(0, EMPTY)
+                if size is None or start < size or (self._known is not None and size != self._known.size):
+                    raise TransferError(
+                        f"{self.name}: the store has no byte {start:,} of it any more: open it anew."
+                    )
                 return b""
-            known = stored(response)
-            if self._etag is not None and known.etag != self._etag:
+            known = await verifiable(blobs, url, response, self.name)
+            if self._known is not None:
+                same = (known.crc32c, known.size) == (self._known.crc32c, self._known.size)
+                if not same or known.etag != self._known.etag:
+                    response.close()
+                    raise TransferError(
+                        f"{self.name} was replaced on the service while it was read: open it anew."
+                    )
+            if response.status == 200 or not known.plain or known.size is None:
                 response.close()
-                raise TransferError(
-                    f"{self.name} was replaced on the service while it was read: open it anew."
-                )
-            if response.status == 200 and start:
+                if self._known is None:
+                    await self._load_whole(blobs, url)
+                    return b""
+                raise TransferError(f"The store of {self.name} does not send parts any more: open it anew.")
+            if content_range(response.headers.get("Content-Range"))[0] != start:
                 response.close()
-                raise TransferError(f"The store of {self.name} does not send parts: download it instead.")
-            if response.status == 206 and content_range(response.headers.get("Content-Range"))[0] != start:
-                response.close()
-                raise TransferError(f"The store of {self.name} sent another part than it was asked for.")
-            self._size, self._etag = known.size, known.etag
+                raise TransferError(f"The store of {self.name} sent another part than was requested.")
             parts = []
             got = 0
             while got < count and (chunk := await response.content.readany()):
@@ -188,9 +240,19 @@ class RangeFile(io.RawIOBase):
                 got += len(chunk)
             if not response.content.at_eof():
                 response.close()
-            wanted = count if self._size is None else min(count, self._size - start)
+            wanted = min(count, known.size - start)
             if got < wanted:
                 raise cut_short(response.url.host or "the object store", got, wanted)
-            if self._size is None:  # an unpacked object: what came is all of it
-                self._size = start + got
+            self._known = known
             return b"".join(parts)[:count]
+
+    async def _load_whole(self, blobs: Blobs, url: str) -> None:
+        from .download import read
+
+        async def get_url(renew: bool) -> str:
+            if renew:
+                loop = asyncio.get_running_loop()
+                self._url = await loop.run_in_executor(None, self._get_url, True)
+            return self._url or url
+
+        self._whole = await read(blobs, get_url, self.name, retry=self._retry)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, overload
+
+import attrs
 
 from ..errors import MoveshelfError, TransferError, fresh
 
@@ -13,15 +14,19 @@ SHOWN = 20
 """Lines that a repr shows of the many."""
 
 
-@dataclass
+@attrs.define
 class Step:
-    """One file of a plan: what is going to happen to it, and why. `size` is None where nobody knows it yet."""
+    """One file of a plan: what is going to happen to it, and why. `size` is None where it is not known yet.
+
+    `place` is how its path was read (subject, session, condition, trial, name, type), where it was read at all.
+    """
 
     path: str
     action: str
     size: int | None = None
     reason: str = ""
-    work: Any = field(default=None, repr=False, compare=False)
+    work: Any = attrs.field(default=None, repr=False, eq=False)
+    place: Any = attrs.field(default=None, eq=False)
 
     @property
     def idle(self) -> bool:
@@ -29,13 +34,13 @@ class Step:
         return self.action == "skip"
 
 
-@dataclass
+@attrs.define
 class Entry:
     """One file of a result. `status` is "done", "skipped", "failed" or "stopped" (not reached, or broken off).
 
     `bytes` went over the network for it in the end, `seconds` is the time from its start to its end. `error` is the
     exception of a failed one, `reason` why it was skipped or what else there is to say, `file` the object on the
-    service where there is one.
+    service where there is one. `left` are the ids of files that the service lists without their bytes because of it.
     """
 
     path: str
@@ -44,7 +49,8 @@ class Entry:
     status: str = "stopped"
     error: Exception | None = None
     reason: str = ""
-    file: Any = field(default=None, repr=False, compare=False)
+    file: Any = attrs.field(default=None, repr=False, eq=False)
+    left: tuple[str, ...] = ()
 
     def skip(self, reason: str) -> None:
         self.status, self.reason = "skipped", reason
@@ -76,18 +82,25 @@ class Plan(Sequence[Step]):
         return sum(step.size or 0 for step in self.steps if not step.idle)
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame, a row a file: path, action, size in bytes, reason. Needs pandas."""
-        return _frame(self.steps, ("path", "action", "size", "reason"))
+        """A pandas DataFrame, a row a file: path, action, size in bytes, reason; for an upload, how the path was read as well
+        (subject, session, condition, trial, name, type). Needs pandas."""
+        columns = ("path", "action", "size", "reason")
+        if not any(step.place is not None for step in self.steps):
+            return _frame(self.steps, columns)
+        frame = _frame(self.steps, columns)
+        for name in ("subject", "session", "condition", "trial", "name", "type"):
+            frame[name] = [getattr(step.place, name, None) for step in self.steps]
+        return frame
 
     def __repr__(self) -> str:
         counts = _counts(step.action for step in self.steps)
         known = f", {size_text(self.bytes)}" if self.bytes else ""
         lines = [f"Plan: {self.title}: {counts or 'nothing to do'}{known}"]
-        rows = [(step.action, step.path, size_text(step.size), step.reason) for step in self.steps]
+        rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
         return "\n".join([*lines, *_table(rows)])
 
     def _repr_html_(self) -> str:
-        rows = [(step.action, step.path, size_text(step.size), step.reason) for step in self.steps]
+        rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
         return _html(f"Plan: {self.title}", ("action", "path", "size", "reason"), rows)
 
 
@@ -126,6 +139,11 @@ class TransferResult(Sequence[Entry]):
     def failed(self) -> list[Entry]:
         """Those that failed, each with its error. Run the same again: it does only what is missing."""
         return self._of("failed")
+
+    @property
+    def left(self) -> list[Entry]:
+        """Those because of which the service lists files without their bytes; each entry's `left` names them."""
+        return [entry for entry in self.entries if entry.left]
 
     @property
     def bytes(self) -> int:
@@ -170,6 +188,15 @@ class TransferResult(Sequence[Entry]):
 
     def _repr_html_(self) -> str:
         return _html(self.title, ("status", "path", "bytes", ""), self._rows())
+
+
+def _why(step: Step) -> str:
+    """How the path was read, and the reason."""
+    if step.place is None:
+        return step.reason
+    way = [step.place.subject, step.place.session, step.place.condition, step.place.trial]
+    read = f"{' / '.join(one for one in way if one)}: {step.place.name} ({step.place.type})"
+    return f"{read}; {step.reason}" if step.reason else read
 
 
 def size_text(size: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,25 +16,28 @@ from .result import Entry, Plan, Step, TransferResult
 if TYPE_CHECKING:
     from ..wire import Future, Wire
     from ..wire.network import Blobs
-    from .blob import Gauge
+    from .blob import Progress
 
 JOBS = 16
-"""Files that go over the network at once, unless told otherwise."""
-GLANCE = 0.1
-"""Seconds between two looks of the waiting thread at the gauge."""
+"""Files that go over the network at once, unless the caller says otherwise."""
+WINDOWS_JOBS = 128
+"""The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
+those that are kept open and the service's own come to that."""
+INTERVAL = 0.1
+"""Seconds between two updates of the bar."""
 UNSETTLED = 1000
-"""Files that may be over but for a last question to the service, while others go on."""
+"""Files that may wait for a last response of the service, while others go on."""
 
 
-class Lane:
-    """What one file of a run has of it: the session for blobs, the gauge, and its place in the queue."""
+class Slot:
+    """What one file of a run has of it: the session for blobs, the progress, and its place in the queue."""
 
     def __init__(
-        self, blobs: Blobs, gauge: Gauge, slots: asyncio.Semaphore, window: asyncio.Semaphore
+        self, blobs: Blobs, progress: Progress, connections: asyncio.Semaphore, window: asyncio.Semaphore
     ) -> None:
         self.blobs = blobs
-        self.gauge = gauge
-        self.slots = slots
+        self.progress = progress
+        self.connections = connections
         """To be held while bytes go over the network: `jobs` of them."""
         self._window: asyncio.Semaphore | None = window
 
@@ -44,15 +48,19 @@ class Lane:
             window.release()
 
 
-Work = Callable[[Step, Entry, Lane], Awaitable[None]]
+Work = Callable[[Step, Entry, Slot], Awaitable[None]]
 Closing = Callable[[], Awaitable[None]]
 
 
-def checked_jobs(jobs: int) -> int:
-    """`jobs`, if it is a number of files at once. Raises ValidationError."""
-    if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= 256:
+def checked_jobs(jobs: int, windows: bool = sys.platform == "win32") -> int:
+    """`jobs`, if it is a number of files at once; on Windows at most `WINDOWS_JOBS`. Raises ValidationError."""
+    try:
+        number = None if isinstance(jobs, bool) else operator.index(jobs)
+    except TypeError:
+        number = None
+    if number is None or not 1 <= number <= 256:
         raise ValidationError(f"jobs is the number of files at once, 1 to 256, not {jobs!r}")
-    return jobs
+    return min(number, WINDOWS_JOBS) if windows else number
 
 
 def carry_out(
@@ -65,26 +73,26 @@ def carry_out(
     progress: bool | None = None,
     closing: Closing | None = None,
 ) -> TransferResult:
-    """Do `work(step, entry, lane)` for every step of the plan that is not idle, and return what came of each.
+    """Do `work(step, entry, slot)` for every step of the plan that is not idle, and return what came of each.
 
     An exception of one file is its entry's error and stops no other. `ahead` is how many files per job may be under
     way in all, those that wait for the service included. `closing` is awaited at the end, however it comes.
     Ctrl-C stops all, lets what is written be tidied, and raises KeyboardInterrupt with how to go on; its `result`
     is the TransferResult so far.
     """
-    from .blob import Gauge
+    from .blob import Progress
 
     entries = [Entry(step.path) for step in plan]
     for step, entry in zip(plan, entries, strict=True):
         if step.idle:
             entry.skip(step.reason)
-    gauge = Gauge(plan.bytes)
+    totals = Progress(plan.bytes)
     pairs = [(step, entry) for step, entry in zip(plan, entries, strict=True) if not step.idle]
     start = time.perf_counter()
     bar = _bar(progress, plan.title, len(pairs))
-    pending = wire.run(_all, wire, pairs, work, gauge, checked_jobs(jobs), ahead, closing)
+    pending = wire.run(_all, wire, pairs, work, totals, checked_jobs(jobs), ahead, closing)
     try:
-        _watch(pending, gauge, bar)
+        _watch(pending, totals, bar)
     except KeyboardInterrupt:
         result = TransferResult(entries, plan.title, time.perf_counter() - start)
         stopped = KeyboardInterrupt(
@@ -103,20 +111,20 @@ async def _all(
     wire: Wire,
     pairs: Sequence[tuple[Step, Entry]],
     work: Work,
-    gauge: Gauge,
+    progress: Progress,
     jobs: int,
     ahead: int,
     closing: Closing | None,
 ) -> None:
-    slots = asyncio.Semaphore(jobs)
+    connections = asyncio.Semaphore(jobs)
     window = asyncio.Semaphore(jobs * ahead)
     most = asyncio.Semaphore(jobs * ahead + UNSETTLED)
     running: set[asyncio.Task[None]] = set()
 
-    async def one(step: Step, entry: Entry, lane: Lane) -> None:
+    async def one(step: Step, entry: Entry, slot: Slot) -> None:
         start = time.perf_counter()
         try:
-            await work(step, entry, lane)
+            await work(step, entry, slot)
             if entry.status == "stopped":
                 entry.status = "done"
         except asyncio.CancelledError:
@@ -128,8 +136,8 @@ async def _all(
                 error.__traceback__ = error.__cause__ = error.__context__ = None
         finally:
             entry.seconds = time.perf_counter() - start
-            gauge.files += 1
-            lane.passed()
+            progress.files += 1
+            slot.passed()
             most.release()
 
     try:
@@ -137,7 +145,7 @@ async def _all(
         for step, entry in pairs:
             await most.acquire()
             await window.acquire()
-            task = asyncio.ensure_future(one(step, entry, Lane(blobs, gauge, slots, window)))
+            task = asyncio.ensure_future(one(step, entry, Slot(blobs, progress, connections, window)))
             running.add(task)
             task.add_done_callback(running.discard)
         while running:
@@ -151,22 +159,22 @@ async def _all(
             await closing()
 
 
-def _watch(pending: Future[Any], gauge: Gauge, bar: Any) -> None:
+def _watch(pending: Future[Any], progress: Progress, bar: Any) -> None:
     """Wait for the end; the bar is touched by this thread only, as notebooks want it."""
     if bar is None:
         pending.result()
         return
     while not pending.done():
         with suppress(TimeoutError):
-            pending.result(GLANCE)
-        _show(bar, gauge)
+            pending.result(INTERVAL)
+        _show(bar, progress)
     pending.result()
 
 
-def _show(bar: Any, gauge: Gauge) -> None:
-    bar.total = max(gauge.expected, gauge.bytes)
-    bar.set_postfix_str(f"{gauge.files} files", refresh=False)
-    bar.update(gauge.bytes - bar.n)
+def _show(bar: Any, progress: Progress) -> None:
+    bar.total = max(progress.expected, progress.bytes)
+    bar.set_postfix_str(f"{progress.files} files", refresh=False)
+    bar.update(progress.bytes - bar.n)
     bar.refresh()
 
 
@@ -179,7 +187,7 @@ def _bar(progress: bool | None, title: str, files: int) -> Any:
 
 
 def _seen() -> bool:
-    """Whether anybody looks: a terminal, or a notebook."""
+    """Whether a bar would be seen: in a terminal, or a notebook."""
     stream = sys.stderr
     if stream is not None and hasattr(stream, "isatty") and stream.isatty():
         return True

@@ -1,39 +1,43 @@
-"""Many files up: made on the service in batches, sent beside each other, verified by what the service says.
+"""Many files up: created on the service in batches, sent beside each other, verified by what the service says.
 
-What the service does is behind `Desk`.
+What the service does is behind `FileService`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import attrs
 
 from ..errors import MoveshelfError, OutcomeUnknownError, TransferError
 from ..wire import RetryPolicy
 from .batch import Batcher
-from .blob import Broken, gave_up, head, in_thread
-from .desk import Desk, Made, Spec
+from .blob import in_thread
+from .download import content_of
+from .file_service import CreatedFile, FileService, FileSpec
 from .journal import Journal
 from .result import Entry, Step
-from .run import Lane
+from .run import Slot
 from .source import ChangedError, Source
 from .upload import StaleUrlError, put
 
 ROUNDS = 3
-"""How often a file is made anew when its URL has expired or the service says that it failed."""
+"""How often a file is created anew when its URL has expired or the service says that it failed."""
 TRIES = 5
-"""How often a file is asked for whose making may have been carried out, or not."""
+"""How often a file is created whose creation may have been carried out, or not."""
 LARGE = 8 << 20
-"""Bytes from which a file is made on the service only when its turn to be sent has come: its URL would get old."""
+"""Bytes from which a file is created on the service only when its turn to be sent has come: its URL would get old."""
 READERS = 4
 """Files whose checksum is computed at once."""
+SIGN_OF_LIFE = 60.0
+"""Seconds between two touches of the journal."""
 COMPLETE, PROCESSING, FAILED, PENDING = "Complete", "Processing", "Failed", "Pending"
 
 
-@dataclass
-class Item:
+@attrs.define(eq=False)
+class UploadTask:
     """The work of one upload step. Without a source there is only something to remove."""
 
     source: Source | None
@@ -43,195 +47,222 @@ class Item:
     extra: Any = None
     known: frozenset[str] = frozenset()
     """Ids of the files of that name that were there when it was planned."""
-    rivals: Sequence[str] = ()
-    """Complete files of that name: with the same bytes, nothing is sent; else they go when the new one is right."""
-    leftovers: set[str] = field(default_factory=set)
-    """`Pending` ones that an earlier run of ours has left: they go when the new one is right."""
+    replaces: Sequence[str] = ()
+    """Complete files of that name: with the same bytes, nothing is sent; else they are deleted when the new one is right."""
+    leftovers: set[str] = attrs.field(factory=set)
+    """`Pending` ones that an earlier run of ours has left: they are deleted once the new one is verified."""
     made: str | None = None
     """The id of the file on the service, in the end."""
     status: str | None = None
     """What the service said of it last."""
-    removed: set[str] = field(default_factory=set)
+    removed: set[str] = attrs.field(factory=set)
     """What was deleted for it."""
+
+    @property
+    def unfinished(self) -> set[str]:
+        """What the service lists for it without its bytes now."""
+        created = {self.made} if self.made and self.status not in (COMPLETE, PROCESSING) else set()
+        return (self.leftovers | created) - self.removed
 
 
 class Sender:
-    """The uploads of one run: `work` is what `run.carry_out` does with each step."""
+    """The uploads of one run: `work` is what `run.carry_out` does with each step, `close` its end."""
 
     def __init__(
-        self, desk: Desk, journal: Journal, *, retry: RetryPolicy | None = None, patience: float = 60.0
+        self, service: FileService, journal: Journal, *, retry: RetryPolicy | None = None, wait: float = 60.0
     ) -> None:
-        self.desk = desk
+        """`wait`: seconds for which a file that the service is still processing is looked at again."""
+        self.service = service
         self.journal = journal
         self.retry = retry or RetryPolicy()
-        self.patience = patience
+        self.wait = wait
         self._reading = asyncio.Semaphore(READERS)
-        self._make: Batcher[Item, Made] = Batcher(self._create, most=50, at_once=3)
-        self._status: Batcher[str, str | None] = Batcher(desk.statuses, most=200, at_once=2)
-        self._delete: Batcher[str, None] = Batcher(desk.delete, most=50, at_once=2)
-        self._address: Batcher[str, str] = Batcher(desk.download_urls, most=50, at_once=2)
+        self._make: Batcher[UploadTask, CreatedFile] = Batcher(self._create, most=50, at_once=3)
+        self._status: Batcher[str, str | None] = Batcher(service.statuses, most=200, at_once=2)
+        self._delete: Batcher[str, None] = Batcher(service.delete, most=50, at_once=2)
+        self._url: Batcher[str, str] = Batcher(service.download_urls, most=50, at_once=2)
+        self._life: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """The end of the run: hear what was asked for last, so that the journal knows the ids."""
+        """The end of the run: wait for the last responses, so that the journal knows the ids."""
+        if self._life is not None:
+            self._life.cancel()
         await self._make.settle(1.5)
         await in_thread(self.journal.close)
 
-    async def work(self, step: Step, entry: Entry, lane: Lane) -> None:
-        """Send one file, verify it, then remove what it replaces."""
-        item: Item = step.work
-        source = item.source
+    async def work(self, step: Step, entry: Entry, slot: Slot) -> None:
+        """Send one file, verify it, then remove what it replaces. `entry.left` says what is left on the service."""
+        if self._life is None:
+            self._life = asyncio.ensure_future(self._show_life())
+        task: UploadTask = step.work
+        try:
+            await self._work(task, step, entry, slot)
+        finally:
+            entry.left = tuple(sorted({*entry.left, *task.unfinished}))
+
+    async def _work(self, task: UploadTask, step: Step, entry: Entry, slot: Slot) -> None:
+        source = task.source
         if source is None:
-            await self._tidy(item, entry)
+            entry.file = task.made
+            await self._tidy(task, entry)
             entry.skip(entry.reason or step.reason)
             return
         planned = step.size or 0
         try:
             async with self._reading:
                 await in_thread(source.prepare)
-            lane.gauge.expected += source.size - planned
+            slot.progress.expected += source.size - planned
             planned = source.size
-            if item.rivals and await self._same_is_there(item, source, lane):
-                lane.gauge.expected -= planned
+            if task.replaces and await self._same_is_there(task, source, slot):
+                slot.progress.expected -= planned
                 entry.skip("the same bytes are there")
-                entry.file, item.status = item.made, COMPLETE
+                entry.file, task.status = task.made, COMPLETE
                 return
-            status = await self._rounds(item, source, lane)
+            status = await self._rounds(task, source, slot)
         except BaseException:
-            lane.gauge.expected -= planned
+            slot.progress.expected -= planned
             raise
         finally:
             await in_thread(source.close)
         entry.bytes = source.size
-        entry.file, item.status = item.made, status
+        entry.file, task.status = task.made, status
         if status == PROCESSING:
             entry.reason = "the service is still processing it"
-        await self._tidy(item, entry)
+        await self._tidy(task, entry)
+
+    async def _show_life(self) -> None:
+        while True:
+            await asyncio.sleep(SIGN_OF_LIFE)
+            await in_thread(self.journal.touch)
 
     # -- one file
 
-    async def _same_is_there(self, item: Item, source: Source, lane: Lane) -> bool:
-        for rival in item.rivals:
-            url = await self._address(rival)
-            try:
-                async with lane.slots:
-                    found = await head(lane.blobs, url)
-            except Broken as broken:
-                raise gave_up(
-                    f"{item.name}: what is there cannot be compared", broken.failure, "Nothing was sent."
-                ) from None
-            if found.crc32c == source.crc32c and found.size in (None, source.size):
-                item.made = rival
+    async def _same_is_there(self, task: UploadTask, source: Source, slot: Slot) -> bool:
+        for identity in task.replaces:
+
+            async def get_url(renew: bool, identity: str = identity) -> str:
+                return await self._url(identity)
+
+            async with slot.connections:
+                found = await content_of(slot.blobs, get_url, task.name, retry=self.retry)
+            if (found.crc32c, found.size) == (source.crc32c, source.size):
+                task.made = identity
                 return True
         return False
 
-    async def _rounds(self, item: Item, source: Source, lane: Lane) -> str:
-        """Make, send and look, until the service has it; the error says what is on the service now."""
+    async def _rounds(self, task: UploadTask, source: Source, slot: Slot) -> str:
+        """Create, send and look, until the service has it; the error says what is on the service now."""
         error: MoveshelfError | None = None
         for _ in range(ROUNDS):
             held = source.size >= LARGE
             if held:
-                await lane.slots.acquire()
+                await slot.connections.acquire()
             try:
-                made = await self._made(item)
-                item.made = made.id
+                made = await self._made(task)
+                task.made = made.id
                 if not held:
-                    await lane.slots.acquire()
+                    await slot.connections.acquire()
                     held = True
-                await put(lane.blobs, made.upload_url, source, retry=self.retry, gauge=lane.gauge)
+                await put(slot.blobs, made.upload_url, source, retry=self.retry, progress=slot.progress)
             except (MoveshelfError, OSError) as failed:
-                if item.made is None:
+                if task.made is None:
                     raise
-                if not isinstance(failed, ChangedError) and await self._arrived(made.id, source, lane):
-                    return COMPLETE  # the answer was lost on the way, not the bytes
+                if not isinstance(failed, ChangedError) and await self._arrived(made.id, source, slot):
+                    return COMPLETE  # the response was lost on the way, not the bytes
                 if not isinstance(failed, StaleUrlError):
-                    raise self._left(item, failed) from None
+                    raise self._left(task, failed) from None
                 error = failed
             else:
                 error = None
             finally:
                 if held:
-                    lane.slots.release()
+                    slot.connections.release()
             if error is None:
-                lane.passed()
+                slot.passed()
                 status = await self._settled(made.id)
                 if status in (COMPLETE, PROCESSING):
                     return status
                 error = TransferError(
                     f"{source.label}: all bytes were sent, and the service says {status or 'that it has no such file'}."
                 )
-                lane.gauge.bytes -= source.size
+                slot.progress.bytes -= source.size
                 if status == PENDING:
                     break  # slow, perhaps: another copy would not help
-            # what was made for nothing goes when the next one is right
-            item.leftovers.add(made.id)
+            # what was created for nothing is deleted once the next one is verified
+            task.leftovers.add(made.id)
         assert error is not None
-        raise self._left(item, error)
+        raise self._left(task, error)
 
-    async def _arrived(self, identity: str, source: Source, lane: Lane) -> bool:
-        """Whether the store has the bytes although nobody told us."""
+    async def _arrived(self, identity: str, source: Source, slot: Slot) -> bool:
+        """Whether the store has the bytes although no response said so."""
+
+        async def get_url(renew: bool) -> str:
+            return await self._url(identity)
+
         try:
             if await self._status(identity) not in (COMPLETE, PROCESSING):
                 return False
             if await self._settled(identity) != COMPLETE:
                 return False
-            found = await head(lane.blobs, await self._address(identity))
-        except (MoveshelfError, Broken):
+            found = await content_of(slot.blobs, get_url, source.label, retry=self.retry)
+        except MoveshelfError:
             return False
-        return found.crc32c == source.crc32c
+        return (found.crc32c, found.size) == (source.crc32c, source.size)
 
-    async def _made(self, item: Item) -> Made:
+    async def _made(self, task: UploadTask) -> CreatedFile:
         for attempt in range(TRIES):
             try:
-                return await self._make(item)
+                return await self._make(task)
             except OutcomeUnknownError:
-                # made perhaps, and we do not know its id: it would take no bytes, and goes when the next is right
-                if attempt + 1 == TRIES or not await self._ghosts(item):
+                # created perhaps, and we do not know its id: it takes no bytes, and is deleted when the next is verified
+                if attempt + 1 == TRIES or not await self._find_created(task):
                     raise
         raise AssertionError
 
-    async def _ghosts(self, item: Item) -> bool:
-        """Note what has come to be there unheard of; False where nobody can tell."""
-        there = await self.desk.named(item.owner, item.name)
-        if there is None:
+    async def _find_created(self, task: UploadTask) -> bool:
+        """Note what has come to be there without a response; False where nobody can tell.
+
+        Where nothing has come, the request stays open in the journal: the request may be carried out later.
+        """
+        files = await self.service.named(task.owner, task.name)
+        if files is None:
             return False
-        pending = [one for one, status in there.items() if status == PENDING and one not in item.known]
-        found = await in_thread(self.journal.mine, item.owner, item.name, pending)
-        if len(pending) > len(found | item.leftovers):
+        pending = [one for one, status in files.items() if status == PENDING and one not in task.known]
+        found = await in_thread(self.journal.mine, task.owner, task.name, pending)
+        if len(pending) > len(found | task.leftovers):
             return False
-        item.leftovers |= found
-        await in_thread(
-            self.journal.made, [(item.owner, item.name, one) for one in found] or [_nothing(item)]
-        )
+        task.leftovers |= found
+        await in_thread(self.journal.adopt, task.owner, task.name, found)
         return True
 
-    async def _create(self, items: list[Item]) -> Sequence[Made | BaseException]:
-        await in_thread(
-            self.journal.want, [(item.owner, item.name, item.known | item.leftovers) for item in items]
+    async def _create(self, tasks: list[UploadTask]) -> Sequence[CreatedFile | BaseException]:
+        requests = await in_thread(
+            self.journal.requested, [(task.owner, task.name, task.known | task.leftovers) for task in tasks]
         )
         specs = [
-            Spec(item.owner, item.name, item.data_type, item.source.crc32c, item.source.size, item.extra)
-            for item in items
-            if item.source is not None
+            FileSpec(task.owner, task.name, task.data_type, task.source.crc32c, task.source.size, task.extra)
+            for task in tasks
+            if task.source is not None
         ]
         try:
-            answers = await self.desk.create(specs)
+            results = await self.service.create(specs)
         except OutcomeUnknownError:
             raise
         except Exception:
-            await in_thread(self.journal.made, [_nothing(item) for item in items])
+            await in_thread(self.journal.made, [(request, None) for request in requests])
             raise
-        told = [
-            (item.owner, item.name, answer.id if isinstance(answer, Made) else None)
-            for item, answer in zip(items, answers, strict=True)
-            if not isinstance(answer, OutcomeUnknownError)
+        known = [
+            (request, result.id if isinstance(result, CreatedFile) else None)
+            for request, result in zip(requests, results, strict=True)
+            if not isinstance(result, OutcomeUnknownError)
         ]
-        await in_thread(self.journal.made, told)
-        return answers
+        await in_thread(self.journal.made, known)
+        return results
 
     async def _settled(self, identity: str) -> str | None:
-        """The file's status when the service has made up its mind, or when patience is over."""
+        """The file's status when the service has decided, or when `wait` is over."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.patience
+        deadline = loop.time() + self.wait
         pause = 0.05
         while True:
             status = await self._status(identity)
@@ -240,34 +271,55 @@ class Sender:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _tidy(self, item: Item, entry: Entry) -> None:
-        """The new file is right: remove ours that never became one, and what it replaces."""
-        done = [item.made] if item.made else []
-        item.leftovers.difference_update(done)
-        for identity in [*item.leftovers, *item.rivals]:
+    async def _tidy(self, task: UploadTask, entry: Entry) -> None:
+        """The new file is verified: remove ours that never became one, and what it replaces."""
+        done = [task.made] if task.made else []
+        task.leftovers.difference_update(done)
+        done += await self._remove(task, entry, [*task.leftovers, *task.replaces])
+        await in_thread(self.journal.over, done)
+        if await in_thread(self.journal.unresolved, task.owner, task.name):
+            await self._tidy_unresolved(task, entry)
+
+    async def _tidy_unresolved(self, task: UploadTask, entry: Entry) -> None:
+        """Look once more for what may have been created without a response, and say what stays."""
+        files = await self.service.named(task.owner, task.name)
+        if files is None:
+            return
+        pending = {one for one, status in files.items() if status == PENDING and one != task.made}
+        found = await in_thread(self.journal.mine, task.owner, task.name, pending)
+        task.leftovers |= found
+        done = await self._remove(task, entry, sorted(found))
+        await in_thread(self.journal.over, done)
+        if strange := sorted(pending - found):
+            entry.left = tuple(strange)
+            note = (
+                f"{len(strange)} unfinished of that name stay on the service ({', '.join(strange)}): some may be left from "
+                "interrupted uploads, nobody can tell which"
+            )
+            entry.reason = f"{entry.reason}; {note}".lstrip("; ")
+
+    async def _remove(self, task: UploadTask, entry: Entry, ids: Sequence[str]) -> list[str]:
+        """Delete those; the ids of what is deleted now."""
+        done = []
+        for identity in ids:
             try:
                 await self._delete(identity)
-                item.removed.add(identity)
-                done.append(identity)
             except MoveshelfError as error:
-                entry.reason = (
-                    f"{entry.reason}; file {identity} of that name could not be removed: {error}".lstrip("; ")
-                )
-        await in_thread(self.journal.over, done)
-        await in_thread(self.journal.forget, item.owner, item.name)
+                note = f"file {identity} of that name could not be removed: {error}"
+                entry.reason = f"{entry.reason}; {note}".lstrip("; ")
+            else:
+                task.removed.add(identity)
+                done.append(identity)
+        return done
 
-    def _left(self, item: Item, error: MoveshelfError | OSError) -> MoveshelfError:
+    def _left(self, task: UploadTask, error: MoveshelfError | OSError) -> MoveshelfError:
         """The error with what is on the service now."""
-        ids = sorted({*item.leftovers, *([item.made] if item.made else [])})
+        ids = sorted({*task.leftovers, *([task.made] if task.made else [])})
         note = (
-            f" The service now lists {item.name!r} without its bytes, as {', '.join(ids)}: upload it again from this "
-            f"computer, which makes it anew and then removes {'that one' if len(ids) == 1 else 'those'}."
+            f" The service now lists {task.name!r} without its bytes, as {', '.join(ids)}: upload it again from this "
+            f"computer, which creates it anew and then removes {'that one' if len(ids) == 1 else 'those'}."
         )
         if isinstance(error, MoveshelfError):
             error.message += note
             return error
-        return TransferError(f"{item.name!r} cannot be read: {error.strerror or error}.{note}")
-
-
-def _nothing(item: Item) -> tuple[str, str, None]:
-    return item.owner, item.name, None
+        return TransferError(f"{task.name!r} cannot be read: {error.strerror or error}.{note}")

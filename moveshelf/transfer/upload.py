@@ -1,4 +1,4 @@
-"""One file from the disk to the object store: streamed, watched, compared with what the store says it got."""
+"""One file from the disk to the object store: streamed, and compared with what the store has received."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from ..errors import ChecksumError, TransferError
-from ..wire.retry import SILENT, Failure, RetryPolicy
-from .blob import Broken, Gauge, crc_of, exchange, gave_up, host_of, in_thread
+from ..wire.retry import BARRED, SILENT, Failure, RetryPolicy
+from .blob import Progress, StoreError, crc_of, exchange, gave_up, host_of, in_thread
 from .source import ChangedError, Reader, Source
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def put(
     source: Source,
     *,
     retry: RetryPolicy | None = None,
-    gauge: Gauge | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Send a prepared source to a signed URL; returns when the store has it whole and, as far as it tells,
     right.
@@ -47,14 +47,14 @@ async def put(
     otherwise.
     """
     retry = retry or RetryPolicy()
-    gauge = gauge or Gauge()
+    progress = progress or Progress()
     failures = wrong = 0
     got: str | None
     while True:
-        sending = _Sending(blobs, url, source, gauge)
+        sending = _Sending(blobs, url, source, progress)
         try:
             got = await sending.send()
-        except Broken as broken:
+        except StoreError as broken:
             sending.forget()
             if broken.damaged:
                 wrong += 1
@@ -89,11 +89,11 @@ async def put(
 class _Sending:
     """One PUT."""
 
-    def __init__(self, blobs: Blobs, url: str, source: Source, gauge: Gauge) -> None:
+    def __init__(self, blobs: Blobs, url: str, source: Source, progress: Progress) -> None:
         self.blobs = blobs
         self.url = url
         self.source = source
-        self.gauge = gauge
+        self.progress = progress
         self.sent = 0
         self._reader: Reader | None = None
         self._reading: asyncio.Future[bytes] | None = None
@@ -101,11 +101,11 @@ class _Sending:
         self._silence = blobs.session.timeout.sock_read or None
 
     def forget(self) -> None:
-        self.gauge.bytes -= self.sent
+        self.progress.bytes -= self.sent
         self.sent = 0
 
     async def send(self) -> str | None:
-        """The CRC-32C that the store has got, where it says so. Raises Broken, ChangedError, OSError of
+        """The CRC-32C that the store has got, where it says so. Raises StoreError, ChangedError, OSError of
         reading.
         """
         self._reader = await in_thread(self.source.open)
@@ -123,7 +123,7 @@ class _Sending:
             if whole:
                 self._count(len(first))
             return task.result()
-        except Broken:
+        except StoreError:
             if self._changed is not None:
                 raise self._changed from None
             raise
@@ -136,7 +136,17 @@ class _Sending:
             self.blobs, "PUT", self.url, accept=(200, 201, 204), data=body, headers=headers
         ) as response:
             await response.read()
-            return crc_of(response.headers)
+            crc = crc_of(response.headers)
+            if crc is None and response.content_type == "text/html":
+                host = host_of(self.url)
+                raise StoreError(
+                    Failure(
+                        BARRED,
+                        f"{host} responded with a web page in place of the store: a network that wants a login first, or a "
+                        "proxy, does so. Nothing was stored; log in with a browser, and upload again",
+                    )
+                )
+            return crc
 
     async def _blocks(self, block: bytes) -> AsyncIterator[memoryview]:
         """The body, a slice at a time.
@@ -173,10 +183,10 @@ class _Sending:
 
     def _count(self, size: int) -> None:
         self.sent += size
-        self.gauge.bytes += size
+        self.progress.bytes += size
 
     async def _watch(self, task: asyncio.Future[str | None]) -> None:
-        """Wait for the exchange as long as it moves: aiohttp's timeout sees answers only, not a stalled
+        """Wait for the exchange as long as it moves: aiohttp's timeout sees responses only, not a stalled
         sending.
         """
         while True:
@@ -186,7 +196,7 @@ class _Sending:
                 return
             if self.sent == before and self.sent < self.source.size:
                 host = host_of(self.url)
-                raise Broken(Failure(SILENT, f"{host} took no bytes for {self._silence:g} s"))
+                raise StoreError(Failure(SILENT, f"{host} took no bytes for {self._silence:g} s"))
 
     async def _close(self) -> None:
         reader, self._reader = self._reader, None

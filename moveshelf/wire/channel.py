@@ -116,7 +116,10 @@ class Channel:
             raise closed_error()
         if self.blobs is None:
             self.blobs = Blobs(
-                self._store_session(), self.proxies, lambda: self._store_session(force_close=True)
+                self._store_session(),
+                self.proxies,
+                lambda: self._store_session(force_close=True),
+                str(self.url),
             )
             self.io.closers.add(self.close)
         return self.blobs

@@ -224,7 +224,8 @@ class Wire:
         return self._new_channel(io)
 
     def _new_channel(self, io: IOThread) -> Channel:
-        from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
+        with thread.import_lock:
+            from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
 
         with thread.lock:
             if self._closed:  # by another thread, just now

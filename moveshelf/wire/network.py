@@ -433,9 +433,15 @@ class Blobs:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, proxies: Proxies, fresh: Callable[[], aiohttp.ClientSession]
+        self,
+        session: aiohttp.ClientSession,
+        proxies: Proxies,
+        fresh: Callable[[], aiohttp.ClientSession],
+        api_url: str = "",
     ) -> None:
+        """`api_url`: the service's, which says what URLs of the store may be used (`allowed_store_url`)."""
         self.session = session
+        self.api_url = api_url
         self._proxies = proxies
         self._make_fresh = fresh
         self._fresh: aiohttp.ClientSession | None = None
@@ -448,6 +454,8 @@ class Blobs:
     def request(
         self, method: str, url: str | URL, *, fresh: bool = False, **options: Any
     ) -> AbstractAsyncContextManager[HttpResponse]:
+        if self.api_url:
+            url = allowed_store_url(url, self.api_url)
         # a signed URL must stay as it was signed
         url = URL(url, encoded=True) if isinstance(url, str) else url
         trust: dict[str, Any] = {"ssl": tls_context()} if url.scheme == "https" else {}

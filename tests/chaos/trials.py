@@ -1254,7 +1254,7 @@ def upload_threads(trial: Trial) -> None:
         clients = (one, one if trial.rng.random() < 0.5 else other)
 
         def work(ms: moveshelf.Moveshelf) -> Any:
-            result = ms.project(identity).upload_tree(folder, progress=False)
+            result = ms.project(identity).upload_tree(folder, "underscore", progress=False)
             result.raise_for_errors()  # type: ignore[union-attr]
             return [{"path": entry.path, "reason": entry.reason} for entry in result]  # type: ignore[union-attr]
 

@@ -85,7 +85,7 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
             "subject-date-of-birth": date(2014, 5, 6),
         }
     )
-    with ms.budget(2):
+    with ms.budget(3):
         subject.update_metadata(
             {
                 "subject-sex": "Female",

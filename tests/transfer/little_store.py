@@ -46,9 +46,9 @@ class Store:
         self.headers.append(dict(request.headers))
         fault = self.faults.pop(0) if self.faults else None
         if self.each is not None:
-            answer = await self.each(request)
-            if answer is not None:
-                return answer
+            response = await self.each(request)
+            if response is not None:
+                return response
         if fault == "drop":
             assert request.transport is not None
             request.transport.close()
@@ -89,9 +89,9 @@ class Store:
             else:
                 headers[key] = value
         start, end, status = 0, len(data), 200
-        asked = request.headers.get("Range")
-        if asked and request.headers.get("If-Range", etag) == etag:
-            first, _, last = asked.removeprefix("bytes=").partition("-")
+        wanted = request.headers.get("Range")
+        if wanted and request.headers.get("If-Range", etag) == etag:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, end, status = int(first), min(int(last) + 1 if last else len(data), len(data)), 206
             if start >= len(data):
                 return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})

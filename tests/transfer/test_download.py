@@ -22,15 +22,8 @@ Run = Callable[..., Any]
 BIG = os.urandom(3 * BLOCK + 12345)
 
 
-@pytest.fixture(autouse=True, params=["in pieces", "straight"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every one of these both ways: as aiohttp hands the pieces on, and straight from the socket."""
-    monkeypatch.setattr(download, "LARGE", 1 if request.param == "straight" else 1 << 60)
-    return str(request.param)
-
-
-class Addresses:
-    """Signed URLs as they are asked for; `renewals` counts."""
+class Urls:
+    """Signed URLs as they are requested; `renewals` counts."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = list(urls)
@@ -44,7 +37,7 @@ class Addresses:
 
 
 def get(run: Run, store: Store, target: Path, **options: Any) -> Fetched:
-    address = options.pop("address", None) or Addresses(store.url("x"))
+    address = options.pop("address", None) or Urls(store.url("x"))
     found = run(fetch, address, target, key=options.pop("key", "id-x"), retry=QUICK, **options)
     assert isinstance(found, Fetched)
     return found
@@ -79,7 +72,7 @@ def test_goes_on_where_it_broke_off(run: Run, store: Store, tmp_path: Path) -> N
     store.faults = [("cut", 1000), ("cut", 2 * BLOCK), None]
     get(run, store, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == BIG
-    assert [asked for _, _, asked in store.log] == [None, "bytes=1000-", f"bytes={1000 + 2 * BLOCK}-"]
+    assert [part for _, _, part in store.log] == [None, "bytes=1000-", f"bytes={1000 + 2 * BLOCK}-"]
 
 
 def test_breaking_off_never_ends_it_while_bytes_come(run: Run, store: Store, tmp_path: Path) -> None:
@@ -147,6 +140,7 @@ def test_a_spoilt_beginning_does_no_harm(run: Run, store: Store, tmp_path: Path,
         sidecar.write_text(json.dumps({"key": "id-x", "etag": 3}))
     else:
         sidecar.unlink()
+        os.utime(part, (1, 1))  # one of now may be in the making
     get(run, store, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == BIG
     assert left(tmp_path) == ["x"]
@@ -167,7 +161,7 @@ def test_without_entity_tag_it_starts_over(run: Run, store: Store, tmp_path: Pat
     store.extra = {"ETag": None}
     store.faults = [("cut", 2 * BLOCK), None]
     get(run, store, tmp_path / "x")
-    assert [asked for _, _, asked in store.log] == [None, None]
+    assert [part for _, _, part in store.log] == [None, None]
     assert (tmp_path / "x").read_bytes() == BIG
 
 
@@ -189,22 +183,15 @@ def test_wrong_bytes_never_get_the_name(run: Run, store: Store, tmp_path: Path, 
     assert left(tmp_path) == ["x"]
 
 
-def test_a_checksum_that_is_no_checksum_of_the_bytes_sent(run: Run, store: Store, tmp_path: Path) -> None:
-    store.objects["x"] = b"{}"
-    store.extra = {"x-goog-hash": "crc32c=AAAAAA==", "x-goog-stored-content-encoding": "gzip"}
-    get(run, store, tmp_path / "x")
-    assert (tmp_path / "x").read_bytes() == b"{}"
-
-
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_an_expired_url_is_renewed_once(run: Run, store: Store, tmp_path: Path, status: int) -> None:
     store.objects["x"] = BIG
     store.faults = [status]
-    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    address = Urls(store.url("x"), store.url("x"), store.url("x"))
     get(run, store, tmp_path / "x", address=address)
     assert address.renewals == 1
     store.faults = [status, status]
-    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    address = Urls(store.url("x"), store.url("x"), store.url("x"))
     with pytest.raises(TransferError, match=str(status)):
         get(run, store, tmp_path / "y", address=address)
     assert address.renewals == 1
@@ -213,7 +200,7 @@ def test_an_expired_url_is_renewed_once(run: Run, store: Store, tmp_path: Path, 
 def test_it_may_expire_again_after_more_has_come(run: Run, store: Store, tmp_path: Path) -> None:
     store.objects["x"] = BIG
     store.faults = [403, ("cut", BLOCK), 403, None]
-    address = Addresses(store.url("x"), store.url("x"), store.url("x"))
+    address = Urls(store.url("x"), store.url("x"), store.url("x"))
     get(run, store, tmp_path / "x", address=address)
     assert address.renewals == 2
     assert (tmp_path / "x").read_bytes() == BIG
@@ -240,7 +227,7 @@ def test_a_folder_that_cannot_be(run: Run, store: Store, tmp_path: Path) -> None
 def test_a_redirect_is_followed_without_a_key(run: Run, store: Store, tmp_path: Path) -> None:
     store.objects["there"] = b"bytes"
     store.faults = [web.Response(status=307, headers={"Location": "/there"})]
-    get(run, store, tmp_path / "x", address=Addresses(store.url("x")))
+    get(run, store, tmp_path / "x", address=Urls(store.url("x")))
     assert (tmp_path / "x").read_bytes() == b"bytes"
     assert not any("Authorization" in headers for headers in store.headers)
 
@@ -267,8 +254,8 @@ def test_two_at_once_to_one_target(run: Run, store: Store, tmp_path: Path) -> No
     store.each = slow
 
     async def twice(blobs: Any) -> list[Fetched]:
-        one = fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
-        two = fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
+        one = fetch(blobs, Urls(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
+        two = fetch(blobs, Urls(store.url("x")), tmp_path / "x", key="k", overwrite=True, retry=QUICK)
         return await asyncio.gather(one, two)
 
     run(twice)
@@ -280,7 +267,9 @@ def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) 
     store.objects["x"] = BIG
 
     async def hold(request: web.Request) -> web.StreamResponse | None:
-        response = web.StreamResponse(headers={"ETag": '"e"', "Content-Length": str(len(BIG))})
+        response = web.StreamResponse(
+            headers={"ETag": '"e"', "Content-Length": str(len(BIG)), "x-goog-hash": f"crc32c={crc(BIG)}"}
+        )
         await response.prepare(request)
         await response.write(BIG[: 2 * BLOCK])
         await asyncio.sleep(30)
@@ -289,11 +278,11 @@ def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) 
     store.each = hold
 
     async def stopped(blobs: Any) -> None:
-        gauge = download.Gauge()
+        progress = download.Progress()
         task = asyncio.ensure_future(
-            fetch(blobs, Addresses(store.url("x")), tmp_path / "x", key="id-x", retry=QUICK, gauge=gauge)
+            fetch(blobs, Urls(store.url("x")), tmp_path / "x", key="id-x", retry=QUICK, progress=progress)
         )
-        while gauge.bytes < 2 * BLOCK:
+        while progress.bytes < 2 * BLOCK:
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -308,16 +297,18 @@ def test_cancelled_it_keeps_what_it_has(run: Run, store: Store, tmp_path: Path) 
 def test_the_gauge_counts_each_byte_once(run: Run, store: Store, tmp_path: Path) -> None:
     store.objects["x"] = BIG
     store.faults = [("cut", 1000), "garble", None]
-    gauge = download.Gauge()
-    get(run, store, tmp_path / "x", gauge=gauge)
-    assert gauge.bytes == gauge.expected == len(BIG)
+    progress = download.Progress()
+    get(run, store, tmp_path / "x", progress=progress)
+    assert progress.bytes == progress.expected == len(BIG)
 
 
 def trickle(parts: list[bytes], pause: float, size: int = len(BIG)) -> Callable[[web.Request], Any]:
     """Sends one part after the other, and then no more."""
 
     async def send(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"ETag": '"e"', "Content-Length": str(size)})
+        response = web.StreamResponse(
+            headers={"ETag": '"e"', "Content-Length": str(size), "x-goog-hash": f"crc32c={crc(BIG[:size])}"}
+        )
         await response.prepare(request)
         for part in parts:
             await response.write(part)
@@ -334,7 +325,7 @@ def test_a_store_that_falls_silent(run: Run, store: Store, tmp_path: Path) -> No
     with pytest.raises(TransferError, match=r"no sign of life for 1 s .* bytes are kept"):
         get(run, store, tmp_path / "x")
     # it went on from where it was, until nothing came any more
-    assert [asked for _, _, asked in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
+    assert [part for _, _, part in store.log][:2] == [None, f"bytes={BLOCK + 1000}-"]
     (part,) = tmp_path.glob("*.part")
     assert part.read_bytes()[: BLOCK + 1000] == BIG[: BLOCK + 1000]
 
@@ -356,21 +347,3 @@ def test_over_tls(run: Run, store: Store, tmp_path: Path) -> None:
         get(run, store, tmp_path / name)
         assert (tmp_path / name).read_bytes() == BIG
     assert len(store.log) == 5
-
-
-def test_only_large_bodies_cost_a_connection(
-    run: Run, store: Store, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    peers = set()
-
-    async def note(request: web.Request) -> None:
-        assert request.transport is not None
-        peers.add(request.transport.get_extra_info("peername"))
-
-    store.each = note
-    monkeypatch.setattr(download, "LARGE", 2 * BLOCK if way == "straight" else 1 << 60)
-    for size in (1000, len(BIG), 1000, len(BIG), 1000):
-        store.objects["x"] = BIG[:size]
-        get(run, store, tmp_path / "x", overwrite=True)
-        assert (tmp_path / "x").read_bytes() == BIG[:size]
-    assert len(peers) == (3 if way == "straight" else 1)

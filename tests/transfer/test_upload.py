@@ -13,7 +13,7 @@ from aiohttp import web
 from little_store import QUICK, Store, crc
 
 from moveshelf.errors import ChecksumError, TransferError, ValidationError
-from moveshelf.transfer.blob import Gauge
+from moveshelf.transfer.blob import Progress
 from moveshelf.transfer.source import ChangedError, FileSource, Source, StreamSource
 from moveshelf.transfer.upload import BLOCK, StaleUrlError, put
 from moveshelf.wire import RetryPolicy, Wire
@@ -45,10 +45,10 @@ def test_any_size(run: Run, store: Store, tmp_path: Path, size: int) -> None:
     path.write_bytes(BIG[:size])
     source = prepared(path)
     assert (source.size, source.crc32c) == (size, crc(BIG[:size]))
-    gauge = Gauge()
-    send(run, store, source, gauge=gauge)
+    progress = Progress()
+    send(run, store, source, progress=progress)
     assert store.objects["x"] == BIG[:size]
-    assert gauge.bytes == size
+    assert progress.bytes == size
     (headers,) = store.headers
     assert headers["Content-Length"] == str(size)
     assert headers["Content-Type"] == "application/octet-stream"
@@ -59,20 +59,20 @@ def test_any_size(run: Run, store: Store, tmp_path: Path, size: int) -> None:
 @pytest.mark.parametrize("fault", ["drop", 500, 502, 503, 429, 408, "garble"])
 def test_what_passes_is_sent_again(run: Run, store: Store, file: Path, fault: Any) -> None:
     store.faults = [fault, fault]
-    gauge = Gauge()
-    send(run, store, prepared(file), gauge=gauge)
+    progress = Progress()
+    send(run, store, prepared(file), progress=progress)
     assert store.objects["x"] == BIG
-    assert gauge.bytes == len(BIG)
+    assert progress.bytes == len(BIG)
     assert len(store.log) == 3
 
 
 def test_gives_up(run: Run, store: Store, file: Path) -> None:
     store.faults = [503] * 9
-    gauge = Gauge()
+    progress = Progress()
     with pytest.raises(TransferError, match="503") as caught:
-        send(run, store, prepared(file), gauge=gauge)
+        send(run, store, prepared(file), progress=progress)
     assert "secret" not in str(caught.value)
-    assert gauge.bytes == 0
+    assert progress.bytes == 0
 
 
 def test_a_store_that_gets_other_bytes(run: Run, store: Store, file: Path) -> None:
@@ -190,3 +190,15 @@ def test_a_store_that_stops_taking(store: Store, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="took no bytes"):
         wire.run(work).result(20)
     wire.close()
+
+
+def test_a_page_of_the_network_has_stored_nothing(run: Run, store: Store, file: Path) -> None:
+    store.faults = [web.Response(text="<html>Please log in</html>", content_type="text/html")]
+    progress = Progress()
+    with pytest.raises(
+        TransferError, match=r"127\.0\.0\.1 responded with a web page.*log in with a browser"
+    ) as caught:
+        send(run, store, prepared(file), progress=progress)
+    assert "secret" not in str(caught.value)
+    assert progress.bytes == 0
+    assert store.objects == {}

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from moveshelf.transfer.names import LONGEST, RESERVED, local_paths, safe_name, same_on_disk
+from moveshelf.transfer.names import (
+    LONGEST,
+    RESERVED,
+    find_name,
+    local_paths,
+    original_name,
+    safe_name,
+    same_on_disk,
+)
 
 HOSTILE = [
     "../../x", "/etc/x", "C:\\x", "CON", "con.txt", "a/b", "a\0b", "x" * 300, "é" * 200 + ".c3d", "", ".", "..", "...",
@@ -105,3 +113,67 @@ def test_a_folder_and_a_file_of_one_name_do_not_meet() -> None:
     one, two = local_paths([clip_folder, bare_clip])
     assert one[0] != two[0]
     assert same_on_disk(one[0]) != same_on_disk(two[0])
+
+
+# back
+
+
+@given(ANY)
+def test_a_name_comes_back(name: str) -> None:
+    local = safe_name(name)
+    original = original_name(local)
+    assert original in (name, None)
+    assert find_name(local, ["another", name]) == name or original is not None
+    if len(name.encode("utf-8", "surrogatepass")) < 80:
+        assert original == name
+
+
+@given(
+    st.lists(
+        st.one_of(ANY, st.sampled_from(["a.c3d", "A.c3d", "a~0123456789.c3d", "a~-0123456789.c3d"])),
+        max_size=8,
+    )
+)
+def test_marked_names_come_back(names: list[str]) -> None:
+    for (local,), name in zip(local_paths([[(n, name)] for n, name in enumerate(names)]), names, strict=True):
+        original = original_name(local)
+        assert original in (name, None)
+        if original is None:
+            assert find_name(local, ["another", name]) == name
+            assert find_name(local, ["another"]) is None
+
+
+@pytest.mark.parametrize(
+    ("local", "name"),
+    [
+        ("Walk 1.c3d", "Walk 1.c3d"),
+        ("a%2Fb", "a/b"),
+        ("gait%20cycle.csv", "gait%20cycle.csv"),  # a blank is not encoded: it is called so
+        ("gait%2520cycle.csv", "gait%20cycle.csv"),
+        ("left%3Aright.csv", "left:right.csv"),
+        ("d_gen.%25b5", "d_gen.%b5"),
+        ("100%.csv", "100%.csv"),
+        ("%", ""),
+        ("%FF.csv", "%FF.csv"),
+        ("same~0123456789.csv", "same.csv"),
+        ("same%7E0123456789.csv", "same~0123456789.csv"),
+        ("same~abc.csv", "same~abc.csv"),
+        ("long~-0123456789.csv", None),
+        ("long~-0123456789~9876543210.csv", None),
+    ],
+)
+def test_what_they_stand_for(local: str, name: str | None) -> None:
+    assert original_name(local) == name
+
+
+def test_unicode_forms_are_one_name_when_it_is_looked_for() -> None:
+    composed, decomposed = "Müller.csv", "Mu\u0308ller.csv"
+    assert find_name(decomposed, [composed]) == composed
+    assert find_name(composed, [decomposed]) == decomposed
+
+
+def test_those_that_are_preferred_keep_their_names() -> None:
+    entries = [[("1", "a.c3d")], [("2", "a.c3d")], [("3", "b.c3d")]]
+    paths = local_paths(entries, preferred=[False, True, False])
+    assert paths[1:] == [("a.c3d",), ("b.c3d",)]
+    assert paths[0][0].startswith("a~")

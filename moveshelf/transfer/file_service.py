@@ -1,13 +1,16 @@
-"""What transfers ask of the service, so that this room knows bytes, and the models know the wire."""
+"""What transfers need the service to do, so that this room knows bytes, and the rooms above know the wire."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import attrs
 
 
-class Spec(NamedTuple):
-    """A file to be made on the service. `owner` is the id of its clip, or what else the desk knows it by."""
+@attrs.frozen
+class FileSpec:
+    """A file to be created on the service. `owner` is the id of its clip, or what else the service knows it by."""
 
     owner: str
     name: str
@@ -17,18 +20,19 @@ class Spec(NamedTuple):
     extra: Any = None
 
 
-class Made(NamedTuple):
-    """A file that the service has made: its id, and the signed URL that takes its bytes."""
+@attrs.frozen
+class CreatedFile:
+    """A file that the service has created: its id, and the signed URL that takes its bytes."""
 
     id: str
     upload_url: str
 
 
-class Desk(Protocol):
+class FileService(Protocol):
     """What the service does, for many at once. Coroutines, on the I/O thread."""
 
-    async def create(self, specs: list[Spec]) -> Sequence[Made | BaseException]:
-        """Make the files, in order; an exception for each that was refused."""
+    async def create(self, specs: list[FileSpec]) -> Sequence[CreatedFile | BaseException]:
+        """Create the files, in order; an exception for each that was refused."""
         ...
 
     async def statuses(self, ids: list[str]) -> Sequence[str | BaseException | None]:
@@ -44,5 +48,5 @@ class Desk(Protocol):
         ...
 
     async def named(self, owner: str, name: str) -> dict[str, str | None] | None:
-        """The files of that name as they are now, `{id: status}`; None where that cannot be told."""
+        """The files of that name as they are now, `{id: status}`; None where that cannot be known."""
         ...

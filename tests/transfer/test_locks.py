@@ -1,0 +1,322 @@
+"""A lock with a name: one thread of one process is inside, and nobody waits for the dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import moveshelf
+from moveshelf.transfer import locks
+from moveshelf.transfer.locks import lock_folders, service_lock
+
+HOST = "api.example.org"
+
+
+@pytest.fixture(autouse=True)
+def _no_warning_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_warned", False)
+
+
+WORK = """
+import sys
+from pathlib import Path
+from moveshelf.transfer.locks import service_lock
+
+folder, counter, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+for _ in range(rounds):
+    with service_lock(folder, "api.example.org", "project") as alone:
+        assert alone
+        value = int(counter.read_text())
+        counter.write_text("")
+        counter.write_text(str(value + 1))
+"""
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(moveshelf.__file__).parents[1])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_and_threads_take_turns(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    others = [start(WORK, str(tmp_path / "locks"), str(counter), "50") for _ in range(3)]
+
+    def work() -> None:
+        for _ in range(25):
+            with service_lock(tmp_path / "locks", HOST, "project") as alone:
+                assert alone
+                value = int(counter.read_text())
+                counter.write_text("")
+                counter.write_text(str(value + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(work) for _ in range(4)]:
+            one.result()
+    for one in others:
+        _, errors = one.communicate(timeout=60)
+        assert one.returncode == 0, errors
+    assert counter.read_text() == "250"
+
+
+def test_the_same_thread_may_enter_again(tmp_path: Path) -> None:
+    with service_lock(tmp_path, HOST, "p"), service_lock(tmp_path, HOST, "p") as alone:
+        assert alone
+        with service_lock(tmp_path, HOST, "p"):
+            pass
+    with service_lock(tmp_path, HOST, "p") as alone:
+        assert alone
+
+
+def test_other_names_and_hosts_do_not_wait(tmp_path: Path) -> None:
+    entered = []
+
+    def enter(host: str, name: str) -> None:
+        with service_lock(tmp_path, host, name):
+            entered.append((host, name))
+
+    with service_lock(tmp_path, HOST, "p"), ThreadPoolExecutor(2) as pool:
+        pool.submit(enter, HOST, "another").result(10)
+        pool.submit(enter, "elsewhere", "p").result(10)
+    assert len(entered) == 2
+
+
+def test_an_error_inside_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), service_lock(tmp_path, HOST, "p"):
+        raise ZeroDivisionError
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: list(map(bool, _enter(tmp_path)))).result(10) == [True]
+
+
+def _enter(folder: Path) -> Iterator[bool]:
+    with service_lock(folder, HOST, "p") as alone:
+        yield alone
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from moveshelf.transfer.locks import service_lock
+
+with service_lock(Path(sys.argv[1]), "api.example.org", "p"):
+    print("inside", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_process_that_dies_lets_go(tmp_path: Path) -> None:
+    holder = start(HOLD, str(tmp_path))
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "inside\n"
+    entered = threading.Event()
+
+    def enter() -> None:
+        with service_lock(tmp_path, HOST, "p"):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert not entered.wait(0.3)
+    holder.kill()
+    holder.communicate()
+    assert entered.wait(30)
+    thread.join()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal of POSIX")
+@pytest.mark.parametrize("who", ["a process", "a thread"])
+def test_waiting_can_be_interrupted(tmp_path: Path, who: str) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with service_lock(tmp_path, HOST, "p"):
+            inside.set()
+            leave.wait(60)
+
+    holder: Any = None
+    thread = threading.Thread(target=hold)
+    if who == "a process":
+        holder = start(HOLD, str(tmp_path))
+        holder.stdout.readline()
+    else:
+        thread.start()
+        inside.wait()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), service_lock(tmp_path, HOST, "p"):
+            raise AssertionError("it was taken")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    leave.set()
+    if holder is not None:
+        holder.communicate("\n")
+    else:
+        thread.join()
+    with service_lock(tmp_path, HOST, "p") as alone:
+        assert alone
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_no_lock_and_takes_none_away(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    with service_lock(tmp_path, HOST, "p"):
+        child = os.fork()
+        if not child:
+            try:
+                os.write(write, b"locked" if _can_enter(tmp_path) else b"kept out")
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert os.read(read, 20) == b"kept out"
+        # the child's end has not unlocked it
+        assert not _can_enter(tmp_path)
+    assert _can_enter(tmp_path)
+    os.close(read)
+    os.close(write)
+
+
+def _can_enter(folder: Path) -> bool:
+    """Whether another process could take the lock now."""
+    import fcntl
+
+    (path,) = folder.glob("*.lock")
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def test_a_lock_file_that_was_cleaned_away_is_made_anew(tmp_path: Path) -> None:
+    with service_lock(tmp_path, HOST, "p"):
+        pass
+    (path,) = tmp_path.glob("*.lock")
+    path.unlink()
+    with service_lock(tmp_path, HOST, "p") as alone:
+        assert alone
+        assert path.exists()
+
+
+# where
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_its_folder_is_its_users(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "a" / "locks"
+    with service_lock(folder, HOST, "p") as alone:
+        assert alone
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o777)
+    with service_lock(folder, HOST, "p") as alone:
+        assert alone
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (path,) = folder.glob("*.lock")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(path.stem) == 32  # a digest: the name tells nothing
+    (tmp_path / "planted").symlink_to(folder)
+    with service_lock(tmp_path / "planted", HOST, "p") as alone:
+        assert not alone
+    assert "not a folder of this user's own" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_another_users_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with service_lock(tmp_path / "theirs", HOST, "p") as alone:
+        assert not alone
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX")
+def test_the_place_is_the_same_for_all_programs_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of the night has other variables than a notebook: the first place does not depend on them."""
+    first = lock_folders()[0]
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
+    monkeypatch.setenv("TMPDIR", "/scratch")
+    monkeypatch.setenv("HOME", "/elsewhere")
+    assert lock_folders()[0] == first
+    assert str(os.getuid()) in first.name
+    with service_lock(None, HOST, f"test {os.getpid()}") as alone:
+        assert alone
+        assert any(path.name.endswith(".lock") for path in first.iterdir())
+
+
+def test_without_a_lock_threads_still_take_turns_and_it_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    inside = 0
+    most = 0
+
+    def work() -> None:
+        nonlocal inside, most
+        with service_lock(tmp_path / "file", HOST, "p") as alone:
+            assert not alone
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.005)
+            inside -= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(work) for _ in range(8)]:
+            one.result()
+    assert most == 1
+    assert caplog.text.count("no lock between programs can be had") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="flock")
+def test_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import fcntl
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with service_lock(tmp_path, HOST, "p") as alone:
+        assert not alone
+    assert "No locks available" in caplog.text
+
+
+def test_a_long_wait_says_for_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locks, "SAY", 0.05)
+    holder = start(HOLD, str(tmp_path))
+    assert holder.stdout is not None
+    holder.stdout.readline()
+
+    def release() -> None:
+        while "waiting for another program" not in caplog.text:
+            time.sleep(0.01)
+        holder.communicate("\n")
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    with service_lock(tmp_path, HOST, "p"):
+        pass
+    thread.join()
+    assert f"process {holder.pid}" in caplog.text

@@ -135,6 +135,12 @@ def texts_of(source: str) -> Iterator[tuple[int, str, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for number, line in enumerate(node.value.split("\n")):
                 yield min(node.lineno + number, node.end_lineno or node.lineno), "text", line
+        elif isinstance(node, ast.JoinedStr):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name):
+                    yield inner.lineno, "name", inner.id
+                elif isinstance(inner, ast.Attribute):
+                    yield inner.lineno, "name", inner.attr
 
 
 def findings(source: str, file: str = "") -> list[Finding]:
@@ -207,6 +213,8 @@ def test_every_exception_is_needed() -> None:
         "'the answer'",
         'f"the answer is {1}"',
         'f"{1} wrote it"',
+        'f"{answer}"',
+        'f"{x.question:>5}"',
         '"""First line.\n\nBoth of them.\n"""',
         "from .straight import take",
         "# put away",

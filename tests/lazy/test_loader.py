@@ -401,7 +401,7 @@ def engine(source: StoreSource) -> Engine:
 
 
 def trees_of(engine: Engine, count: int, full: bool = True) -> list[Tree]:
-    """Trees as a loop over them reads them, or as somebody who picks them."""
+    """Trees as a loop reads them, or (not `full`) as they are picked by index."""
     peers = Peers([f"t{n}" for n in range(count)], full=full)
     trees = [engine.cache.get(Tree, identity) for identity in peers.ids]
     for one in trees:

@@ -137,7 +137,7 @@ class Loader:
         opening = False
         if not window.full:
             size = window.open(obj.id, size)
-        elif window.first(name):
+        elif not (peers.parent is not None and peers.parent.window.read_on) and window.first(name):
             opening = True
             size = min(size, OPENING)
         batches, unloaded = self._gather(peers, obj, name, size, 1)
@@ -145,8 +145,8 @@ class Loader:
             further_up = self._further_up(unloaded)
             if further_up is not None:
                 return further_up
-        if window.full and unloaded is None and len(batches[0]) < size:
-            if name in peers.finished_groups:
+        if unloaded is None and len(batches[0]) < size:
+            if not window.full or name in peers.finished_groups:
                 batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
                 peers.finished_groups += (name,)
@@ -206,7 +206,9 @@ class Loader:
         Beside them the unloaded parent at which the peers end for now.
         """
         fields = type(start).groups[name]
-        in_flight, failed = self.in_flight, self.failed
+        in_flight = self.in_flight
+        # a reader of what failed sends it again, with its neighbours that failed in the same batch
+        failed = {} if (start.id, name) in self.failed else self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
         for member in peers.members(self.cache.objects, start):
@@ -215,7 +217,7 @@ class Loader:
             if type(member) is not kind:
                 continue
             key = (member.id, name)
-            if key in in_flight or (failed and key in failed and member is not start):
+            if key in in_flight or key in failed:
                 continue
             if all(field.loaded(member) for field in fields):
                 continue
@@ -314,8 +316,8 @@ class Loader:
                 if batch.in_window:
                     batch.leave_window()
                     part.enter_window()
-        except RequestError as refused:  # the budget ends here
-            batch.error = refused
+        except RequestError as refused:  # the budget ends here: the halves that were sent will come
+            batch.errors.update((identity, refused) for identity in ids[begin:])
         # batch.ids keeps its meaning for those who wait: they look again and find the halves
 
     def _populate(self, batch: Batch, nodes: Mapping[str, Mapping[str, Any] | BaseException]) -> None:

@@ -103,7 +103,7 @@ def open_quote(line: str) -> str:
 
 @add_completion_class
 class Bash(BashComplete):
-    """Completes words as the shell understands them, and answers with what bash puts in place of its own last word."""
+    """Completes words as the shell understands them, and returns what bash puts in place of its own last word."""
 
     source_template = _BASH
 

@@ -42,7 +42,9 @@ class Engine:
         fields = type(obj).fields
         chosen = [fields[name] for name in names] or list(fields.values())
         with self.cache.lock:
-            self.cache.invalidate(*((obj.id, one.name) if isinstance(one, Many) else obj.id for one in chosen))
+            self.cache.invalidate(
+                *((obj.id, one.name) if isinstance(one, Many) else obj.id for one in chosen)
+            )
             for field in chosen:
                 self.cache.unload(obj, field)
             kinds = kinds_below(field.target for field in chosen if isinstance(field, Many))

@@ -27,8 +27,15 @@ _HIDDEN = frozenset(
 )
 
 
+class _Listed(type):
+    """The class of the classes: completion, which looks at classes too, shows the names that people look for."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if name not in _HIDDEN]
+
+
 @attrs.define(eq=False, repr=False, slots=True, weakref_slot=True, getstate_setstate=False)
-class Entity:
+class Entity(metaclass=_Listed):
     """An object of the service. A client holds one object per id; objects of one kind, id and service are equal."""
 
     id: str
@@ -73,7 +80,7 @@ class Entity:
         """Forget what was loaded, here and of everything below, read what a listing brings anew, and return the object.
 
         One request at once; everything else is fetched again when touched. Objects and collections below stay the same
-        objects, whoever holds them.
+        objects, in whichever variable.
         Raises NotFoundError where the service has no such object any more.
         """
         if self._engine is None:
@@ -137,7 +144,11 @@ class Entity:
         return copy.deepcopy(self)
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")]
+        return [
+            name
+            for name in object.__dir__(self)
+            if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")
+        ]
 
 
 def entity(
@@ -155,7 +166,7 @@ def entity(
             cls, these=slots, eq=False, repr=False, slots=True, weakref_slot=False, getstate_setstate=False
         )
         # attrs' own functions would show the machinery (asdict) or make a second live object of one id (evolve)
-        slotted.__attrs_attrs__ = None  # type: ignore[attr-defined]
+        slotted.__attrs_attrs__ = None  # type: ignore[assignment]
         slotted.wire = wire
         slotted.fields = declared
         slotted.derived = derived or {}

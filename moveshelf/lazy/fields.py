@@ -203,7 +203,7 @@ class Many(Reference[C]):
     `back` is the member's One field that leads here, `passes` the One fields that a member shares with its owner.
     `edges`: the service wraps members in `edges { node }`. `batch_size` limits how many owners one request may name.
     `barrier`: a loop below one owner says nothing about the next owner (projects). `lister` fetches a listing that
-    cannot be had in one response (`in_parts`: it never can). `takes_filters`: the service's field may be asked for a part
+    cannot be had in one response (`in_parts`: it never can). `takes_filters`: the service's field may be requested for a part
     of the members, so that a response to such a query is not the whole list.
     """
 

@@ -8,8 +8,9 @@ for "no value".
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final, Generic, NoReturn, TypeVar, overload
 
 #: Modules whose own code takes attributes only to show or to copy the form of an object.
 TOOLS: Final = (
@@ -32,6 +33,35 @@ TOOLS: Final = (
     "unittest.mock",
 )
 _OWN: Final = __name__.split(".")[0]
+
+
+T = TypeVar("T")
+
+
+class View(Generic[T]):
+    """A property that completion may look through: `session.conditions["<Tab>` shows the names that are loaded.
+
+    IPython evaluates no `property` while it completes, since it may do anything; these send nothing by themselves.
+    """
+
+    def __init__(self, getter: Callable[[Any], T]) -> None:
+        self.getter = getter
+        self.__doc__ = getter.__doc__
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, obj: None, owner: Any = None) -> View[T]: ...
+    @overload
+    def __get__(self, obj: Any, owner: Any = None) -> T: ...
+    def __get__(self, obj: Any, owner: Any = None) -> Any:
+        return self if obj is None else self.getter(obj)
+
+    def __set__(self, obj: Any, value: Any) -> NoReturn:
+        raise AttributeError(
+            f"{type(obj).__name__}.{self.name} shows what the service holds and cannot be assigned"
+        )
 
 
 class NotFetchedError(AttributeError):

@@ -4,8 +4,8 @@ Rules kept here (the numbers are in window.py and below):
 - the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
 - a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
   bringing more peers;
-- a batch that the service cannot answer is halved, and the smaller size is remembered; a batch of one is retried;
-- one missing field of one object is in one request at a time, whoever needs it.
+- a batch that the service cannot respond to is halved, and the smaller size is remembered; a batch of one is retried;
+- one missing field of one object is in one request at a time, for all its readers.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _ALIVE: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for loader in list(_ALIVE):
-        loader.in_flight = {}  # the parent's requests are never answered in a child process
+        loader.in_flight = {}  # the parent's requests get no response in a child process
 
 
 if hasattr(os, "register_at_fork"):
@@ -154,7 +154,9 @@ class Loader:
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
         if opening:
-            own.opens_loop = True  # the next batches are requested when the reader has gone on to the second member
+            own.opens_loop = (
+                True  # the next batches are requested when the reader has gone on to the second member
+            )
         elif window.full:
             self.prefetch(peers, obj, name)
         return own

@@ -126,7 +126,7 @@ class Model(Entity):
             )
         if command.done and not payload.get(command.done):
             raise RequestError(
-                f"the service answered that it did not {what}, and gave no reason; refresh() and look"
+                f"the service reported that it did not {what}, and gave no reason; refresh() and look"
             )
         return payload
 

@@ -10,6 +10,7 @@ import attrs
 from ..display import conditions_html, label
 from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.cache import loaded_value
+from ..lazy.inspection import View
 from ..lazy.peers import Peers, Selector
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations import commands
@@ -110,7 +111,7 @@ class Condition(HasFiles):
         """The folder: `/<subject>/<session>/<condition>/`."""
         return f"/{self.session.path.strip('/')}/{self.name}/"
 
-    @property
+    @View
     def clips(self) -> Collection[Clip]:
         """The trials of the condition, by creation. Fetches the session's clips, if they are not there."""
         return ConditionClips(self)

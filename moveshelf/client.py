@@ -17,6 +17,7 @@ from .lazy.inspection import View
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
 from .models.base import Model
 from .operations import paths
+from .operations.content_cache import ContentCache
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
 from .wire import Budget, Stats, Wire
@@ -45,16 +46,28 @@ class Moveshelf:
     from several threads.
     """
 
-    def __init__(self, config: Config, *, timeout: float = 120, sender: Sender | None = None) -> None:
-        """`sender` carries the requests in place of this client's own connection (the flat client's methods do)."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        timeout: float = 120,
+        sender: Sender | None = None,
+        cache: str | PathLike[str] | None = None,
+    ) -> None:
+        """`sender` carries the requests in place of this client's own connection (the flat client's methods do).
+
+        `cache`: a folder that keeps contents of files, as of `connect`.
+        """
         self._config = config
         self._wire = Wire(config.api_url, config.secret, timeout=timeout)
-        cache = Cache()
-        self._service = Service(self._wire, cache, sender)
-        self._engine = Engine(cache, self._service)
+        objects = Cache()
+        self._service = Service(self._wire, objects, sender)
+        if cache is not None:
+            self._service.contents = ContentCache(cache, config)
+        self._engine = Engine(objects, self._service)
         self._account = Account("viewer", self._engine)
-        with cache.lock:
-            cache.objects.put(self._account)
+        with objects.lock:
+            objects.objects.put(self._account)
 
     # objects -------------------------------------------------------------------------------------------------
     @View
@@ -213,6 +226,7 @@ def connect(
     api_key: str | None = None,
     region: str | None = None,
     timeout: float = 120,
+    cache: str | PathLike[str] | None = None,
 ) -> Moveshelf:
     """Connect to Moveshelf. Reads key and address, sends no request.
 
@@ -220,14 +234,21 @@ def connect(
     MOVESHELF_API_URL), else `mvshlf-config.json` and `mvshlf-api-key.json` in the working folder or one above it, else
     the user's configuration folder. `region` is "eu" or "us". `timeout` is seconds without a sign of life, not a total.
 
+    `cache`: a folder that keeps the contents of files that are read (`read`, `read_bytes`, `json`, `cycles`, …), so that a
+    second read fetches none of them: one HEAD a file tells whether it is still the same. Off by default, since they are
+    patients' data on your disk, unencrypted. The folder is yours alone (0700, files 0600), holds 4 GiB at most (what was
+    used longest ago is removed first), and may be deleted at any time; another key does not find what this one kept.
+
     Raises ConfigError where key or address are missing or malformed, or where a key found in one place would be sent
-    to an address found in another.
+    to an address found in another; where the cache folder is open to other users.
     """
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
         raise ValidationError(f"timeout is a number of seconds above 0, not {timeout!r}")
     problem: ConfigError | None = None
     try:
-        return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)
+        return Moveshelf(
+            resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout, cache=cache
+        )
     except ConfigError as error:
         problem = error.with_traceback(None)
     # raised out here, with nothing in this frame that may be a pasted key

@@ -75,6 +75,7 @@ class Allowed:
 
 ALLOWED = (
     Allowed("both", "display.py", '"both"', "a side of the body, as metadata has it"),
+    Allowed("both", "gait/cohort.py", '"both', "a side of the body, as metadata has it"),
     Allowed("both", "tables/typed.py", '"both"', "a side of the body, as metadata has it"),
     Allowed("both", "tables/excel.py", "|both|", "a side of the body, as metadata has it"),
     Allowed("both", "sandbox/demo.py", '"Both"', "a side of the body, as metadata has it"),

@@ -194,7 +194,7 @@ def make_plan(
     """What is going to happen to each, and the ids whose URLs will be requested, in that order."""
     from ..transfer.receiver import DownloadTask
 
-    statuses = _statuses(service, found)
+    statuses = statuses_now(service, found)
     steps = []
     ids: list[str] = []
     complete = [status == UploadStatus.COMPLETE for status in statuses]
@@ -233,7 +233,7 @@ def _refuse_existing(plan: Plan) -> None:
         )
 
 
-def _statuses(service: Service, found: Sequence[LocatedFile]) -> list[UploadStatus | str | None]:
+def statuses_now(service: Service, found: Sequence[LocatedFile]) -> list[UploadStatus | str | None]:
     """The upload statuses; those that were not complete when they were read are looked up again, all at once."""
     late = [one.id for one in found if one.status != UploadStatus.COMPLETE and one.is_data_file]
     if not late:

@@ -11,6 +11,7 @@ from ..errors import MoveshelfError, NotFoundError, TransferError, fresh
 from ..lazy.registry import ENTITIES
 from ..transfer.file_service import CreatedFile, FileSpec
 from . import commands, queries
+from .content_cache import read_through
 from .queries import Part, Query
 from .service import Outcome, Service
 from .shapes import Shape
@@ -207,15 +208,14 @@ def url_of(results: Sequence[str | BaseException], name: str) -> str:
 
 def read_one(service: Service, identity: str, name: str) -> bytes:
     """The whole content of a file, verified. Two requests."""
-    from ..transfer.download import read
-
     files = DataFiles(service)
 
     async def work() -> bytes:
         async def url(renew: bool) -> str:
             return url_of(await files.download_urls([identity]), name)
 
-        return await read(await service.wire.blob_session(), url, name, retry=service.wire.retry)
+        blobs = await service.wire.blob_session()
+        return await read_through(service.contents, identity, blobs, url, name, retry=service.wire.retry)
 
     return service.wire.run(work).result()
 

@@ -30,6 +30,7 @@ from .responses import InvalidResponseError, errors_by_alias, no_such, query_err
 
 if TYPE_CHECKING:
     from ..wire import Wire
+    from .content_cache import ContentCache
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
@@ -98,6 +99,8 @@ class Service:
         self.wire = wire
         self.cache = cache
         self.sender: Sender = wire if sender is None else sender
+        #: contents of files kept on the disk; None where that is off
+        self.contents: ContentCache | None = None
 
     @property
     def is_replaced(self) -> bool:

@@ -102,7 +102,7 @@ def stored(value: Any, before: Any = None) -> Any:
     if isinstance(before, Mapping) and "value" in before:
         return {**before, "value": found}
     if isinstance(before, list) and (before or not found) and isinstance(found, list):
-        return found  # whoever stored it stored a bare list
+        return found  # it was stored as a bare list
     if isinstance(found, list) and all(isinstance(one, str) for one in found):
         return {"value": found, "multiselect": True}
     return found

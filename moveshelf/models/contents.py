@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..operations import contents, downloads, files
@@ -195,15 +197,21 @@ class FileContent:
     ) -> TransferResult | Plan:
         """Download the file into folder `to`, under its own name, and return a result with the one entry.
 
-        Verified, resumed and named as `download` on a clip does it. Two requests. Raises what kept it from arriving:
+        Where `to` ends as the file's name does (`"walk.json"` for `event.json`), or is a file that is there, it is the file
+        to write. Verified, resumed and named as `download` on a clip does it. Two requests. Raises what kept it from arriving:
         TransferError, ChecksumError, NotFoundError.
         """
         service, _, name = self._content("download()")
+        located = self._located()
+        folder, chosen = downloads.folder_and_name(to, name)
+        if chosen is not None:
+            key, _ = located.parts[-1]
+            located = attrs.evolve(located, parts=((key, chosen),))
         result = downloads.download(
             service,
-            [self._located()],
+            [located],
             f"download of file {name!r}",
-            to,
+            folder,
             existing=existing,
             dry_run=dry_run,
             jobs=1,

@@ -219,7 +219,7 @@ class Project(HasFiles, Model):
 
         `where` (session metadata) and `subject_where` (subject metadata): `{"session-type": "Gait"}` equals, a list is any
         of, a tuple of two is between; or a list of filters as the service takes them (`{"key", "operator", "value"}`).
-        Sent at once: one request where the service can answer whole, more where it cannot.
+        Sent at once: one request where the service can respond completely, more where it cannot.
 
         Raises ValidationError for a malformed filter or date, before any request.
         """

@@ -12,6 +12,7 @@ from ..errors import AmbiguousError, ConflictError, ValidationError
 from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
+from ..lazy.inspection import View
 from ..lazy.state import NOT_LOADED
 from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_date, to_datetime
 from ..metadata import values as plain_values
@@ -122,7 +123,7 @@ class Session(HasFiles, Deletable):
         whose = f"session {self.id}"
         return plain_values(record_of(record_of(self.record, whose).get("metadata"), whose))
 
-    @property
+    @View
     def conditions(self) -> Conditions:
         """The conditions, in the order of their first trials; what `clips` holds, grouped. Fetches `clips`."""
         return Conditions(self)

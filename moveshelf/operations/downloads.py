@@ -63,6 +63,17 @@ class LocatedFile:
         return attrs.evolve(self, parts=(*above, *self.parts))
 
 
+def folder_and_name(to: str | os.PathLike[str], name: str) -> tuple[str | os.PathLike[str], str | None]:
+    """The folder that one file goes to, and its name there where `to` names the file itself; no request."""
+    path = local_path(to)
+    if path.is_dir() or os.fsdecode(to).endswith(("/", os.sep)):
+        return to, None
+    suffix = Path(name).suffix
+    if path.is_file() or (suffix and path.suffix.casefold() == suffix.casefold()):
+        return path.parent, path.name
+    return to, None
+
+
 def download(
     service: Service,
     files: Iterable[LocatedFile],

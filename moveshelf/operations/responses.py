@@ -37,7 +37,7 @@ def check_node(selection: Selection, node: Any, identity: str | None, where: str
 
 
 def is_valid(selection: Selection, node: Any, identity: str | None = None) -> bool:
-    """Whether an object can be populated from a dictionary: a flat client's replaced methods may answer anything."""
+    """Whether an object can be populated from a dictionary: a flat client's replaced methods may return anything."""
     try:
         check_node(selection, node, identity, selection.name)
     except InvalidResponseError:

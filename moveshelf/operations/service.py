@@ -1,8 +1,8 @@
-"""The one door to the service: every request of the library goes through here, whoever sends it.
+"""The one door to the service: queries and commands of every caller go through here.
 
 It sends queries (queries.py) and commands (commands.py), checks each response before anything believes it
 (responses.py), and returns it. The loader populates objects from what passed the check; the flat client shapes its
-answers from it.
+results from it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Outcome = Mapping[str, Any] | Exception
 
 
 class Pending(Protocol):
-    """A request in flight, or one that was answered: what the service needs of a future."""
+    """A request in flight, or one that has completed: what the service needs of a future."""
 
     def result(self, timeout: float | None = None) -> Response:
         """The response; waits for it. Raises what kept it from coming."""
@@ -59,7 +59,7 @@ class Pending(Protocol):
 class Sender(Protocol):
     """What carries a request's text to the service: a Wire, or a flat client's own methods.
 
-    A sender whose attribute `replaced` is true answers from a script's own code, and only when the response has come.
+    A sender whose attribute `replaced` is true returns results from a script's own code, and only when the response has come.
     """
 
     def submit(
@@ -104,7 +104,7 @@ class Service:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether a script's own code answers: flat answers are what it gives, and it waits on the calling thread."""
+        """Whether a script's own code responds: flat results are what it gives, and it waits on the calling thread."""
         return bool(getattr(self.sender, "replaced", False))
 
     @property

@@ -262,7 +262,7 @@ def _lock_file(folder: Path | None, digest: str, name: str) -> tuple[int | None,
     if not _warned:
         _warned = True
         logger.warning(
-            "no lock between programs can be had (%s): do not run two that create the same things at once",
+            "no lock between programs can be had (%s): do not run two that create the same objects at once",
             problem,
         )
     return None, True

@@ -126,7 +126,7 @@ def test_the_size_of_a_file_that_is_not_complete_is_unknown(mine: Sandbox, shell
         session = ms.projects["lab/practice"].create_subject("P").create_session("2024-01-01")
         clip = session.create_clip("T", "B")
         clip.upload(io.BytesIO(b"12345"), name="whole.bin", progress=False)
-        mine.fail("PUT", status=500, rate=1.0)
+        mine.fail("PUT", status=400, rate=1.0)
         with pytest.raises(TransferError):
             clip.upload(io.BytesIO(b"1"), name="late.bin", progress=False)
         mine.clear_faults()

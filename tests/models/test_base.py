@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from datetime import date
 from html.parser import HTMLParser
@@ -402,3 +404,19 @@ def test_public_models_are_documented() -> None:
     for name in models.__all__:
         assert getattr(models, name).__doc__
     assert {command.__class__ for command in COMMANDS.values()} == {commands.Command}
+
+
+def test_objects_of_one_id_are_equal_wherever_they_came_from(demo: Sandbox, sandbox: Sandbox) -> None:
+    with demo.connect() as ms, demo.connect() as other, sandbox.connect() as elsewhere:
+        one = ms.projects["lab/demo"].subjects[0]
+        two = other.projects["lab/demo"].subjects[0]
+        back = pickle.loads(pickle.dumps(one))
+        assert one == two == back == copy.copy(back)
+        assert len({one, two, back}) == 1
+        assert back in ms.projects["lab/demo"].subjects
+        assert one != ms.projects["lab/demo"].subjects[1]
+        assert one != elsewhere.subject(one.id), "another service has ids of its own"
+        assert ms.session(one.id[:-1] + "x") != ms.subject(one.id[:-1] + "y")
+        clip = one.sessions[0].clips[0]
+        assert clip.condition == two.sessions[0].clips[0].condition
+        assert pickle.loads(pickle.dumps({clip, one})) == {clip, one}

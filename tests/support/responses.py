@@ -26,7 +26,11 @@ _BY_TYPE: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False),
     type(None): st.none(),
 }
-identities = st.text("xyz", min_size=1, max_size=3)
+
+
+def identities(selection: Selection) -> st.SearchStrategy[str]:
+    """Ids of a class: two classes never share one."""
+    return st.text("xyz", min_size=1, max_size=3).map(lambda text: f"{selection.kind.__name__}-{text}")
 
 
 def scalars(types: tuple[type, ...]) -> st.SearchStrategy[Any]:
@@ -39,7 +43,7 @@ def objects(draw: st.DrawFn, selection: Selection, identity: str | None = None) 
     """An object as the service sends it for a selection."""
     found: dict[str, Any] = {}
     if not selection.kind.is_root:
-        found["id"] = draw(identities) if identity is None else identity
+        found["id"] = draw(identities(selection)) if identity is None else identity
     for item in selection.items:
         if item.wire != "id":
             found[item.wire] = draw(_values(item))

@@ -26,7 +26,7 @@ def parse_record(text: Any) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody writes it
         return text
 
 

@@ -16,7 +16,7 @@ class TooLargeError(RequestError):
     """The service did not manage a request of this size. For the engine, which halves it."""
 
 
-def belongs(operation: str, names: frozenset[str], data: dict[str, Any]) -> None:
+def belongs(operation: str, names: frozenset[str], data: dict[str, Any], errors: Sequence[Any] = ()) -> None:
     """Raise RequestError where `data` lacks one of an operation's own top-level names."""
     missing = sorted(names - data.keys())
     if missing:

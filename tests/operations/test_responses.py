@@ -147,6 +147,24 @@ def test_errors_are_short_however_long_the_response() -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("kind", "names", "value"),
+    [
+        ("Account", ("projects",), None),
+        ("Project", ("subjects",), None),
+        ("Project", ("clips",), None),
+        ("Project", ("clips",), {"edges": None}),
+        ("Session", ("clips",), None),
+    ],
+)
+def test_null_is_no_empty_list(kind: str, names: tuple[str, ...], value: Any) -> None:
+    """A project whose list of subjects was lost on the way has not lost its subjects."""
+    selection = deep(kind, *names)
+    node = {one.wire: value if one.is_list else "x" for one in selection.items} | {"id": "x"}
+    with pytest.raises(InvalidResponseError, match="a list was expected, not None"):
+        check_node(selection, node, None if kind == "Account" else "x", "Some")
+
+
 @given(selections, st.data())
 def test_what_a_replaced_method_returns_is_populated_only_if_valid(
     selection: Selection, data: st.DataObject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,28 @@ def test_a_flat_upload_that_was_never_stored_is_not_done(
         pytest.raises(TransferError, match=r"had no checksum.*lists it as Pending"),
     ):
         api.uploadAdditionalData(str(tmp_path / "a.csv"), clip.id, "data", "a.csv")
+
+
+def test_planning_a_download_is_interrupted_at_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C does not wait for the listing that is on its way beside."""
+    project = sandbox.connect().projects[sandbox.generate(subjects=1)]
+    begun, free, ended = threading.Event(), threading.Event(), []
+
+    def clips(self: Project) -> list[Any]:
+        begun.set()
+        free.wait(30)
+        ended.append(1)
+        return []
+
+    def interrupted(self: Project, *paths: str) -> None:
+        begun.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Project, "clips", property(clips))
+    monkeypatch.setattr(Project, "load", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(project._located_files())
+    assert not ended
+    free.set()

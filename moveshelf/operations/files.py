@@ -161,14 +161,14 @@ def clip_in(outcome: Outcome, number: int) -> CreatedFile | Exception:
     for row in outcome["response"]:
         if row.get("clientId") == str(number) and row.get("mocapClip"):
             return CreatedFile(row["mocapClip"]["id"], row.get("uploadUrl") or "")
-    return TransferError("the service answered without this clip")
+    return TransferError("the service responded without this clip")
 
 
 def _created(outcome: Outcome, name: str) -> CreatedFile | Exception:
     if isinstance(outcome, Exception):
         return outcome
     if not outcome.get(name) or not outcome.get("uploadUrl"):
-        return TransferError("the service answered without the file, or without a URL for its bytes")
+        return TransferError("the service responded without the file, or without a URL for its bytes")
     return CreatedFile(outcome[name]["id"], outcome["uploadUrl"])
 
 
@@ -191,18 +191,18 @@ def _url(one: Any) -> str | Exception:
     return str(url)
 
 
-def url_of(answers: Sequence[str | BaseException], name: str) -> str:
+def url_of(results: Sequence[str | BaseException], name: str) -> str:
     """The one URL of a look-up. Raises what the service said in its place, with the file's name."""
-    (answer,) = answers
-    if isinstance(answer, NotFoundError):
+    (result,) = results
+    if isinstance(result, NotFoundError):
         raise NotFoundError(f"the service has no file {name!r} any more")
-    if isinstance(answer, MoveshelfError):
-        error = fresh(answer)
+    if isinstance(result, MoveshelfError):
+        error = fresh(result)
         error.message = f"{name!r}: {error.message}"
         raise error
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def read_one(service: Service, identity: str, name: str) -> bytes:

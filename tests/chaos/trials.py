@@ -693,6 +693,8 @@ def _compared(trial: Trial, name: str, read: Callable[[], Any], wanted: Any) -> 
     if any(one.startswith("plausible") for one in proxy.mutations):
         return  # it may have been true
     kinds = "+".join(sorted({one.split()[1] for one in proxy.mutations}))
+    if kinds == "other_id" and name in ("subject_by_ehr_id", "getProjectSubjectByEhrId"):
+        return  # the id is what was requested by another name: nothing in the response can be compared with it
     try:
         equal, shown = got == wanted, str(got)[:300]
     except RecursionError:

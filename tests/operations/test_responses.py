@@ -16,7 +16,7 @@ from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.entity import Entity
 from moveshelf.lazy.registry import BY_WIRE, ENTITIES
 from moveshelf.lazy.selection import Selection, group
-from moveshelf.operations import responses
+from moveshelf.operations import queries, responses
 from moveshelf.operations.responses import InvalidResponseError, WrongKindError, check_node, check_rows
 from moveshelf.wire import Response
 
@@ -233,3 +233,10 @@ def test_selections_that_were_made_for_one_request_are_forgotten() -> None:
         )
     assert len(responses._PARTS) <= 1002
     assert Cache().clock == 0
+
+
+def test_the_response_to_another_listing_of_the_same_project_is_refused() -> None:
+    query = queries.SESSIONS.query("p", {})
+    query.check({"n0": {"id": "p", "sessions": []}})
+    with pytest.raises(InvalidResponseError, match="has no 'sessions'"):
+        query.check({"n0": {"id": "p", "recentSessions": []}})

@@ -247,3 +247,22 @@ def test_merge_as_published(existing: dict[str, Any], imported: dict[str, Any]) 
     for key, value in imported.items():
         if key not in existing or existing[key] == "":
             assert merged[key] == value
+
+
+DEEP = '{"a":' * 200_000 + "1" + "}" * 200_000
+
+
+def test_a_record_nested_without_end_stays_text() -> None:
+    assert parse_record(DEEP) == DEEP
+    with pytest.raises(ValidationError, match="the metadata of P-1 is not a JSON object"):
+        record_of(parse_record(DEEP), "P-1")
+
+
+def test_a_value_nested_without_end_cannot_be_stored() -> None:
+    value: dict[str, Any] = {}
+    for _ in range(200_000):
+        value = {"a": value}
+    with pytest.raises(ValidationError, match="nested so deeply"):
+        stored(value)
+    while value:  # taken apart by hand: the interpreter frees it by recursion
+        value = value.pop("a")

@@ -876,7 +876,7 @@ class MoveshelfApi:
             project, {"clientId": file_path, "crc32c": checksum, "filename": name, "metadata": sent}
         )
         clip_id: str = made["mocapClip"]["id"]
-        self._put(made["uploadUrl"], source, f"clip {clip_id}")
+        self._put(made["uploadUrl"], source, f"clip {clip_id}", clip_id)
         logger.info("uploaded %s as clip %s", file_path, clip_id)
         return clip_id
 
@@ -897,7 +897,7 @@ class MoveshelfApi:
             clipId, {"clientId": file_path, "crc32c": checksum, "filename": filename, "dataType": dataType}
         )
         file_id: str = made["data"]["id"]
-        self._put(made["uploadUrl"], source, f"file {file_id}")
+        self._put(made["uploadUrl"], source, f"file {file_id}", file_id)
         logger.info("uploaded %s as file %s", file_path, file_id)
         return file_id
 
@@ -944,7 +944,7 @@ class MoveshelfApi:
         own = type(self)._calculateCrc32c is MoveshelfApi._calculateCrc32c
         return source, source.crc32c if own else self._calculateCrc32c(path)
 
-    def _put(self, url: str, source: Source, what: str) -> None:
+    def _put(self, url: str, source: Source, what: str, identity: str) -> None:
         """PUT a file to its signed address. The key does not go there."""
         try:
             if self._http is not None:
@@ -952,7 +952,7 @@ class MoveshelfApi:
             else:
                 from ..operations.files import put
 
-                put(self._connection()._service, url, source)
+                put(self._connection()._service, url, source, identity)
         except TransferError as error:
             error.message += (
                 f" The {what} exists on the service, without its bytes: delete it, or leave it be."

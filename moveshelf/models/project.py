@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -439,11 +440,12 @@ class Project(HasFiles, Model):
         return DerivedFiles(self, in_sessions=True)
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
-        with ThreadPoolExecutor(1) as pool:
-            # the listing of all clips shows those that are in no session; it travels beside the rest
-            listing = pool.submit(lambda: list(self.clips))
-            self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
-            every = listing.result()
+        # the listing of all clips shows those that are in no session; it travels beside the rest
+        listing = _beside(lambda: list(self.clips))
+        self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
+        while not listing.done():
+            wait([listing], timeout=0.2)  # in slices, so that Ctrl-C is heard on every system
+        every = listing.result()
         in_sessions: set[str] = set()
         for subject in self.subjects:
             for session in subject.sessions:
@@ -468,6 +470,20 @@ class Project(HasFiles, Model):
     def url(self) -> str:
         """The project's page on the service's web site."""
         return f"{self._site()}/project/{self.id}"
+
+
+def _beside(work: Callable[[], list[Clip]]) -> Future[list[Clip]]:
+    """Do it on a daemon thread: neither Ctrl-C nor the end of the program waits for it, as they do for an executor's."""
+    future: Future[list[Clip]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="moveshelf-listing", daemon=True).start()
+    return future
 
 
 _KINDS: dict[str, type[Entity]] = {"Subject": Subject, "Session": Session, "Clip": Clip}

@@ -107,6 +107,7 @@ def download(
         return plan
     if existing == "error":
         _refuse_existing(plan)
+    from ..transfer.partial import tidy
     from ..transfer.receiver import Receiver
 
     receiver = Receiver(
@@ -115,6 +116,7 @@ def download(
     result = carry_out(
         service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
     )
+    tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
     return result

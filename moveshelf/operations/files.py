@@ -276,12 +276,41 @@ def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 1
     return wire.run(work).result()
 
 
-def put(service: Service, url: str, source: Source) -> None:
-    """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError."""
+_LOOKS = 3
+"""How often a file is sent, and looked at, whose store does not say what it has got."""
+
+
+def put(service: Service, url: str, source: Source, identity: str | None = None) -> None:
+    """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError.
+
+    Where the response has no checksum, one more request requests from the service the upload status of `identity`, the id that
+    it gave the file: what it does not list as complete, or in progress, was not stored.
+    """
+    from asyncio import sleep
+
     from ..transfer import upload
 
+    files, retry = DataFiles(service), service.wire.retry
+
     async def work() -> None:
-        await upload.put(await service.wire.blob_session(), url, source, retry=service.wire.retry)
+        blobs = await service.wire.blob_session()
+        status: str | BaseException | None = None
+        for attempt in range(1, _LOOKS + 1):
+            if await upload.put(blobs, url, source, retry=retry):
+                return
+            if identity is None:
+                break
+            (status,) = await files.statuses([identity])
+            if isinstance(status, BaseException):
+                raise status
+            if status in ("Complete", "Processing"):
+                return
+            await sleep(min(retry.first * 2**attempt, retry.cap))
+        said = "" if identity is None else f", and the service lists it as {status or 'unknown'}"
+        raise TransferError(
+            f"{source.label}: all bytes were sent, the response had no checksum of what was stored{said}. That is not how "
+            "the object store responds: a proxy on the way may have responded in its place."
+        )
 
     service.wire.run(work).result()
 

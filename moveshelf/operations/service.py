@@ -69,7 +69,7 @@ class Sender(Protocol):
         *,
         operation: str | None = None,
         halve: bool = False,
-        check: Callable[[dict[str, Any]], object] | None = None,
+        check: Callable[..., object] | None = None,
     ) -> Pending:
         """Send it; returns at once with what will come, or (where `replaced`) with what came.
 
@@ -285,7 +285,7 @@ class Service:
     def _submit_command(self, command: Command, rows: Sequence[Values]) -> Pending:
         text, variables = command.build(rows)
 
-        def check(data: Mapping[str, Any]) -> None:
+        def check(data: Mapping[str, Any], errors: Sequence[Any] = ()) -> None:
             for n, values in enumerate(rows):
                 if data.get(f"n{n}") is not None:
                     command.check(values, data[f"n{n}"])

@@ -16,7 +16,7 @@ from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.entity import Entity
 from moveshelf.lazy.registry import BY_WIRE, ENTITIES
 from moveshelf.lazy.selection import Selection, group
-from moveshelf.operations import responses
+from moveshelf.operations import queries, responses
 from moveshelf.operations.responses import InvalidResponseError, WrongKindError, check_node, check_rows
 from moveshelf.wire import Response
 
@@ -150,6 +150,24 @@ def test_errors_are_short_however_long_the_response() -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("kind", "names", "value"),
+    [
+        ("Account", ("projects",), None),
+        ("Project", ("subjects",), None),
+        ("Project", ("clips",), None),
+        ("Project", ("clips",), {"edges": None}),
+        ("Session", ("clips",), None),
+    ],
+)
+def test_null_is_no_empty_list(kind: str, names: tuple[str, ...], value: Any) -> None:
+    """A project whose list of subjects was lost on the way has not lost its subjects."""
+    selection = deep(kind, *names)
+    node = {one.wire: value if one.is_list else "x" for one in selection.items} | {"id": "x"}
+    with pytest.raises(InvalidResponseError, match="a list was expected, not None"):
+        check_node(selection, node, None if kind == "Account" else "x", "Some")
+
+
 @given(selections, st.data())
 def test_what_a_replaced_method_returns_is_populated_only_if_valid(
     selection: Selection, data: st.DataObject
@@ -218,3 +236,10 @@ def test_selections_that_were_made_for_one_request_are_forgotten() -> None:
         )
     assert len(responses._PARTS) <= 1002
     assert Cache().clock == 0
+
+
+def test_the_response_to_another_listing_of_the_same_project_is_refused() -> None:
+    query = queries.SESSIONS.query("p", {})
+    query.check({"n0": {"id": "p", "sessions": []}})
+    with pytest.raises(InvalidResponseError, match="has no 'sessions'"):
+        query.check({"n0": {"id": "p", "recentSessions": []}})

@@ -58,8 +58,8 @@ def _values(item: Item) -> st.SearchStrategy[Any]:
         rows = st.lists(st.none() | one, max_size=2)
         if item.edges:
             edges = st.lists(st.none() | st.fixed_dictionaries({"node": st.none() | one}), max_size=2)
-            return st.none() | st.fixed_dictionaries({"edges": st.none() | edges})
-        return st.none() | rows
+            return st.fixed_dictionaries({"edges": edges})
+        return rows
     if item.nested:
         structure = st.fixed_dictionaries({name: scalars(TEXT) for name in item.nested})
         return st.none() | (st.lists(st.none() | structure, max_size=2) if item.is_list else structure)
@@ -90,7 +90,7 @@ def _is_value(item: Item, value: Any) -> bool:
     if item.below is None and not item.nested:
         return type(value) in item.types
     if value is None:
-        return True
+        return item.below is None or not item.is_list  # an empty list is no null
     if item.below is None:
         rows = value if item.is_list else [value]
         if type(rows) is not list:
@@ -106,8 +106,6 @@ def _is_value(item: Item, value: Any) -> bool:
         if type(value) is not dict:
             return False
         value = value.get("edges")
-        if value is None:
-            return True
         if type(value) is not list or not all(one is None or type(one) is dict for one in value):
             return False
         value = [one.get("node") for one in value if one is not None]

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from moveshelf.errors import ConfigError
+from moveshelf.errors import ConfigError, ValidationError
 
 REGIONS = {"eu": "https://api.moveshelf.com/graphql", "us": "https://api.us.moveshelf.com/graphql"}
 DEFAULT_URL = REGIONS["eu"]
@@ -225,6 +225,11 @@ def state_folder(*, create: bool = False) -> Path:
     chosen = os.environ.get("MOVESHELF_STATE_DIR")
     if chosen:
         folder = Path(os.path.expanduser(chosen))
+        if folder.parts[0].startswith("~") and not os.path.lexists(folder):
+            raise ValidationError(
+                f"MOVESHELF_STATE_DIR is {chosen!r}: this computer has no user {folder.parts[0][1:]!r}; for a folder of "
+                f"that name write './{chosen}'"
+            )
     else:
         import platformdirs
 

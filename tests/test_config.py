@@ -38,7 +38,7 @@ from moveshelf.config import (
     resolve,
     state_folder,
 )
-from moveshelf.errors import ConfigError
+from moveshelf.errors import ConfigError, ValidationError
 
 KEY = "0123456789abcdef" * 4
 OTHER = "fedcba9876543210" * 4
@@ -905,6 +905,9 @@ def test_the_state_folder_is_the_users_alone(home, monkeypatch):
         assert state_folder(create=True).stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("MOVESHELF_STATE_DIR", "~/mine")
     assert state_folder() == home / "mine"
+    monkeypatch.setenv("MOVESHELF_STATE_DIR", "~nobody-of-that-name/mine")
+    with pytest.raises(ValidationError, match=r"MOVESHELF_STATE_DIR.*no user 'nobody-of-that-name'"):
+        state_folder()
 
 
 def test_importing_costs_no_search_for_folders():

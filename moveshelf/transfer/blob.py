@@ -15,7 +15,7 @@ from yarl import URL
 
 from ..config import is_loopback
 from ..errors import TransferError
-from ..wire.retry import BARRED, LOST, REFUSED, Failure, phrase, retry_after
+from ..wire.retry import BARRED, LOST, REFUSED, Failure, RetryPolicy, phrase, retry_after
 from ..wire.transport import failure_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,33 @@ class StoreError(Exception):
     def stale(self) -> bool:
         """Whether a new signed URL may help."""
         return self.failure.kind == REFUSED and self.failure.status in STALE and not self.damaged
+
+
+@attrs.define
+class Attempts:
+    """What follows when an exchange fails: a new signed URL at once, another attempt after a pause, or the end."""
+
+    retry: RetryPolicy
+    #: how many failed that a new URL could not help
+    failures: int = 0
+    #: whether a new URL was tried already
+    renewed: bool = False
+
+    def wants_new_url(self, error: StoreError) -> bool:
+        """Whether to try at once with a new signed URL: once, where the old one was refused."""
+        if not error.stale or self.renewed:
+            return False
+        self.renewed = True
+        return True
+
+    def pause(self, error: StoreError) -> float | None:
+        """Count the failure; the seconds until the next attempt, or None where there is none."""
+        self.failures += 1
+        return self.retry.pause(error.failure, self.failures, mutation=False)
+
+    def progressed(self) -> None:
+        """Bytes have arrived since the last failure: count anew."""
+        self.failures, self.renewed = 0, False
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ import attrs
 from ..errors import ChecksumError, MoveshelfError, TargetExistsError, TransferError
 from ..wire.retry import LOST, REFUSED, Failure, RetryPolicy
 from .blob import (
+    Attempts,
     P,
     Progress,
     StoreError,
@@ -167,21 +168,21 @@ async def content_of(
     Raises TransferError where the store tells no checksum, or cannot be reached.
     """
     retry = retry or RetryPolicy()
-    failures, renewed = 0, False
+    attempts = Attempts(retry)
     url = await get_url(False)
     while True:
         try:
             found = await head(blobs, url)
             break
         except StoreError as error:
-            if error.stale and not renewed:
-                renewed = True
+            if attempts.wants_new_url(error):
                 url = await get_url(True)
                 continue
-            failures += 1
-            pause = retry.pause(error.failure, failures, mutation=False)
+            pause = attempts.pause(error)
             if pause is None:
-                raise gave_up(f"{name} cannot be compared", error.failure, "Try again.", failures) from None
+                raise gave_up(
+                    f"{name} cannot be compared", error.failure, "Try again.", attempts.failures
+                ) from None
         await asyncio.sleep(pause)
     if found.plain and found.crc32c is not None and found.size is not None:
         return Content(found.size, found.crc32c)
@@ -207,7 +208,7 @@ async def _fetch(
     progress: Progress | None,
     arrived: Callable[[], None] | None = None,
 ) -> tuple[Finished, int]:
-    retry = retry or RetryPolicy()
+    attempts = Attempts(retry or RetryPolicy())
     run = _Run(blobs, sink, progress or Progress())
     try:
         if sink.begun():
@@ -215,8 +216,7 @@ async def _fetch(
         resumed = sink.offset
         run.count(resumed)
         url = await get_url(False)
-        failures = wrong = 0
-        renewed = False
+        wrong = 0
         while True:
             before = sink.offset
             try:
@@ -236,15 +236,13 @@ async def _fetch(
                 pause = 0.0
             except StoreError as error:
                 if sink.offset > before:
-                    failures, renewed = 0, False
-                if error.stale and not renewed:
-                    renewed = True
+                    attempts.progressed()
+                if attempts.wants_new_url(error):
                     url = await get_url(True)
                     continue
-                failures += 1
-                wait = retry.pause(error.failure, failures, mutation=False)
+                wait = attempts.pause(error)
                 if wait is None:
-                    raise _error(sink, error.failure, failures) from None
+                    raise _error(sink, error.failure, attempts.failures) from None
                 pause = wait
             await asyncio.sleep(pause)
     except TargetExistsError:

@@ -18,7 +18,6 @@ import json
 import logging
 import os
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +28,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ..config import state_folder
 from .locks import Owner, try_lock
 from .names import safe_name
-from .paths import local_path
 
 logger = logging.getLogger("moveshelf")
 
@@ -43,21 +42,6 @@ Key = tuple[str, str]
 
 GRACE = 15 * 60.0
 """Seconds in which the service may still carry out a request whose response was lost: it is open until then, at least."""
-
-
-def state_folder() -> Path:
-    """Where programs of this system keep what is neither settings nor cache, for this user."""
-    chosen = os.environ.get("MOVESHELF_STATE_DIR")
-    if chosen:
-        return local_path(chosen)
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state")
-    return base / "moveshelf"
 
 
 def _alone(method: Callable[Concatenate[Journal, P], T]) -> Callable[Concatenate[Journal, P], T]:

@@ -176,27 +176,26 @@ class RangeFile(io.RawIOBase):
                 )
 
     async def _load(self, start: int, count: int) -> bytes:
-        from .blob import StoreError, gave_up
+        from .blob import Attempts, StoreError, gave_up
 
         blobs = await self._wire.blob_session()
-        failures = 0
-        renewed = False
+        attempts = Attempts(self._retry)
         while True:
             if self._url is None:
                 # a request of its own, which this thread must not wait for
                 loop = asyncio.get_running_loop()
-                self._url = await loop.run_in_executor(None, self._get_url, renewed)
+                self._url = await loop.run_in_executor(None, self._get_url, attempts.renewed)
             try:
                 return await self._part(blobs, self._url, start, count)
             except StoreError as error:
-                if error.stale and not renewed:
-                    renewed = True
+                if attempts.wants_new_url(error):
                     self._url = None
                     continue
-                failures += 1
-                pause = self._retry.pause(error.failure, failures, mutation=False)
+                pause = attempts.pause(error)
                 if pause is None:
-                    raise gave_up(f"{self.name} at byte {start:,}", error.failure, "", failures) from None
+                    raise gave_up(
+                        f"{self.name} at byte {start:,}", error.failure, "", attempts.failures
+                    ) from None
             await asyncio.sleep(pause)
 
     async def _part(self, blobs: Blobs, url: str, start: int, count: int) -> bytes:

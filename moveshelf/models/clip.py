@@ -219,8 +219,7 @@ class Clip(HasFiles, Deletable):
             with cache.lock:
                 cache.invalidate(self.id)
                 if payload.get("clip"):
-                    selection = commands.UPDATE_CLIP.results[0].selection()
-                    selection.populate(cache, self, payload["clip"], cache.clock)
+                    commands.UPDATE_CLIP.selection().populate(cache, self, payload["clip"], cache.clock)
                 else:
                     cache.reload((self, ("title", "description", "path", "custom_options")))
                 if "projectPath" in given:  # views of conditions are made of the session's list

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import display
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..lazy.engine import Engine
     from ..operations.service import Service
-    from ..transfer.result import Plan, TransferResult
 
 #: The way from a member down to its clips, to load with their files.
 _CLIPS_BELOW = {
@@ -163,7 +161,7 @@ class Lookup(Sequence[T]):
     def __contains__(self, key: object) -> bool:
         if isinstance(key, str):
             return self._clean(key) in self._named() or any(one.id == key for one in self._members())
-        return any(one is key or one == key for one in self._members())
+        return key in self._members()
 
     def get(self, key: str | int, default: Any = None) -> T | Any:
         """The member of that name, id or position, or `default`. An ambiguous name still raises."""
@@ -403,26 +401,6 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     def _check_attribute(self, name: str) -> None:
         if not hasattr(self._type, name):
             self._type.field(name)
-
-    def download(
-        self,
-        to: str | PathLike[str],
-        include: str | Iterable[str] | None = None,
-        data_types: str | Iterable[str] | None = None,
-        existing: str = "skip",
-        dry_run: bool = False,
-        jobs: int = 16,
-        progress: bool | None = None,
-        exclude: str | Iterable[str] | None = None,
-        layout: str | None = None,
-    ) -> TransferResult | Plan:
-        """Download every file below the members, into folder `to`, and return a result with one entry a file.
-
-        Files lie below `to` on the path from the collection's owner down: those of `subject.sessions` at
-        `session/condition/trial/file`, those of a collection without one owner (a slice, what was found) at
-        `subject/session/condition/trial/file`. Everything else is as in `download` of a member.
-        """
-        return super().download(to, include, data_types, existing, dry_run, jobs, progress, exclude, layout)
 
     def _download_service(self) -> Service:
         if not hasattr(self._type, "_located_files"):

@@ -61,10 +61,12 @@ class HasFiles:
     ) -> TransferResult | Plan:
         """Download every file below, into folder `to`, and return a result with one entry a file.
 
-        Files lie below `to` on the path from here down: a session's at `condition/trial/file`. Names that would not
-        be safe there are percent-encoded; of names that a file system takes for one, the later get a mark. Each file
-        is verified by size and checksum and appears under its name whole, or not at all. An interrupted download goes
-        on inside the file where it broke off when the same is called again.
+        Files lie below `to` on the path from here down: a session's at `condition/trial/file`, those of a collection on the
+        path from its owner down (`session/condition/trial/file` of `subject.sessions`), those of a collection without an
+        owner (a slice, what was found) at `subject/session/condition/trial/file`. Names that would not be safe there are
+        percent-encoded; of names that a file system takes for one, the later get a mark. Each file is verified by size and
+        checksum and appears under its name whole, or not at all. An interrupted download goes on inside the file where it
+        broke off when the same is called again.
 
         `include`: a pattern or several (`"*.c3d"`, `"Barefoot/*"`), whatever the case, of the name or of the path
         below `to`, `exclude` the same for what is left out (a pattern of `include` that no file fits is warned of);

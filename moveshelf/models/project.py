@@ -162,18 +162,14 @@ class Project(HasFiles, Model):
                     {"projectId": self.id, "name": name},
                     f"create subject {name!r}",
                 )
-                cache = service.cache
-                with cache.lock:
-                    subject = cache.get(Subject, payload["patient"]["id"])
-                    selection = commands.CREATE_SUBJECT.results[0].selection()
-                    selection.populate(cache, subject, payload["patient"], cache.clock)
-                    add(
-                        cache,
-                        subject,
-                        {"project": self.id},
-                        (self, "subjects", by_name),
-                        empty=("sessions", "reports"),
-                    )
+                subject = add(
+                    service.cache,
+                    commands.CREATE_SUBJECT,
+                    payload["patient"],
+                    {"project": self.id},
+                    (self, "subjects", by_name),
+                    empty=("sessions", "reports"),
+                )
         if values:
             try:
                 subject.update_metadata(values)

@@ -178,13 +178,15 @@ class Session(HasFiles, Deletable):
                 f"create clip {title!r}",
             )
             (created,) = payload["response"]
-            cache = service.cache
-            with cache.lock:
-                clip = cache.get(Clip, created["mocapClip"]["id"])
-                selection = commands.CREATE_CLIPS.results[2].selection()
-                selection.populate(cache, clip, created["mocapClip"], cache.clock)
-                links = {"project": project.id, "session": self.id}
-                add(cache, clip, links, (self, "clips", None), (project, "clips", None), empty=("files",))
+            clip: Clip = add(
+                service.cache,
+                commands.CREATE_CLIPS,
+                created["mocapClip"],
+                {"project": project.id, "session": self.id},
+                (self, "clips", None),
+                (project, "clips", None),
+                empty=("files",),
+            )
         if options is not None:
             clip._update({"custom_options": options})
         return clip

@@ -132,20 +132,17 @@ class Subject(HasFiles, Deletable):
                 },
                 f"create session {name!r}",
             )
-            cache = service.cache
-            with cache.lock:
-                session = cache.get(Session, payload["session"]["id"])
-                selection = commands.CREATE_SESSION.results[0].selection()
-                selection.populate(cache, session, payload["session"], cache.clock)
-                add(
-                    cache,
-                    session,
-                    {"project": project.id, "subject": self.id},
-                    (self, "sessions", by_date),
-                    (project, "sessions", by_date),
-                    # its clips may be there already: those that were created before their session
-                    empty=("reports",),
-                )
+            session = add(
+                service.cache,
+                commands.CREATE_SESSION,
+                payload["session"],
+                {"project": project.id, "subject": self.id},
+                (self, "sessions", by_date),
+                (project, "sessions", by_date),
+                # its clips may be there already: those that were created before their session
+                empty=("reports",),
+            )
+            assert session is not None
             return session
 
     def _create_session(self, project: str, path: str, day: str | None) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from ..lazy.cache import Cache, loaded_collection, loaded_value
 from ..lazy.entity import Entity
 from ..lazy.fields import Many
 from ..lazy.state import NOT_LOADED
+from .commands import Command
 
 Order = Callable[[Any], Any]
 
@@ -26,17 +27,22 @@ def by_date(one: Any) -> Any:
 
 def add(
     cache: Cache,
-    new: Entity,
+    command: Command,
+    data: Mapping[str, Any],
     links: Mapping[str, str | None],
     *listings: tuple[Entity | None, str, Order | None],
     empty: tuple[str, ...] = (),
-) -> None:
-    """A new object was created: it knows what it belongs to (`links`) and is in the `listings` (owner, collection, order).
+) -> Any:
+    """The object that `command` has created, populated from `data`, which the response holds of it.
 
-    The collections named in `empty` have no members yet.
+    It knows what it belongs to (`links`) and is in the `listings` (owner, collection, order). The collections named in
+    `empty` have no members yet.
     """
-    fields = type(new).fields
+    selection = command.selection()
     with cache.lock:
+        new = cache.get(selection.kind, data["id"])
+        selection.populate(cache, new, data, cache.clock)
+        fields = selection.kind.fields
         cache.invalidate(*((one.id, name) for one, name, _ in listings if one is not None))
         for name, identity in links.items():
             cache.put(new, fields[name], identity)
@@ -50,3 +56,4 @@ def add(
             collection = loaded_collection(one, name)
             if collection is not None:
                 collection._add(new, order)
+    return new

@@ -93,6 +93,10 @@ class Command:
         """Argument, type and variable."""
         return [(one[0], one[1], one[2] if len(one) > 2 else one[0]) for one in self.arguments]
 
+    def selection(self) -> Selection:
+        """What is selected of the object that the command creates or changes."""
+        return next(one for one in self.results if one.kind).selection()
+
     def build(self, rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
         """Text and variables of a request that carries the command out for each row of values."""
         declared: list[tuple[str, str]] = []

@@ -19,7 +19,6 @@ from .text import field_text, fields_text, fragment_text, operation_text
 
 if TYPE_CHECKING:
     from ..transfer.source import Source
-    from ..wire.network import Blobs
 
 _URLS = Shape("uploadStatus", "originalDataDownloadUri")
 _STATUS = Shape("uploadStatus")
@@ -241,50 +240,15 @@ def matches(service: Service, identity: str, name: str, path: Any) -> bool:
     return service.wire.run(work).result()
 
 
-def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 16) -> list[bytes | Exception]:
-    """The contents of many files (id, name) together: bytes, or why there are none, in their order.
-
-    One request for every 64 signed URLs, and one a file for its bytes.
-    """
-    if not wanted:
-        return []
-    from asyncio import Semaphore, gather
-
-    from ..transfer.download import read
-    from ..transfer.receiver import SignedUrls
-
-    wire = service.wire
-
-    async def one(blobs: Blobs, slots: Semaphore, urls: SignedUrls, number: int) -> bytes | Exception:
-        async def url(renew: bool) -> str:
-            return await urls.get(number, renew)
-
-        async with slots:
-            try:
-                return await read(blobs, url, wanted[number][1], retry=wire.retry)
-            except Exception as error:
-                return error
-
-    async def work() -> list[bytes | Exception]:
-        urls = SignedUrls(DataFiles(service).download_urls, [identity for identity, _ in wanted])
-        blobs, slots = await wire.blob_session(), Semaphore(jobs)
-        try:
-            return list(await gather(*(one(blobs, slots, urls, number) for number in range(len(wanted)))))
-        finally:
-            await urls.close()
-
-    return wire.run(work).result()
-
-
 _LOOKS = 3
-"""How often a file is sent, and looked at, whose store does not say what it has got."""
+"""How often a file is sent, and its status fetched, where the store does not say what it has stored."""
 
 
 def put(service: Service, url: str, source: Source, identity: str | None = None) -> None:
     """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError.
 
-    Where the response has no checksum, one more request requests from the service the upload status of `identity`, the id that
-    it gave the file: what it does not list as complete, or in progress, was not stored.
+    Where the response has no checksum, one more request fetches the upload status of `identity`, the id that the service
+    gave the file: what it does not list as complete, or in progress, was not stored.
     """
     from asyncio import sleep
 
@@ -336,7 +300,6 @@ __all__ = [
     "matches",
     "md5_of",
     "put",
-    "read_many",
     "read_one",
     "url_of",
 ]

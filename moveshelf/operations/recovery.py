@@ -131,7 +131,7 @@ def _created_clips(service: Service, lost: Lost) -> Found:
     title, path = metadata.get("title"), str(metadata.get("projectPath") or "").strip("/")
     if not title:
         return _UNKNOWN
-    selection = lost.command.results[2].selection()
+    selection = lost.command.selection()
     count = 1000
     while True:
         rows = [one for one in service.rows(queries.CLIPS, project, {"first": count}, selection) or () if one]
@@ -189,7 +189,7 @@ def _updated_session(service: Service, lost: Lost) -> Found:
 def _updated_clip(service: Service, lost: Lost) -> Found:
     """Repeating an update of a clip gives the same clip, so that what is not there yet can be sent again."""
     given = lost.values["input"]
-    selection = lost.command.results[0].selection()
+    selection = lost.command.selection()
     node = service.node(selection, str(given["id"]))
     if not node:
         return _UNKNOWN

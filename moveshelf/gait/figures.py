@@ -419,16 +419,19 @@ def _sides(curves: xr.DataArray) -> npt.NDArray[np.object_]:
 
 def _wanted_channels(curves: xr.DataArray, channels: Iterable[str] | None) -> list[str]:
     known = [str(name) for name in curves.coords["channel"].values]
-    if channels is None:
-        wanted = list(dict.fromkeys(known))
-    else:
-        wanted = list(dict.fromkeys([channels] if isinstance(channels, str) else channels))
+    return _wanted(channels, known, "channel", "the curves")
+
+
+def _wanted(names: Iterable[str] | None, known: Sequence[str], what: str, where: str) -> list[str]:
+    """The names to draw, each once: all that are known if None. Raises ValidationError for an unknown one, and for none."""
+    chosen = known if names is None else [names] if isinstance(names, str) else names
+    wanted = list(dict.fromkeys(chosen))
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3) or known[:12]
-            raise ValidationError(f"there is no channel {name!r} in the curves. Close: {', '.join(near)}")
+            raise ValidationError(f"there is no {what} {name!r} in {where}. Close: {', '.join(near)}")
     if not wanted:
-        raise ValidationError("there are no channels to draw")
+        raise ValidationError(f"there are no {what}s to draw")
     return wanted
 
 
@@ -993,13 +996,7 @@ def plot_parameters(
     if missing:
         raise ValidationError(f"the table of parameters has no column {', '.join(missing)}")
     known = list(dict.fromkeys(str(one) for one in table["name"]))
-    wanted = known if names is None else list(dict.fromkeys([names] if isinstance(names, str) else names))
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known[:12]
-            raise ValidationError(f"there is no parameter {name!r} in the table. Close: {', '.join(near)}")
-    if not wanted:
-        raise ValidationError("there are no parameters to draw")
+    wanted = _wanted(names, known, "parameter", "the table")
     look = _Look.now()
     norms = _parameter_norms(norm)
     columns = min(4, len(wanted))

@@ -1,6 +1,8 @@
 """The loader: a touched field becomes a request for a batch of peers, and the next batches are prefetched.
 
 Rules kept here (the numbers are in window.py and below):
+- the first batch of a loop is small, and nothing is prefetched before the reader comes to the second member: many loops
+  end after the first;
 - the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
 - a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
   bringing more peers;
@@ -154,9 +156,8 @@ class Loader:
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
         if opening:
-            own.opens_loop = (
-                True  # the next batches are requested when the reader has gone on to the second member
-            )
+            # the next batches are requested when the reader has gone on to the second member
+            own.opens_loop = True
         elif window.full:
             self.prefetch(peers, obj, name)
         return own

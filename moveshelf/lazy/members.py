@@ -65,17 +65,22 @@ class Members(Generic[C]):
     def _add(self, new: C, order: Callable[[C], Any] | None = None) -> None:
         """Our own write brought a member: put it where the service will list it, by `order` as far as that is known."""
         items = peek(self._items)
-        if items.__class__ is list and new not in items:
+        if items.__class__ is list and not _holds(items, new):
             self._leave_window()
             self._fill(_inserted(items, new, order))
 
     def _reorder(self, member: C, order: Callable[[C], Any]) -> None:
         """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""
         items = peek(self._items)
-        if items.__class__ is list and member in items:
+        if items.__class__ is list and _holds(items, member):
             others = [one for one in items if one is not member]
             self._leave_window()
             self._fill(_inserted(others, member, order) if _in_order(others, order) else items)
+
+
+def _holds(items: list[C], member: C) -> bool:
+    """Whether it is among them. A client has one object of an id, so that no object's `==` need be called."""
+    return any(one is member for one in items)
 
 
 def _inserted(items: list[C], new: C, order: Callable[[C], Any] | None) -> list[C]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.shell import ROOT
 
 from moveshelf.cli.run import run
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def connect_to(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.shell import SESSION, TRIAL
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
-
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = "lab/demo:P-001/2023-01-20 pre-op"
-TRIAL = f"{SESSION}/Barefoot/Trial-1"
 
 
 def test_download_and_again(there: Sandbox, shell: Any, tmp_path: Path) -> None:

@@ -10,21 +10,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    pass
-
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = "lab/demo:P-001/2023-01-20 pre-op"
-TRIAL = f"{SESSION}/Barefoot/Trial-1"
-
-
-def python(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    options = {"encoding": "utf-8", "capture_output": True, **options}
-    return subprocess.run([sys.executable, *words], check=False, **options)
+from support.shell import ROOT, python
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])

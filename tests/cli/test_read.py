@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.shell import SESSION, TRIAL
 
 from moveshelf.errors import TransferError
 from moveshelf.operations import paths
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
-
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = "lab/demo:P-001/2023-01-20 pre-op"
-TRIAL = f"{SESSION}/Barefoot/Trial-1"
 
 
 def test_projects(there: Sandbox, shell: Any) -> None:

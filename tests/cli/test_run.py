@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.shell import ROOT, TRIAL, python
 
 from moveshelf.cli.run import code_of
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
-
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = "lab/demo:P-001/2023-01-20 pre-op"
-TRIAL = f"{SESSION}/Barefoot/Trial-1"
-
-
-def python(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    options = {"encoding": "utf-8", "capture_output": True, **options}
-    return subprocess.run([sys.executable, *words], check=False, **options)
 
 
 def test_a_name_that_several_share(there: Sandbox, shell: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +10,6 @@ from rich.cells import cell_len
 
 from moveshelf.cli import text
 from moveshelf.values import printable
-
-if TYPE_CHECKING:
-    pass
-
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = "lab/demo:P-001/2023-01-20 pre-op"
-TRIAL = f"{SESSION}/Barefoot/Trial-1"
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -163,3 +164,19 @@ class FaultServer:
             headers[name.strip().lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", 0)))
         return Seen(first[0], first[1], headers, body)
+
+
+class SecureServer(FaultServer):
+    """The same over TLS."""
+
+    def __init__(self, certificate: Any, *script: Act, default: Act | None = None) -> None:
+        super().__init__(*script, default=default)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*certificate)
+        self.url = f"https://localhost:{self.port}/graphql"
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            super()._serve(self.context.wrap_socket(connection, server_side=True))
+        except OSError:
+            connection.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import subprocess
 import sys
 
@@ -18,25 +17,9 @@ from hypothesis import strategies as st
 from moveshelf.errors import RequestError, TransferError
 from moveshelf.wire.network import allowed_store_url
 
-from .faultserver import FaultServer
+from .faultserver import FaultServer, SecureServer
 
 QUERY = "query Read { ok }"
-
-
-class SecureServer(FaultServer):
-    """The same over TLS."""
-
-    def __init__(self, certificate) -> None:
-        super().__init__()
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*certificate)
-        self.url = f"https://localhost:{self.port}/graphql"
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            super()._serve(self.context.wrap_socket(connection, server_side=True))
-        except OSError:
-            connection.close()
 
 
 @pytest.mark.parametrize("document", [QUERY, "mutation M { ok }"])

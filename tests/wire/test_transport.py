@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import socket
-import ssl
 import threading
 import tracemalloc
 import zlib
@@ -17,7 +16,7 @@ import pytest
 from moveshelf.errors import MoveshelfError, OutcomeUnknownError, RequestError
 from moveshelf.wire import TooLargeError, Wire, network
 
-from .faultserver import Act, FaultServer, Hold, Seen, ok, reply
+from .faultserver import FaultServer, Hold, SecureServer, Seen, ok, reply
 
 QUERY = "query Read($n: Int) { ok(n: $n) }"
 MUTATION = "mutation Change($n: Int) { ok(n: $n) }"
@@ -63,20 +62,6 @@ class Late:
     def __call__(self, connection: socket.socket, seen: Seen) -> bool:
         connection.sendall(self.first)
         return echo(connection, seen)
-
-
-class SecureServer(FaultServer):
-    def __init__(self, certificate: Any, *script: Act, default: Act) -> None:
-        super().__init__(*script, default=default)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*certificate)
-        self.url = f"https://localhost:{self.port}/graphql"
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            super()._serve(self.context.wrap_socket(connection, server_side=True))
-        except OSError:
-            connection.close()
 
 
 WHOLE = raw("another's")

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..display import label
-from ..errors import ValidationError
+from ..errors import OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_datetime
@@ -165,8 +165,8 @@ class Subject(HasFiles, Deletable):
         reads back what was written), one where there is nothing to change.
 
         Raises ValidationError for values that cannot be stored (before any request) and with all complaints of the
-        validator in `errors`, ConflictError where somebody else has changed the subject since it was read here. In both
-        cases nothing was written.
+        validator in `errors`, ConflictError where somebody else has changed the subject since it was read here. In these
+        cases nothing was written. OutcomeUnknownError where it was written and could not be read back.
         """
         service = self._attached("update_metadata()")
         given = checked_values(values)
@@ -221,13 +221,22 @@ class Subject(HasFiles, Deletable):
         """Replace the whole stored record, and read it back; the text that is stored then.
 
         The service takes a subject's metadata without looking whether somebody else has written since it was read. What
-        another computer has written over ours is merged again; raises ConflictError where that does not end.
+        another computer has written over ours is merged again; raises ConflictError where that does not end,
+        OutcomeUnknownError where it was written and cannot be read back.
         """
         for _ in range(_MERGES):
             text = json_text(record)
             values = {"patientId": self.id, "metadata": text}
             self._write(commands.UPDATE_SUBJECT, values, f"update {label(self)}", before={"metadata": before})
-            node = service.node(_METADATA.selection(Subject), self.id) or {}
+            try:
+                node = service.node(_METADATA.selection(Subject), self.id) or {}
+            except RequestError as error:
+                service.touch(commands.UPDATE_SUBJECT, [values])
+                raise OutcomeUnknownError(
+                    f"the metadata of {label(self)} was written, but could not be read back, so that nobody knows whether "
+                    f"another program has overwritten it since; refresh() and look. The reason: {error}",
+                    operation=commands.UPDATE_SUBJECT.name,
+                ) from error
             now = record_of(parse_record(node.get("metadata")), label(self))
             if now == record:
                 return text

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moveshelf import ConflictError, ValidationError
+from moveshelf import ConflictError, OutcomeUnknownError, ValidationError
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project, Subject
+    from moveshelf.sandbox import Sandbox
 
 
 def test_attributes(project: Project) -> None:
@@ -145,3 +146,19 @@ def test_writing_an_ehr_id(empty_project: Project, subject: Subject) -> None:
     assert empty_project.subject_by_ehr_id("E-77") is subject
     before = subject.updated
     assert subject.update_metadata({"subject-sex": "Male"}).updated != before
+
+
+def test_a_write_that_cannot_be_read_back_does_not_pass_for_one_that_failed(sandbox: Sandbox) -> None:
+    name = sandbox.generate(subjects=1, sessions=0, clips=0, files=0)
+    with sandbox.connect() as ms:
+        subject = ms.projects[name].subjects[0]
+        sandbox.requests.clear()
+        subject.update_metadata({"subject-notes": "first"}, overwrite=True)
+        read, _, read_back = (request.operation for request in sandbox.requests.snapshot())
+        assert read != read_back
+        sandbox.fail(read_back, error="the database is down", times=1)
+        with pytest.raises(
+            OutcomeUnknownError, match=r"was written, but could not be read back.*the database is down"
+        ):
+            subject.update_metadata({"subject-notes": "second"}, overwrite=True)
+        assert subject.metadata["subject-notes"] == "second", "what is stored is fetched anew"

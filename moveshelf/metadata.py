@@ -26,7 +26,7 @@ def parse_record(text: Any) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody writes it
         return text
 
 
@@ -102,7 +102,7 @@ def stored(value: Any, before: Any = None) -> Any:
     if isinstance(before, Mapping) and "value" in before:
         return {**before, "value": found}
     if isinstance(before, list) and (before or not found) and isinstance(found, list):
-        return found  # whoever stored it stored a bare list
+        return found  # it was stored as a bare list
     if isinstance(found, list) and all(isinstance(one, str) for one in found):
         return {"value": found, "multiselect": True}
     return found
@@ -141,6 +141,10 @@ def _text(value: Any) -> Any:
 def _json(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise ValidationError(
+            f"a {type(value).__name__} that is nested so deeply is no value that metadata can hold"
+        ) from None
     except (TypeError, ValueError):
         raise ValidationError(
             f"{str(value)[:60]!r} ({type(value).__name__}) is no value that metadata can hold"

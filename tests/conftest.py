@@ -1,8 +1,11 @@
+"""Sandboxes, clients and projects that tests of several folders use."""
+
 from __future__ import annotations
 
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +13,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from moveshelf import Moveshelf, Project
     from moveshelf.sandbox import Sandbox
 
+
+#: numbers of projects, so that each test has one of its own
+_numbers = count(1)
 
 # a busy machine is no failure
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +41,49 @@ def demo() -> Iterator[Sandbox]:
 
     with Sandbox(demo=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    """One sandbox for the tests of a module, each with projects or names of its own in it."""
+    from moveshelf.sandbox import Sandbox
+
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def ms(shared: Sandbox) -> Iterator[Moveshelf]:
+    """A client of the module's sandbox."""
+    with shared.connect() as client:
+        yield client
+
+
+@pytest.fixture
+def reader(demo: Sandbox) -> Iterator[Moveshelf]:
+    """A client of the demo, which tests only read."""
+    with demo.connect() as client:
+        yield client
+
+
+@pytest.fixture
+def project(reader: Moveshelf) -> Project:
+    """The project of the demo, to be read only."""
+    return reader.projects["lab/demo"]
+
+
+@pytest.fixture
+def filled_project(shared: Sandbox, ms: Moveshelf) -> Project:
+    """Three subjects with two sessions of four trials, with two files each."""
+    name = shared.generate(subjects=3, sessions=2, clips=4, files=2, name=f"lab/filled-{next(_numbers)}")
+    return ms.projects[name]
+
+
+@pytest.fixture
+def empty_project(shared: Sandbox, ms: Moveshelf) -> Project:
+    """An empty project with a template."""
+    name = shared.generate(subjects=0, sessions=0, clips=0, files=0, name=f"lab/empty-{next(_numbers)}")
+    return ms.projects[name]
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def machine(tmp_path):
 # -- what wins
 
 
-def test_nothing_at_all_says_where_it_looked_and_what_to_do(machine):
+def test_nothing_at_all_names_the_searched_places_and_what_to_do(machine):
     with pytest.raises(ConfigError) as caught:
         machine.resolve()
     text = str(caught.value)
@@ -446,7 +446,7 @@ def test_as_windows_editors_write_it(machine, encoding):
     assert machine.resolve().secret.reveal() == KEY
 
 
-def test_a_file_that_is_not_asked_for_is_not_read(machine):
+def test_a_file_that_is_not_needed_is_not_read(machine):
     (machine.work / KEY_FILE).write_text("not JSON")
     assert machine.resolve(api_key=KEY).secret.reveal() == KEY
 
@@ -860,7 +860,7 @@ def test_the_folders_of_linux(home, monkeypatch):
     assert state_folder() == home / "s" / "moveshelf"
 
 
-def test_the_users_folder_is_looked_at(home):
+def test_the_users_folder_is_searched(home):
     folder = config_folder()
     folder.mkdir(parents=True)
     (folder / KEY_FILE).write_text(json.dumps({"secretKey": KEY}))

@@ -359,10 +359,16 @@ def test_the_style_reaches_nothing_else() -> None:
     ("key", "names", "near"),
     [
         ("p-14", ["P-014", "P-14x", "P-140"], ["P-014"]),
+        ("P-14", ["P-013", "P-014", "P-015"], ["P-014"]),
+        ("p014", ["P-013", "P-014", "P-015"], ["P-014"]),
+        ("barefoot ", ["Braced", "Barefoot"], ["Barefoot"]),
+        ("Barfoot", ["Braced", "Barefoot"], ["Barefoot"]),
+        ("trial 1", ["Trial-1", "Trial-10"], ["Trial-1"]),
         ("subject sex", ["subject-sex", "subject-age"], ["subject-sex"]),
         ("hieght", ["height", "weight"], ["height", "weight"]),
         ("zzz", ["height"], []),
         ("", ["height"], []),
+        ("x", [], []),
     ],
 )
 def test_near_misses(key: str, names: list[str], near: list[str]) -> None:
@@ -398,8 +404,8 @@ def test_objects_of_the_demo(demo: Sandbox) -> None:
             assert Page(clip._repr_html_()).text.startswith("TrialTrial-1")
             assert pairs(session._repr_html_())["date"] == "2023-01-20"
             assert "Female" in Page(subject._repr_html_()).cells
-            looks = everything_of(ms)
-        for html in looks:
+            pages = everything_of(ms)
+        for html in pages:
             page = Page(html)
             for cell in page.cells:
                 assert not re.search(r"^'.*'$|datetime\.|<\w+|\{'|\['", cell), cell

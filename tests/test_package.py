@@ -71,7 +71,7 @@ def test_metadata(wheel: Path) -> None:
 
 
 def test_it_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    """Installs with what it declares and nothing else, runs the demo, and answers to both import names."""
+    """Installs with what it declares and nothing else, runs the demo, and is importable by its two names."""
     home = tmp_path / "environment"
     venv.create(home, with_pip=True)
     tools = home / ("Scripts" if os.name == "nt" else "bin")
@@ -94,7 +94,7 @@ def test_it_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "-q", wheel)
     shown = run(command, "demo", "--latency", "0")
     assert "12 subjects, 30 sessions" in shown
-    assert "6 requests sent" in shown
+    assert "8 requests sent" in shown
     assert "Left knee flexion" in shown
     assert run(command, "--version") == run(python, "-m", "moveshelf", "--version")
     code = (

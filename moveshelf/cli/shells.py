@@ -102,7 +102,7 @@ def open_quote(line: str) -> str:
 
 
 class Bash(BashComplete):
-    """Completes words as the shell understands them, and prints what bash puts in place of its own last word."""
+    """Completes words as the shell understands them, and returns what bash puts in place of its own last word."""
 
     source_template = _BASH
 

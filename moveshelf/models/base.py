@@ -53,7 +53,7 @@ class Model(Entity):
             value = peek(field.read(self))
             if value is not NOT_LOADED and (not isinstance(field, Many) or field.loaded(self)):
                 state[field.slot] = value
-        return (_revive, (type(self).__name__, self.id, state))
+        return (_revive, (type(self).__name__, self.id, state, self._service_url()))
 
     def _peek_name(self) -> str | None:
         """The name, if it is loaded."""
@@ -126,7 +126,7 @@ class Model(Entity):
             )
         if command.done and not payload.get(command.done):
             raise RequestError(
-                f"the service answered that it did not {what}, and gave no reason; refresh() and look"
+                f"the service reported that it did not {what}, and gave no reason; refresh() and look"
             )
         return payload
 
@@ -253,8 +253,9 @@ def service_of(engine: Engine) -> Service:
     return cast("Service", engine.service)
 
 
-def _revive(name: str, identity: str, state: dict[str, Any]) -> Entity:
+def _revive(name: str, identity: str, state: dict[str, Any], origin: str | None = None) -> Entity:
     obj = ENTITIES[name](identity, None)
+    obj._origin = origin
     for slot, value in state.items():
         setattr(obj, slot, value)
     return obj

@@ -10,6 +10,7 @@ import attrs
 from ..display import conditions_html, label
 from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.cache import loaded_value
+from ..lazy.inspection import View
 from ..lazy.peers import Peers, Selector
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations import commands
@@ -19,7 +20,7 @@ from ..operations.folders import condition_name
 from ..operations.locks import write_lock
 from ..tables.frame import frame
 from .base import service_of
-from .collection import Collection, Lookup
+from .collection import Collection, Lookup, nfc
 from .contents import HasFiles
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Condition(HasFiles):
         """The folder: `/<subject>/<session>/<condition>/`."""
         return f"/{self.session.path.strip('/')}/{self.name}/"
 
-    @property
+    @View
     def clips(self) -> Collection[Clip]:
         """The trials of the condition, by creation. Fetches the session's clips, if they are not there."""
         return ConditionClips(self)
@@ -174,9 +175,8 @@ class Condition(HasFiles):
         return field in ("name", "session") or self.session.is_loaded("clips" if field == "clips" else "path")
 
     def refresh(self) -> Condition:
-        """Forget the session's clips; they are fetched again when touched. Returns the condition."""
-        engine = self.session._require("refresh()")
-        engine.cache.unload(self.session, type(self.session).fields["clips"])
+        """Forget the session's clips and their files; they are fetched again when touched. Returns the condition."""
+        self.session._require("refresh()").forget(self.session, "clips")
         return self
 
     def _download_service(self) -> Service:
@@ -230,7 +230,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return [Condition(self._session, name) for name in self._all_names()]
 
     def _named(self) -> dict[str, list[Condition]]:
-        return {name: [Condition(self._session, name, True)] for name in self._all_names()}
+        return {nfc(name): [Condition(self._session, name, True)] for name in self._all_names()}
 
     def _kind(self, count: int = 2) -> str:
         return "condition" if count == 1 else "conditions"
@@ -239,7 +239,7 @@ class Conditions(Lookup[Condition], HasFiles):
         return label(self._session)
 
     def _clean(self, key: str) -> str:
-        return key.strip("/")  # slashes at the ends of a name do not count
+        return nfc(key.strip("/"))  # slashes at the ends of a name do not count
 
     def _check_attribute(self, name: str) -> None:
         if name not in ("name", "path", "clips", "session", "id"):

@@ -12,6 +12,7 @@ from ..errors import AmbiguousError, ConflictError, ValidationError
 from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
+from ..lazy.inspection import View
 from ..lazy.state import NOT_LOADED
 from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_date, to_datetime
 from ..metadata import values as plain_values
@@ -122,7 +123,7 @@ class Session(HasFiles, Deletable):
         whose = f"session {self.id}"
         return plain_values(record_of(record_of(self.record, whose).get("metadata"), whose))
 
-    @property
+    @View
     def conditions(self) -> Conditions:
         """The conditions, in the order of their first trials; what `clips` holds, grouped. Fetches `clips`."""
         return Conditions(self)
@@ -159,7 +160,9 @@ class Session(HasFiles, Deletable):
             title = checked_title(title)
         options = options_text(metadata.get("custom_options"))
         given = clip_values({key: value for key, value in metadata.items() if key != "custom_options"})
-        with write_lock(service, self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the clips were listed
+                service.cache.unload(self, Session.fields["clips"])
             there = Condition(self, name).clips if name else self._clips_without_condition()
             if title is None:
                 title = next_title([clip.title or "" for clip in there._members()])
@@ -506,7 +509,7 @@ def existing(collection: Any, name: str, what: str, exist_ok: bool) -> Any:
 
     Raises ConflictError unless `exist_ok`, AmbiguousError where several have the name.
     """
-    found: Sequence[Any] = collection._named().get(name) or []
+    found: Sequence[Any] = collection._named().get(collection._clean(name)) or []
     if not found:
         return None
     where = collection._where()

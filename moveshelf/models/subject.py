@@ -31,7 +31,7 @@ from .contents import HasFiles
 from .session import Session, existing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from typing_extensions import Self
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _METADATA = Shape("metadata")
+#: How often a record is merged again that somebody else overwrites.
+_MERGES = 5
 
 
 @entity("Patient", derived={"metadata": "stored", "record": "stored", "interventions": "stored"})
@@ -113,7 +115,9 @@ class Subject(HasFiles, Deletable):
         day = day_text(date)
         if day is None and _DAY.fullmatch(name):
             day = day_in(name)
-        with write_lock(service, self.id):
+        with write_lock(service, self.id) as others:
+            if others:  # another program may have created one since the sessions were listed
+                service.cache.unload(self, Subject.fields["sessions"])
             session: Session | None = existing(self.sessions, name, "session", exist_ok)
             if session is not None:
                 return session
@@ -160,8 +164,8 @@ class Subject(HasFiles, Deletable):
 
         `values`: `{key: value}`, where a value is text, a number, a date, a list of texts, or `{"left": ..., "right":
         ...}` (each side counts for itself); None says nothing. `interventions` replace the stored ones, which stay if
-        none are given. Unless `validate` is False the service's validator goes first. Two requests, one where there is
-        nothing to change.
+        none are given. Unless `validate` is False the service's validator goes first. Three requests (the last
+        reads back what was written), one where there is nothing to change.
 
         Raises ValidationError for values that cannot be stored (before any request) and with all complaints of the
         validator in `errors`, ConflictError where somebody else has changed the subject since it was read here. In both
@@ -184,27 +188,25 @@ class Subject(HasFiles, Deletable):
         if validate and wanted:
             tabs.append(("interventionMetadata", wanted))
         cache = service.cache
+
+        def written(record: dict[str, Any]) -> dict[str, Any]:
+            merged = merge(record, given, overwrite=overwrite)
+            if "interventions" in record:
+                merged["interventions"] = record["interventions"]
+            if wanted is not None:
+                merged["interventions"] = wanted
+            return merged
+
         with write_lock(service, self.id):
             clock = cache.clock
             node = self._stored_now(tabs)
             before = record_of(parse_record(node["metadata"]), label(self))
-            merged = merge(before, given, overwrite=overwrite)
-            if "interventions" in before:
-                merged["interventions"] = before["interventions"]
-            if wanted is not None:
-                merged["interventions"] = wanted
+            merged = written(before)
             if merged == before:
                 with cache.lock:
                     stored_state(Subject).populate(cache, self, node, clock)
                 return self
-            text = json_text(merged)
-            values_ = {"patientId": self.id, "metadata": text}
-            self._write(
-                commands.UPDATE_SUBJECT,
-                values_,
-                f"update {label(self)}",
-                before={"metadata": node["metadata"]},
-            )
+            text = self._write_record(service, node["metadata"], merged, written)
             with cache.lock:
                 cache.invalidate(self.id)
                 cache.put(self, Subject.fields["stored"], text)
@@ -212,11 +214,40 @@ class Subject(HasFiles, Deletable):
                     cache.unload(self, Subject.fields[name])
         return self
 
+    def _write_record(
+        self,
+        service: Service,
+        before: Any,
+        record: dict[str, Any],
+        written: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> str:
+        """Replace the whole stored record, and read it back; the text that is stored then.
+
+        The service takes a subject's metadata without looking whether somebody else has written since it was read. What
+        another computer has written over ours is merged again; raises ConflictError where that does not end.
+        """
+        for _ in range(_MERGES):
+            text = json_text(record)
+            values = {"patientId": self.id, "metadata": text}
+            self._write(commands.UPDATE_SUBJECT, values, f"update {label(self)}", before={"metadata": before})
+            node = service.node(_METADATA.selection(Subject), self.id) or {}
+            now = record_of(parse_record(node.get("metadata")), label(self))
+            if now == record:
+                return text
+            before, record = node.get("metadata"), written(now)
+            if record == now:
+                return str(before)  # ours is in it
+        raise self._conflict()
+
     def _fill_as_published(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
         """Fill what is empty in the metadata by 1.6.4's rule, and replace the interventions; the payload. Two requests.
 
         Raises NotFoundError where the service has no such subject.
         """
+        with write_lock(service_of(self._require("writing")), self.id):
+            return self._fill_locked(imported, interventions)
+
+    def _fill_locked(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
         node = self._shaped(_METADATA)
         if node is None:
             raise self._no_longer_there()

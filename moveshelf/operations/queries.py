@@ -75,24 +75,30 @@ class Query:
                     raise InvalidResponseError(
                         f"the response to {self.operation} is not of {part.id!r}. Nothing of it was used; try again"
                     )
+                if part.listing not in node:
+                    raise InvalidResponseError(
+                        f"the response to {self.operation} has no {part.listing!r}: it belongs to another request. "
+                        "Nothing of it was used; try again"
+                    )
                 check_rows(part.selection, node.get(part.listing), self.operation, part.edges)
 
 
-def nodes(selection: Selection, ids: Sequence[str]) -> Query:
+def nodes(selection: Selection, ids: Sequence[str], operation: str = "") -> Query:
     """A selection of objects with those ids; of the account, for its class."""
+    name = operation or selection.name
     kind = selection.kind
     fields = text.fields_text(selection)
     if kind.is_root:
         return Query(selection.name, text.viewer_text(selection.name, fields), {}, (Part("n0", selection),))
     if len(ids) == 1:
         variable = _ID_VARIABLES.get(kind.wire, "id")
-        body = text.nodes_text(selection.name, kind.wire, fields, 1).replace("$id0", f"${variable}")
+        body = text.nodes_text(name, kind.wire, fields, 1).replace("$id0", f"${variable}")
         variables = {variable: ids[0]}
     else:
-        body = text.nodes_text(selection.name, kind.wire, fields, len(ids))
+        body = text.nodes_text(name, kind.wire, fields, len(ids))
         variables = {f"id{n}": identity for n, identity in enumerate(ids)}
     parts = tuple(Part(f"n{n}", selection, identity) for n, identity in enumerate(ids))
-    return Query(selection.name, body, variables, parts)
+    return Query(name, body, variables, parts)
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -138,7 +139,7 @@ def upload_tree(
     checked_existing(existing)
     checked_jobs(jobs)
     wanted = Filter(include, None, exclude)
-    tree = read_tree(local_path(folder), Layout(layout), wanted)
+    tree = read_tree(local_path(folder), Layout(layout), wanted, strict=not dry_run)
     wanted.warn_of_unmatched()
     title = f"upload of {os.path.basename(os.path.abspath(local_path(folder)))!r}"
     if dry_run:
@@ -183,10 +184,10 @@ def create_tree(
 # the folder ------------------------------------------------------------------------------------------------------
 
 
-def read_tree(root: Path, layout: Layout, wanted: Filter) -> LocalTree:
+def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -> LocalTree:
     """Every entry below the folder, in order, as a file or with the reason why it is left out.
 
-    Raises NotADirectoryError, ValidationError for a wrong import file and where no file fits the layout.
+    Raises NotADirectoryError, ValidationError for a wrong import file and, if `strict`, where no file fits the layout.
     """
     tree = LocalTree()
     imports: dict[str, Path] = {}
@@ -219,7 +220,10 @@ def read_tree(root: Path, layout: Layout, wanted: Filter) -> LocalTree:
             LocalFile(reading.path, entry.path, entry.size or 0, place, others, reading.session_folder)
         )
     if files and not tree.files and all(one.place is None for one in readings):
-        raise nothing_fits(files, layout)
+        problem = nothing_fits(files, layout)
+        if strict:
+            raise problem
+        warnings.warn(str(problem), stacklevel=4)  # a plan shows the reasons
     _match_imports(tree, imports)
     return tree
 
@@ -454,7 +458,7 @@ def _created(outcome: Outcome, result: str) -> str | Exception:
     if isinstance(outcome, Exception):
         return outcome
     if not outcome.get(result):
-        return ValidationError(f"the service answered without the {result} that it was to create")
+        return ValidationError(f"the service responded without the {result} that it was to create")
     return str(outcome[result]["id"])
 
 

@@ -52,7 +52,7 @@ _CLIP_VALUES: dict[str, tuple[str, type]] = {
 
 # ids and names --------------------------------------------------------------------------------------------------------
 def check_id(value: Any, what: str) -> None:
-    """Refuse an id that is missing or blank, to which the service would answer null. Raises InputTypeError."""
+    """Refuse an id that is missing or blank, to which the service would respond with null. Raises InputTypeError."""
     if value is None or (isinstance(value, str) and not value.strip()):
         raise InputTypeError(f"the id of the {what} is {value!r}: nothing was sent")
 

@@ -284,6 +284,9 @@ lock = threading.RLock()
 
 Reentrant, because the garbage collector may run any object's `__del__` while it is held.
 """
+import_lock = threading.RLock()
+"""Held around the first import of gql, aiohttp and what imports them: two threads that import parts of them at the same
+time can get a package that is only half there. A fork renews it."""
 _current: IOThread | None = None
 _ended = False
 _abandoned: list[IOThread] = []
@@ -319,8 +322,8 @@ def _in_child() -> None:
     Nothing of it may be closed or even garbage collected here: unregistering a socket in the child takes it
     out of the parent's selector as well. So it is kept and never touched, and logs nothing when Python ends.
     """
-    global _current, lock
-    lock = threading.RLock()
+    global _current, lock, import_lock
+    lock, import_lock = threading.RLock(), threading.RLock()
     io, _current = _current, None
     if io is None:
         return

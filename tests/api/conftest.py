@@ -1,6 +1,10 @@
+"""Flat clients of a sandbox, of the demo, and of nothing."""
+
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,3 +33,21 @@ def demo_api(demo: Sandbox) -> Iterator[MoveshelfApi]:
 def practice(api: MoveshelfApi) -> str:
     """The id of the empty project."""
     return str(api.getUserProjects()[0]["id"])
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps({"application": "x", "secretKey": "s3cret"}))
+    return path
+
+
+@pytest.fixture
+def offline_api(key_file: Path) -> MoveshelfApi:
+    return MoveshelfApi(str(key_file), "http://127.0.0.1:9/graphql")
+
+
+@pytest.fixture
+def demo_subject(demo_api: MoveshelfApi) -> str:
+    project = next(one["id"] for one in demo_api.getUserProjects() if one["name"] == "lab/demo")
+    return str(demo_api.getProjectSubjects(project)[0]["id"])

@@ -1,4 +1,4 @@
-"""What the referee asks: every method, on ordinary data and on edges."""
+"""The calls that the referee compares: every method, on ordinary data and on edges."""
 
 from __future__ import annotations
 
@@ -490,12 +490,12 @@ def deletions(ids: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def calls(ids: dict[str, str]) -> list[dict[str, Any]]:
-    """Everything that the newest version and ours must answer alike."""
+    """Every call to which the newest version and ours must give the same result."""
     return reads(ids) + newer_reads(ids) + creations(ids) + newer_writes(ids)
 
 
 def older_calls(ids: dict[str, str], version: str) -> list[dict[str, Any]]:
-    """What scripts for an older version call: each key of its answer must be in ours."""
+    """What scripts for an older version call: each key of its result must be in ours."""
     found = reads(ids) + _by_ehr_id(ids) + creations(ids)
     values = json.dumps({"metadata": {"session-clinician": "Dr ü"}})
     subject, session = ids["subject4"], ids["session4.0"]

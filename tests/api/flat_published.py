@@ -1,4 +1,4 @@
-"""The published clients, each in an environment of its own, made when first asked for.
+"""The published clients, each in an environment of its own, created when first needed.
 
 They own the import name `moveshelf_api` as ours does, so they are never installed where ours runs. The environments
 are kept in the folder that MOVESHELF_PUBLISHED names, else in pytest's cache folder.
@@ -23,7 +23,6 @@ OLDER = ("1.5.2", "1.4.3", "1.1.0")
 ALL = tuple(
     f"1.{minor}.{patch}" for minor, patches in enumerate((1, 1, 1, 1, 4, 3, 5)) for patch in range(patches)
 )
-
 # 1.1.0 imports these and declares none of them; crcmod is built with setuptools
 _BESIDE = {"1.1.0": ["requests", "six", "crcmod", "mypy_extensions", "setuptools"]}
 

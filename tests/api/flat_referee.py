@@ -1,8 +1,8 @@
-"""The referee: a published client and ours, on two sandboxes with the same data, asked the same.
+"""The referee: a published client and ours, on two sandboxes with the same data, given the same calls.
 
     python tests/api/flat_referee.py [version ...]     prints what differs, and counts the calls
 
-See flat_calls.py for what is asked, flat_published.py for where the published clients come from.
+See flat_calls.py for the calls, flat_published.py for where the published clients come from.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Side(NamedTuple):
     sandbox: Sandbox
     process: subprocess.Popen[str]
 
-    def ask(self, call: dict[str, Any]) -> dict[str, Any]:
+    def run(self, call: dict[str, Any]) -> dict[str, Any]:
         """What came of a call, and what arrived at the sandbox meanwhile."""
         self.sandbox.requests.clear()
         assert self.process.stdin is not None
@@ -50,18 +50,18 @@ class Side(NamedTuple):
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended at {call}")
-        answer: dict[str, Any] = json.loads(line)
+        result: dict[str, Any] = json.loads(line)
         arrived = list(self.sandbox.requests)
-        answer["requests"] = len(arrived)
-        answer["mutations"] = [
+        result["requests"] = len(arrived)
+        result["mutations"] = [
             [list(one.fields), one.variables]
             for one in arrived
             if one.query is not None and one.query.lstrip().startswith("mutation")
         ]
-        answer["blobs"] = [
+        result["blobs"] = [
             [one.method, one.bytes_in, one.authorization] for one in arrived if one.kind == "blob"
         ]
-        return answer
+        return result
 
 
 def _start(name: str, python: str, folder: Path, path: Path, modules: tuple[str, ...]) -> Side:
@@ -159,7 +159,7 @@ def holds(theirs: Any, ours: Any) -> bool:
 
 
 def complaints(theirs: dict[str, Any], ours: dict[str, Any], *, newest: bool) -> list[str]:
-    """What is not as it must be between two answers to one call."""
+    """What is not as it must be between two results of one call."""
     found = []
     if theirs["raised"]:
         if theirs["raised"][0] not in ours["raised"]:
@@ -167,11 +167,11 @@ def complaints(theirs: dict[str, Any], ours: dict[str, Any], *, newest: bool) ->
                 f"raised {theirs['raised'][0]} ({theirs['text']}), ours {ours['raised']} {ours['text']}"
             )
     elif ours["raised"]:
-        found.append(f"answered, ours raised {ours['raised'][0]}: {ours['text']}")
+        found.append(f"returned, ours raised {ours['raised'][0]}: {ours['text']}")
     elif newest and not same(theirs["value"], ours["value"]):
-        found.append(f"answered {settled(theirs['value'])!r}, ours {settled(ours['value'])!r}")
+        found.append(f"returned {settled(theirs['value'])!r}, ours {settled(ours['value'])!r}")
     elif not newest and not holds(theirs["value"], ours["value"]):
-        found.append(f"answered {settled(theirs['value'])!r}, not held by {settled(ours['value'])!r}")
+        found.append(f"returned {settled(theirs['value'])!r}, not held by {settled(ours['value'])!r}")
     if ours["odd"] != theirs["odd"]:
         found.append(f"types {theirs['odd']}, ours {ours['odd']}")
     if newest and settled(ours["mutations"]) != settled(theirs["mutations"]):
@@ -190,14 +190,14 @@ def main(versions: list[str]) -> int:
         newest = version == flat_published.NEWEST
         with court(version) as (theirs, ours, ids):
             calls = flat_calls.calls(ids) if newest else flat_calls.older_calls(ids, version)
-            asked = 0
+            count = 0
             for call in calls:
-                answers = theirs.ask(call), ours.ask(call)
-                asked += 1
-                for line in complaints(*answers, newest=newest):
+                results = theirs.run(call), ours.run(call)
+                count += 1
+                for line in complaints(*results, newest=newest):
                     wrong += 1
                     print(f"{version} {call['call']} {json.dumps(call.get('args', []))}: theirs {line}")
-            print(f"{version}: {asked} calls")
+            print(f"{version}: {count} calls")
     return 1 if wrong else 0
 
 

@@ -1,9 +1,9 @@
 """Runs in either environment: carries out calls of the flat client, one line of JSON each, and tells what came of it.
 
-Arguments: key file, URL, then modules to import first. Needs nothing but `moveshelf_api`, whoever owns it.
+Arguments: key file, URL, then modules to import first. Needs nothing but `moveshelf_api`, whichever package owns it.
 
 A call is {"call": "api.getX" | "util.f" | "hash.f", "args", "kwargs", "save"}. In arguments {"$": "name.key"} is a
-part of an answer saved before, {"$api": 1} the client, {"$rate": "FPS_25"} a frame rate. The answer is {"value",
+part of a result saved before, {"$api": 1} the client, {"$rate": "FPS_25"} a frame rate. The result is {"value",
 "odd" (types that are not plain), "printed", "raised" (the classes of the exception), "text", "args"}.
 """
 
@@ -57,7 +57,7 @@ def main():
     for line in sys.stdin:
         call = json.loads(line)
         home, _, name = call["call"].partition(".")
-        answer = {"value": None, "odd": [], "raised": [], "text": ""}
+        result = {"value": None, "odd": [], "raised": [], "text": ""}
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             try:
@@ -65,13 +65,13 @@ def main():
                 args, kwargs = real(call.get("args", [])), real(call.get("kwargs", {}))
                 value = function(*args, **kwargs)
                 json.dumps(value)
-                answer.update(value=value, odd=odd_types(value))
+                result.update(value=value, odd=odd_types(value))
                 if call.get("save"):
                     saved[call["save"]] = value
             except Exception as error:
-                answer.update(raised=[kind.__name__ for kind in type(error).__mro__], text=str(error))
-        answer["printed"] = printed.getvalue()
-        print(json.dumps(answer), flush=True)
+                result.update(raised=[kind.__name__ for kind in type(error).__mro__], text=str(error))
+        result["printed"] = printed.getvalue()
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -82,12 +82,12 @@ class TestDeleteClipByCondition:
         assert [one["title"] for one in result["details"]] == ["in", "without slash"]
         assert self.left(api, session) == set(clips) - {"in", "without slash"}
 
-    @pytest.mark.parametrize(("name", "gone"), [("shoes", "lower"), ("SHOES", "upper"), ("Shoes", None)])
+    @pytest.mark.parametrize(("name", "deleted"), [("shoes", "lower"), ("SHOES", "upper"), ("Shoes", None)])
     def test_case_only_where_it_is_clear(
-        self, api: MoveshelfApi, session: str, clips: dict[str, str], name: str, gone: str | None
+        self, api: MoveshelfApi, session: str, clips: dict[str, str], name: str, deleted: str | None
     ) -> None:
         api.deleteClipByCondition(session, name)
-        assert set(clips) - self.left(api, session) == ({gone} if gone else set())
+        assert set(clips) - self.left(api, session) == ({deleted} if deleted else set())
 
     @pytest.mark.parametrize("name", ["", "/", "Bare", "2024-05-31", "P"])
     def test_nothing_else(self, api: MoveshelfApi, session: str, clips: dict[str, str], name: str) -> None:
@@ -120,7 +120,7 @@ def test_delete_subjects_goes_on(
     assert ids[1] in caplog.text
 
 
-class TestNothingIsChangedBehindOnesBack:
+class TestArgumentsAreNotChanged:
     def test_metadata_of_uploads(self, api: MoveshelfApi, practice: str, tmp_path: Path) -> None:
         """Theirs fills the caller's dictionary, so that the second file has the first one's title."""
         timecode = {"timecode": "00:00:01:00", "framerate": TimecodeFramerate.FPS_25}
@@ -164,7 +164,7 @@ class TestNothingIsChangedBehindOnesBack:
 
 
 class TestSubjectMetadata:
-    """Theirs answers None where the validator complained, and deletes interventions that the import does not bring."""
+    """Theirs returns None where the validator complained, and deletes interventions that the import does not bring."""
 
     def test_complaints_come_back_and_are_false(
         self, api: MoveshelfApi, templated: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
@@ -222,7 +222,7 @@ class TestSessionMetadata:
 
 class TestFilteredSessions:
     def test_address_without_a_template(self, api: MoveshelfApi, practice: str, sandbox: Sandbox) -> None:
-        """Theirs drops every filter and date in it, and answers with everything."""
+        """Theirs drops every filter and date in it, and returns everything."""
         with pytest.raises(ValidationError, match="no template"):
             api.getFilteredProjectSessions(practice, session_overview_url="https://h/?startDate=2024-01-01")
         assert not sandbox.requests.of("recentSessions")
@@ -261,7 +261,7 @@ def test_session_knows_its_norms(demo_api: MoveshelfApi) -> None:
     assert [(one["path"], len(one["norms"])) for one in conditions] == [("Barefoot/", 1), ("Braced/", 0)]
 
 
-def test_says_that_both_are_installed(tmp_path: Path) -> None:
+def test_warns_where_the_published_package_is_installed_too(tmp_path: Path) -> None:
     (tmp_path / "moveshelf_api-1.6.4.dist-info").mkdir()
     code = f"import sys; sys.path.append({str(tmp_path)!r}); import moveshelf_api.api"
     root = Path(__file__).resolve().parents[2]

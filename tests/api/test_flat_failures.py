@@ -1,4 +1,4 @@
-"""What goes wrong, as scripts have learned to catch it."""
+"""Failures of the flat client, as scripts have learned to catch them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import pytest
 import requests
 import urllib3
 
-from moveshelf.api import GraphQlException, MoveshelfApi
+from moveshelf.api import (
+    GraphQlException,
+    MoveshelfApi,
+)
 from moveshelf.errors import (
     AuthenticationError,
     MoveshelfError,
@@ -31,8 +34,19 @@ if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox
 
 
+def test_graphql_exception_is_its_list() -> None:
+    errors = [{"message": "no", "path": ["node"]}]
+    error = GraphQlException(errors)
+    assert error.error_info is errors
+    assert str(error) == str(errors)
+    assert error.args == (errors,)
+    assert isinstance(error, MoveshelfError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.error_info, str(again), again.args) == (errors, str(errors), (errors,))
+
+
 @pytest.fixture
-def hasty(api: MoveshelfApi) -> MoveshelfApi:
+def quick_api(api: MoveshelfApi) -> MoveshelfApi:
     """A flat client that does not pause between its tries."""
     api._connection()._wire.retry = RetryPolicy(attempts=3, first=0.001, cap=0.002)
     return api
@@ -48,10 +62,10 @@ def test_errors_of_the_service(api: MoveshelfApi) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 502, 503, 504])
-def test_status(hasty: MoveshelfApi, sandbox: Sandbox, status: int) -> None:
+def test_status(quick_api: MoveshelfApi, sandbox: Sandbox, status: int) -> None:
     sandbox.fail(status=status, times=99)
     with pytest.raises(MoveshelfError, match=str(status)) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, urllib3.exceptions.HTTPError)
     assert isinstance(caught.value, requests.HTTPError)
     assert isinstance(caught.value, RequestError)
@@ -75,19 +89,19 @@ def test_a_404_fails_at_once(api: MoveshelfApi, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"drop": "before"}])
 def test_a_mutation_that_was_not_carried_out_is_repeated(
-    hasty: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]
+    quick_api: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]
 ) -> None:
     """One hiccup of the service does not end a script: it is looked whether the subject is there, then sent again."""
-    project = hasty.getUserProjects()[0]["id"]
+    project = quick_api.getUserProjects()[0]["id"]
     sandbox.fail("mutation", times=1, **fault)
-    created = hasty.createSubject(project, "P")
-    assert [one["id"] for one in hasty.getProjectSubjects(project)] == [created["id"]]
+    created = quick_api.createSubject(project, "P")
+    assert [one["id"] for one in quick_api.getProjectSubjects(project)] == [created["id"]]
     assert len(sandbox.requests.of("createPatient")) == 2
 
 
-def test_a_mutation_that_was_carried_out_is_found(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_a_mutation_that_was_carried_out_is_found(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     """Its response is lost, and it is not sent again: subject, session, clip, changes and deletions."""
-    project = hasty.getUserProjects()[0]["id"]
+    project = quick_api.getUserProjects()[0]["id"]
 
     def lost(call: Any, *arguments: Any) -> Any:
         sandbox.fail("mutation", drop="after")
@@ -97,62 +111,64 @@ def test_a_mutation_that_was_carried_out_is_found(hasty: MoveshelfApi, sandbox: 
         assert after == before + 1
         return result
 
-    subject = lost(hasty.createSubject, project, "P")
-    assert [(one["id"], one["name"]) for one in hasty.getProjectSubjects(project)] == [(subject["id"], "P")]
-    session = lost(hasty.createSession, project, "/P/2024-05-31/", subject["id"])
+    subject = lost(quick_api.createSubject, project, "P")
+    assert [(one["id"], one["name"]) for one in quick_api.getProjectSubjects(project)] == [
+        (subject["id"], "P")
+    ]
+    session = lost(quick_api.createSession, project, "/P/2024-05-31/", subject["id"])
     clip = lost(
-        hasty.createClip, "lab/practice", {"title": "T", "projectPath": session["projectPath"] + "B/"}
+        quick_api.createClip, "lab/practice", {"title": "T", "projectPath": session["projectPath"] + "B/"}
     )
-    found = hasty.getSessionById(session["id"])
+    found = quick_api.getSessionById(session["id"])
     assert found is not None
     assert [one["id"] for one in found["clips"]] == [clip]
-    lost(hasty.updateClipMetadata, clip, {"title": "U"})
-    assert (hasty.getClipData(clip) or {})["title"] == "U"
-    assert lost(hasty.updateSubjectMetadataInfo, subject["id"], {"a": "1"}, True) is True
+    lost(quick_api.updateClipMetadata, clip, {"title": "U"})
+    assert (quick_api.getClipData(clip) or {})["title"] == "U"
+    assert lost(quick_api.updateSubjectMetadataInfo, subject["id"], {"a": "1"}, True) is True
     assert (
-        lost(hasty.updateSessionMetadataInfo, session["id"], "renamed", {"metadata": {"a": "1"}}, True)
+        lost(quick_api.updateSessionMetadataInfo, session["id"], "renamed", {"metadata": {"a": "1"}}, True)
         is True
     )
-    assert lost(hasty.deleteClip, clip) is True
-    assert lost(hasty.deleteSession, session["id"]) is True
-    assert lost(hasty.deleteSubject, subject["id"]) is True
-    assert hasty.getProjectSubjects(project) == []
+    assert lost(quick_api.deleteClip, clip) is True
+    assert lost(quick_api.deleteSession, session["id"]) is True
+    assert lost(quick_api.deleteSubject, subject["id"]) is True
+    assert quick_api.getProjectSubjects(project) == []
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 502}, {"drop": "before"}])
 def test_mutations_are_repeated_a_few_times_only(
-    hasty: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]
+    quick_api: MoveshelfApi, sandbox: Sandbox, fault: dict[str, Any]
 ) -> None:
-    project = hasty.getUserProjects()[0]["id"]
+    project = quick_api.getUserProjects()[0]["id"]
     sandbox.requests.clear()
     sandbox.fail("mutation", times=99, **fault)
     with pytest.raises(OutcomeUnknownError) as caught:
-        hasty.createSubject(project, "P")
+        quick_api.createSubject(project, "P")
     assert len(sandbox.requests.of("createPatient")) == 3
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
 
 
-def test_what_cannot_be_decided_is_not_repeated(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_what_cannot_be_decided_is_not_repeated(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     """A subject of that name that was created just before may be ours by a clock that is behind."""
-    project = hasty.getUserProjects()[0]["id"]
-    hasty.createSubject(project, "P")
+    project = quick_api.getUserProjects()[0]["id"]
+    quick_api.createSubject(project, "P")
     time.sleep(1.2)
     sandbox.fail("mutation", drop="before")
     with pytest.raises(OutcomeUnknownError):
-        hasty.createSubject(project, "P")
-    assert len(hasty.getProjectSubjects(project)) == 1
+        quick_api.createSubject(project, "P")
+    assert len(quick_api.getProjectSubjects(project)) == 1
 
 
-def test_queries_are_repeated(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_queries_are_repeated(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail(status=503, times=2)
-    assert len(hasty.getUserProjects()) == 1
+    assert len(quick_api.getUserProjects()) == 1
     assert len(sandbox.requests) == 3
 
 
-def test_lost_connection(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_lost_connection(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail("query", drop=True, times=99)
     with pytest.raises(urllib3.exceptions.ProtocolError) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
     assert isinstance(caught.value, requests.ConnectionError)
     assert isinstance(caught.value, RequestError)
@@ -160,17 +176,17 @@ def test_lost_connection(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
     assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
 
 
-def test_nobody_there(sandbox: Sandbox) -> None:
+def test_no_service(sandbox: Sandbox) -> None:
     with MoveshelfApi(sandbox.key_file, "http://127.0.0.1:9/graphql") as api:
         api._connection()._wire.retry = RetryPolicy(attempts=1)
         with pytest.raises(urllib3.exceptions.MaxRetryError):
             api.getUserProjects()
 
 
-def test_no_json(hasty: MoveshelfApi, sandbox: Sandbox) -> None:
+def test_no_json(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
     sandbox.fail(status=200, body="<html>sign in</html>", times=99)
     with pytest.raises(json.JSONDecodeError) as caught:
-        hasty.getUserProjects()
+        quick_api.getUserProjects()
     assert isinstance(caught.value, RequestError)
     assert isinstance(caught.value, ValueError)
     assert "not JSON" in str(caught.value)
@@ -190,7 +206,7 @@ def test_wrong_key(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_without_urllib3_and_requests(sandbox: Sandbox) -> None:
-    """Where nobody has imported them, they are not imported for an exception, and ours are ours alone."""
+    """Where no script has imported them, they are not imported for an exception, and ours are ours alone."""
     code = f"""
 import sys
 from moveshelf.api import MoveshelfApi
@@ -205,33 +221,33 @@ except RequestError as error:
     assert done.stdout.split() == ["QueryError", "400", "False", "False"]
 
 
-def test_failed_upload(hasty: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path) -> None:
+def test_failed_upload(quick_api: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"1,2")
     sandbox.fail("PUT", status=403, times=99)
     with pytest.raises(urllib3.exceptions.HTTPError, match="403") as caught:
-        hasty.uploadFile(str(path), practice)
+        quick_api.uploadFile(str(path), practice)
     assert isinstance(caught.value, TransferError)
-    clip = hasty.getProjectClips(practice, 5)[0]["id"]
+    clip = quick_api.getProjectClips(practice, 5)[0]["id"]
     assert clip in str(caught.value)
     sandbox.clear_faults()
-    hasty.uploadAdditionalData(str(path), clip, "data", "a.csv")
+    quick_api.uploadAdditionalData(str(path), clip, "data", "a.csv")
     sandbox.fail("GET", status=500, times=99)
     with pytest.raises(urllib3.exceptions.HTTPError, match="500"):
-        hasty.isCurrentVersionUploaded(str(path), clip)
+        quick_api.isCurrentVersionUploaded(str(path), clip)
 
 
 def test_a_failed_put_is_repeated(
-    hasty: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path
+    quick_api: MoveshelfApi, sandbox: Sandbox, practice: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"1,2")
     sandbox.fail("PUT", status=503)
     sandbox.fail("PUT", drop=True)
-    clip = hasty.uploadFile(str(path), practice)
+    clip = quick_api.uploadFile(str(path), practice)
     assert len(sandbox.requests.of("PUT")) == 3
     assert len(sandbox.requests.of("createClips")) == 1
-    assert hasty.client.clip(clip).upload_status.name == "COMPLETE"
+    assert quick_api.client.clip(clip).upload_status.name == "COMPLETE"
 
 
 class TestUnknownIds:
@@ -333,7 +349,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("day", ["31-05-2024", "2024-02-30", "yesterday", "2024-05-31T00:00:00"])
     def test_dates(self, demo_api: MoveshelfApi, day: str) -> None:
-        for ask in (
+        for call in (
             lambda: demo_api.getProjectSessions("p", day),
             lambda: demo_api.getProjectSessions("p", None, day),
             lambda: demo_api.getFilteredProjectSessions("p", day),
@@ -341,7 +357,7 @@ class TestBadInput:
             lambda: demo_api.createSession("p", "/a/b/", "s", day),
         ):
             with pytest.raises(ValueError, match=day):
-                ask()
+                call()
 
     def test_a_date_that_is_no_text(self, demo_api: MoveshelfApi) -> None:
         with pytest.raises(TypeError):
@@ -357,13 +373,13 @@ class TestBadInput:
 
     def test_files(self, demo_api: MoveshelfApi, tmp_path: Path) -> None:
         missing = str(tmp_path / "missing.c3d")
-        for ask in (
+        for call in (
             lambda: demo_api.uploadFile(missing, "p"),
             lambda: demo_api.uploadAdditionalData(missing, "c", "data", "n"),
             lambda: demo_api.isCurrentVersionUploaded(missing, "c"),
         ):
             with pytest.raises(FileNotFoundError, match=r"missing\.c3d"):
-                ask()
+                call()
         large = tmp_path / "large.bin"
         with open(large, "wb") as stream:
             stream.truncate((10 << 20) + 1)

@@ -1,4 +1,4 @@
-"""The referee: the published clients and ours answer alike. See flat_referee.py."""
+"""The referee: the published clients and ours give the same results. See flat_referee.py."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def _python(version: str) -> str:
         pytest.skip(str(error))
 
 
-def test_newest_answers_alike() -> None:
-    """Every method on ordinary data and on edges: answers, key order, exceptions, mutations, number of requests."""
+def test_newest_version_gives_the_same_results() -> None:
+    """Every method on ordinary data and on edges: results, key order, exceptions, mutations, number of requests."""
     _python(flat_published.NEWEST)
     wrong = []
     with flat_referee.court(flat_published.NEWEST) as (theirs, ours, ids):
         calls = flat_calls.calls(ids)
         for call in calls:
-            for line in flat_referee.complaints(theirs.ask(call), ours.ask(call), newest=True):
+            for line in flat_referee.complaints(theirs.run(call), ours.run(call), newest=True):
                 wrong.append(f"{call['call']}{call['args']}: theirs {line}")
     assert not wrong, "\n".join(wrong)
     assert len(calls) > 350
 
 
 @pytest.mark.parametrize("version", flat_published.OLDER)
-def test_older_scripts_find_what_they_know(version: str) -> None:
-    """Each key of an older version's answer is in ours, and equal; what its scripts pass is accepted."""
+def test_older_versions_find_their_keys(version: str) -> None:
+    """Each key of an older version's result is in ours, and equal; what its scripts pass is accepted."""
     _python(version)
     wrong = []
     with flat_referee.court(version) as (theirs, ours, ids):
         for call in flat_calls.older_calls(ids, version):
-            for line in flat_referee.complaints(theirs.ask(call), ours.ask(call), newest=False):
+            for line in flat_referee.complaints(theirs.run(call), ours.run(call), newest=False):
                 wrong.append(f"{call['call']}{call['args']}: theirs {line}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_all_methods_are_asked() -> None:
+def test_all_methods_are_called() -> None:
     ids = dict.fromkeys(_Ids(), "x")
-    asked = {call["call"].removeprefix("api.") for call in flat_calls.calls(_Ids(ids))}
+    called = {call["call"].removeprefix("api.") for call in flat_calls.calls(_Ids(ids))}
     public = {name for name in dir(MoveshelfApi) if not name.startswith("_")}
     ours_alone = {"api_url", "client", "close", "getsubjectContext", "http"}
-    assert public - asked == ours_alone
+    assert public - called == ours_alone
 
 
 class _Ids(dict[str, str]):

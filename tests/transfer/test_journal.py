@@ -331,7 +331,7 @@ def test_it_holds_no_secret(tmp_path: Path) -> None:
 def a_clip(sandbox: Sandbox) -> Clip:
     name = sandbox.generate(subjects=1, sessions=1, clips=1, files=0)
     ms = sandbox.connect()
-    ms._engine.wire.retry = QUICK
+    ms._engine.service.wire.retry = QUICK
     return ms.projects[name].subjects[0].sessions[0].clips[0]
 
 
@@ -348,7 +348,7 @@ def statuses(clip: Clip) -> list[str]:
 
 def killed_while_it_is_created(sandbox: Sandbox, clip: Clip, path: Path) -> None:
     """The service creates the file, and the program dies before it is told."""
-    before = sum(1 for one in sandbox.requests if one.operation == "createAdditionalData")
+    before = sum(1 for one in sandbox.requests if one.operation == "CreateFile")
     sandbox.fail("createAdditionalData", drop="after", times=1)
     sandbox.fail("FilesNow", delay=60.0)
     process = subprocess.Popen(
@@ -356,7 +356,7 @@ def killed_while_it_is_created(sandbox: Sandbox, clip: Clip, path: Path) -> None
         env={**os.environ, "PYTHONPATH": str(Path(moveshelf.__file__).parents[1])},
     )
     for _ in range(3000):
-        if sum(1 for one in list(sandbox.requests) if one.operation == "createAdditionalData") > before:
+        if sum(1 for one in list(sandbox.requests) if one.operation == "CreateFile") > before:
             break
         time.sleep(0.01)
     process.kill()
@@ -395,13 +395,13 @@ def test_what_cannot_be_told_apart_is_said_and_kept_in_mind(
         "clientId": "x",
         "crc32c": "AAAAAA==",
     }
-    clip._engine.wire.execute(  # type: ignore[union-attr]
+    clip._engine.service.wire.execute(  # type: ignore[union-attr]
         "mutation M($i: CreateAdditionalDataInput) { createAdditionalData(input: $i) { data { id } } }",
         {"i": fields},
     )
     assert statuses(clip) == ["Pending"] * 2
     results: list[TransferResult] = []
-    from moveshelf.models import uploads
+    from moveshelf.operations import uploads
 
     send = uploads.send
     monkeypatch.setattr(uploads, "send", lambda *args, **kw: results.append(send(*args, **kw)) or results[-1])
@@ -413,7 +413,7 @@ def test_what_cannot_be_told_apart_is_said_and_kept_in_mind(
     assert all(identity in entry.reason for identity in pending)
     assert len(files(tmp_path)) == 1  # it is known to the next run
     # the other computer has ended
-    clip._engine.wire.execute(
+    clip._engine.service.wire.execute(
         "mutation D($i: ID!) { deleteAdditionalData(id: $i) { ok } }", {"i": pending[1]}
     )  # type: ignore[union-attr]
     clip.upload(tmp_path / "a.csv", existing="skip", progress=False)
@@ -432,7 +432,7 @@ def test_an_error_names_what_is_left(
         (folder / f"T_{number}.csv").write_text("1,2")
     sandbox.fail("PUT", status=500, rate=1.0)
     with sandbox.connect() as ms:
-        ms._engine.wire.retry = QUICK
+        ms._engine.service.wire.retry = QUICK
         result: Any = ms.projects[name].upload_tree(tmp_path / "in", progress=False)
         assert len(result.failed) == len(result.left) == 3
         for entry in result.left:

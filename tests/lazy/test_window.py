@@ -1,0 +1,167 @@
+"""How far ahead of its reader a level is fetched: the window alone, and as the service sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.walks import LARGE, SMALL, operation_counts, request_count, wait_for_prefetch
+
+from moveshelf.lazy.window import (
+    FIRST_AHEAD,
+    GROWTH,
+    MOST_AHEAD,
+    SCATTERED_BATCHES,
+    SCATTERED_GROWTH,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from moveshelf.sandbox import Sandbox
+
+
+def test_an_index_fetches_one_object_a_level(shared: Sandbox, projects: Any) -> None:
+    for shape in (SMALL, LARGE):
+        with shared.connect() as ms:
+            project = ms.projects[projects[shape]]
+            assert len(project.subjects)
+            shared.requests.clear()
+            assert len(project.subjects[0].sessions[0].clips[0].files) == shape[3]
+            wait_for_prefetch(ms)
+            sent = shared.requests.snapshot()
+            assert [request.operation for request in sent] == ["SubjectSessions", "SessionClips", "ClipFiles"]
+            for request in sent:
+                assert len(request.variables) == 1
+            loaded = [one for one in project.subjects._members() if one.is_loaded("sessions")]
+            assert loaded == [project.subjects[0]]
+
+
+def test_names_fetch_one_object_a_level(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        subject = ms.projects["lab/demo"].subjects[0].name
+        before = ms.stats.requests
+        session = ms.projects["lab/demo"].subjects[subject].sessions[-1]
+        clip = session.conditions["Barefoot"].clips["Trial-1"]
+        assert clip.files["event.json"].name == "event.json"
+        assert ms.stats.requests - before == 3
+
+
+def test_the_window_of_an_index_grows_with_its_neighbours(shared: Sandbox, projects: Any) -> None:
+    with shared.connect() as ms:
+        project = ms.projects[projects[LARGE]]
+        len(project.subjects)
+        shared.requests.clear()
+        for number in range(200):
+            assert len(project.subjects[number].sessions) == 3
+        assert [len(request.variables) for request in shared.requests.snapshot()] == [1, 8, 64, 100, 27]
+
+
+def test_an_index_inside_a_loop_is_fetched_for_all_parents(shared: Sandbox, projects: Any) -> None:
+    with shared.connect() as ms:
+        project = ms.projects[projects[LARGE]]
+        len(project.subjects)
+        shared.requests.clear()
+        for subject in project.subjects:
+            assert len(subject.sessions[-1].clips) == 8
+        sent = shared.requests.of("SessionClips")
+        assert sum(len(request.variables) for request in sent) == 200
+        assert len(sent) <= 6
+        assert request_count(shared) <= 8
+
+
+def test_scattered_names_cost_few_requests(shared: Sandbox, projects: Any) -> None:
+    with shared.connect() as ms:
+        project = ms.projects[projects[LARGE]]
+        file_ids = project.subjects.names()
+        shared.requests.clear()
+        for number in range(50):
+            len(project.subjects[file_ids[number * 37 % 200]].sessions)
+        sizes = [len(request.variables) for request in shared.requests.snapshot()]
+        assert sizes[0] == 1
+        assert len(sizes) <= 12
+
+
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
+def test_a_break_after_the_first_subject_prefetches_little(
+    shared: Sandbox, projects: Any, shape: tuple[int, ...]
+) -> None:
+    with shared.connect() as ms:
+        shared.requests.clear()
+        for subject in ms.projects[projects[shape]].subjects:
+            for session in subject.sessions:
+                for clip in session.clips:
+                    assert len(clip.files) == shape[3]
+            break
+        wait_for_prefetch(ms)
+        assert request_count(shared) <= 5 + 8, operation_counts(shared)
+
+
+def test_at_most_eight_batches_are_prefetched(shared: Sandbox, projects: Any) -> None:
+    with shared.connect() as ms:
+        project = ms.projects[projects[LARGE]]
+        project.subjects.load("sessions.clips")
+        shared.requests.clear()
+        clips = (clip for one in project.subjects for session in one.sessions for clip in session.clips)
+        for number, clip in enumerate(clips):
+            len(clip.files)
+            wait_for_prefetch(ms)
+            assert request_count(shared) <= number // 100 + 1 + 8
+        assert request_count(shared) == 49
+
+
+# the window alone ------------------------------------------------------------------------------------------------------
+@given(
+    most=st.integers(1, 200),
+    touches=st.lists(st.booleans(), min_size=1, max_size=12),
+)
+def test_a_window_of_picked_members_grows_while_neighbours_are_touched(
+    most: int, touches: list[bool]
+) -> None:
+    """It covers one member, GROWTH times as many at each neighbour, fewer times as many elsewhere, never too many."""
+    window = Window(full=False)
+    size = 1
+    for number, is_neighbour in enumerate(touches):
+        window.expected = f"id{number}" if is_neighbour else "another"
+        limit = most
+        if is_neighbour:
+            size *= GROWTH
+        elif number:
+            limit = most * SCATTERED_BATCHES
+            size = min(size * SCATTERED_GROWTH, limit)
+        assert window.open(f"id{number}", most) == min(size, limit)
+        assert window.full is (is_neighbour and size >= most)
+        if window.full:
+            break
+
+
+def test_a_window_that_nobody_goes_on_in_stays_small() -> None:
+    window = Window(full=False)
+    assert [window.open("same", 100) for _ in range(5)] == [1] * 5
+    assert not window.full
+
+
+@given(depth=st.integers(0, 5), steps=st.lists(st.sampled_from(["request", "read", "lower"]), max_size=60))
+def test_prefetched_batches_are_limited(depth: int, steps: list[str]) -> None:
+    """Few before the first is read, then eight less the levels above; few again where a lower level is read."""
+    window = Window(full=True)
+    is_read = is_lower = False
+    for step in steps:
+        if step == "lower":
+            window.feeds_lower_level = is_lower = True
+        elif step == "read" and window.ahead:
+            window.ahead -= 1
+            window.slide()
+            is_read = True
+        elif step == "request" and window.room(depth) > 0:
+            window.ahead += 1
+        limit = FIRST_AHEAD if is_lower or not is_read else MOST_AHEAD - depth
+        assert window.room(depth) == limit - window.ahead
+        assert 0 <= window.ahead <= MOST_AHEAD - depth
+
+
+def test_deep_levels_still_have_no_negative_number_of_requests() -> None:
+    window = Window(full=True)
+    window.slide()
+    assert window.room(MOST_AHEAD) == 0

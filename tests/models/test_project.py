@@ -1,0 +1,297 @@
+"""Projects: attributes, what the service filters, and new subjects."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import moveshelf
+from moveshelf import ConflictError, ValidationError
+from moveshelf.models import Configuration, Dataset, Template
+
+if TYPE_CHECKING:
+    from moveshelf import Moveshelf, Project
+
+
+def test_attributes(project: Project) -> None:
+    assert project.name == "lab/demo"
+    assert "Schwartz" in (project.description or "")
+    assert project.can_edit is True
+    assert project.unlisted_access is False
+    assert [subject.name for subject in project.subjects] == [f"P-{n:03d}" for n in range(1, 13)]
+    assert len(project.sessions) == 30
+    days = [session.date for session in project.sessions]
+    assert days == sorted(days)
+    assert {clip.id for s in project.sessions for clip in s.clips} <= {clip.id for clip in project.clips}
+    assert project.norms.names() == [
+        "Typically developing, slow",
+        "Typically developing, free",
+        "Typically developing, fast",
+        "Own laboratory",
+    ]
+    assert project.url.endswith(f"/project/{project.id}")
+
+
+def test_datasets_template_and_configuration(project: Project) -> None:
+    (dataset,) = project.datasets
+    assert isinstance(dataset, Dataset)
+    assert dataset.name == "Normal gait at five speeds (Schwartz 2008)"
+    assert dataset.download_uri
+    assert dataset.download_uri not in repr(dataset)
+    template = project.template
+    assert isinstance(template, Template)
+    sex = template.subject_fields["subject-sex"]
+    assert (sex.label, sex.type, sex.has_context) == ("Sex", "select", False)
+    assert "Female" in sex.options
+    assert template.subject_fields["subject-leg-length"].has_context
+    assert "heading-general" not in template.subject_fields
+    assert "heading-session" not in template.session_fields
+    assert template.session_fields["session-height"].type == "number"
+    assert "procedures" not in template.session_fields
+    configuration = project.configuration
+    assert isinstance(configuration, Configuration)
+    assert configuration.data == {"featureFlags": {"canProcessGCDFiles": False}}
+
+
+def test_an_empty_project(ms: Moveshelf) -> None:
+    empty = ms.projects["lab/practice"]
+    assert empty.template is None or empty.template.subject_fields is not None
+    assert empty.datasets == ()
+    assert len(empty.subjects) == len(empty.sessions) == len(empty.norms) == 0
+    assert not empty.subjects
+    assert bool(empty)
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        (None, range(1, 13)),
+        ({}, range(1, 13)),
+        ({"subject-sex": "Male"}, range(2, 13, 2)),
+        ({"subject-sex": "Male", "subject-gmfcs": "III"}, []),
+        ({"subject-gmfcs": ["II", "III"]}, [1, 5, 9]),
+        ({"key": "subject-sex", "operator": "EQ", "value": "Female"}, range(1, 13, 2)),
+        (
+            {
+                "logic": "OR",
+                "filters": [
+                    {"key": "ehr-id", "operator": "EQ", "value": "4237"},
+                    {
+                        "logic": "AND",
+                        "filters": [
+                            {"key": "subject-sex", "operator": "EQ", "value": "Male"},
+                            {"key": "ehr-id", "operator": "EQ", "value": "4274"},
+                        ],
+                    },
+                ],
+            },
+            [1, 2],
+        ),
+        ({"subject-sex": "nobody"}, []),
+    ],
+)
+def test_find_subjects_by_metadata(reader: Moveshelf, project: Project, where: Any, numbers: Any) -> None:
+    expected = {
+        subject.name
+        for subject in project.subjects
+        if where in (None, {})
+        or int(subject.name[2:]) in numbers
+    }  # fmt: skip
+    with reader.budget(1):
+        found = project.find_subjects(where)
+    with reader.no_fetch():
+        assert set(found.names()) == expected
+        assert found.names() == sorted(found.names())
+        assert all(one.project is project for one in found)
+        assert all(project.subjects[one.name] is one for one in found)
+
+
+def test_find_subjects_by_their_sessions(project: Project) -> None:
+    three = {f"P-{n:03d}" for n in range(1, 13, 2)}
+    assert set(project.find_subjects(sessions={"min": 3}).names()) == three
+    assert set(project.find_subjects(sessions={"max": 2}).names()) == set(project.subjects.names()) - three
+    days = sorted(session.date for session in project.sessions)  # type: ignore[type-var]
+    for day in (days[0], days[7], str(days[-1])):
+        exact = {s.subject.name for s in project.sessions if str(s.date) == str(day)}
+        assert set(project.find_subjects(sessions={"start": day, "end": day}).names()) == exact
+    some = project.find_subjects({"subject-sex": "Male"}, {"end": days[0] - timedelta(days=1)})
+    assert len(some) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "sessions"),
+    [
+        ("text", None),
+        ([], None),
+        ({"": "x"}, None),
+        ({3: "x"}, None),
+        ({"a": None}, None),
+        ({"a": []}, None),
+        ({"a": ("x", "y")}, None),
+        ({"a": {"b": 1}}, None),
+        ({"logic": "XOR", "filters": [{"key": "a", "operator": "EQ", "value": "b"}]}, None),
+        ({"logic": "AND", "filters": []}, None),
+        ({"logic": "AND", "filters": "ab"}, None),
+        ({"logic": "AND", "filters": ["a"]}, None),
+        ({"logic": "AND", "filters": [{"a": 1}], "more": 1}, None),
+        ({"key": "a", "operator": "IN", "value": "b"}, None),
+        ({"key": "a", "operator": "EQ", "value": "b", "more": 1}, None),
+        (None, {"before": "2026-01-01"}),
+        (None, {"start": "yesterday"}),
+        (None, {"start": "2026-02-30"}),
+        (None, {"start": "2026-02-02", "end": "2026-02-01"}),
+        (None, {"min": -1}),
+        (None, {"max": "3"}),
+        (None, {"min": True}),
+        (None, "text"),
+        (None, [1]),
+    ],
+)
+def test_malformed_filters_of_subjects(
+    reader: Moveshelf, project: Project, where: Any, sessions: Any
+) -> None:
+    with reader.no_fetch(), pytest.raises(ValidationError):
+        project.find_subjects(where, sessions)
+
+
+def test_subject_by_ehr_id(reader: Moveshelf, project: Project) -> None:
+    with reader.budget(1):
+        found = project.subject_by_ehr_id("4274")
+        assert (found.name, found.ehr_id, found.project) == ("P-002", "4274", project)
+    with pytest.raises(moveshelf.NotFoundError, match="no subject with EHR id '1' in project lab/demo"):
+        project.subject_by_ehr_id("1")
+    with reader.no_fetch():
+        for wrong in ("", " ", None, 4274):
+            with pytest.raises(ValidationError):
+                project.subject_by_ehr_id(wrong)  # type: ignore[arg-type]
+
+
+def test_find_sessions_by_date(reader: Moveshelf, project: Project) -> None:
+    whole = sorted(project.sessions, key=lambda one: str(one.date), reverse=True)
+    with reader.budget(1):
+        found = project.find_sessions()
+    with reader.no_fetch():
+        assert [one.date for one in found] == [one.date for one in whole]
+        assert set(found) == set(whole)
+        assert all(one.project is project for one in found)
+    first, last = whole[20].date, whole[10].date
+    assert isinstance(first, date)
+    expected = [one.id for one in whole if str(first) <= str(one.date) <= str(last)]
+    assert sorted(project.find_sessions(first, last).ids()) == sorted(expected)
+    assert sorted(project.find_sessions(str(first), datetime.fromisoformat(str(last))).ids()) == sorted(
+        expected
+    )
+    assert project.find_sessions(limit=4).ids() == found.ids()[:4]
+    assert len(project.find_sessions(start="2030-01-01")) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "test"),
+    [
+        ({"session-type": "Running"}, lambda m: m.get("session-type") == "Running"),
+        ({"session-type": ["Running", "Gait"]}, lambda m: "session-type" in m),
+        (
+            {"session-report-due": (date(2023, 3, 1), "2023-04-30")},
+            lambda m: "2023-03-01" <= m.get("session-report-due", "") <= "2023-04-30",
+        ),
+        (
+            [{"key": "session-questions", "operator": "ALL", "values": ["Follow-up", "Orthosis check"]}],
+            lambda m: set(m.get("session-questions", ())) >= {"Follow-up", "Orthosis check"},
+        ),
+        (
+            [
+                {"key": "session-questions", "operator": "IN", "values": ["Baseline"]},
+                {"key": "session-type", "operator": "EQ", "value": "Gait"},
+            ],
+            lambda m: "Baseline" in m.get("session-questions", ()) and m["session-type"] == "Gait",
+        ),
+        ({}, lambda m: True),
+        ([], lambda m: True),
+    ],
+)
+def test_find_sessions_by_metadata(project: Project, where: Any, test: Any) -> None:
+    expected = sorted(one.id for one in project.sessions if test(one.metadata))
+    assert expected
+    assert sorted(project.find_sessions(where=where).ids()) == expected
+
+
+def test_find_sessions_by_their_subjects(project: Project) -> None:
+    found = project.find_sessions(where={"session-type": "Gait"}, subject_where={"subject-sex": "Male"})
+    assert {one.subject.name for one in found} == {"P-002", "P-006", "P-010"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"start": "soon"},
+        {"end": "2026-13-01"},
+        {"start": 20260101},
+        {"start": "2026-02-02", "end": "2026-02-01"},
+        {"limit": 0},
+        {"limit": "5"},
+        {"limit": True},
+        {"where": "text"},
+        {"where": 5},
+        {"where": {"": "x"}},
+        {"where": {"a": None}},
+        {"where": {"a": []}},
+        {"where": {"a": ("x",)}},
+        {"where": ["a"]},
+        {"where": [{"key": "a", "operator": "NE", "value": "b"}]},
+        {"where": [{"key": "", "operator": "EQ", "value": "b"}]},
+        {"where": [{"key": "a", "operator": "EQ"}]},
+        {"where": [{"key": "a", "operator": "IN", "values": []}]},
+        {"where": [{"key": "a", "operator": "BETWEEN", "values": ["x"]}]},
+        {"subject_where": [{"key": "a", "operator": "IN", "values": "xy"}]},
+    ],
+)
+def test_malformed_filters_of_sessions(reader: Moveshelf, project: Project, arguments: Any) -> None:
+    with reader.no_fetch(), pytest.raises(ValidationError):
+        project.find_sessions(**arguments)
+
+
+def test_a_new_subject_is_listed_without_a_request(ms: Moveshelf, empty_project: Project) -> None:
+    held = empty_project.subjects
+    assert len(held) == 0
+    for name in ("B", "A", "C"):
+        with ms.budget(1):
+            made = empty_project.create_subject(name)
+        with ms.no_fetch():
+            assert held[name] is made
+            assert (made.name, made.ehr_id, made.metadata, made.interventions) == (name, None, {}, [])
+            assert made.project is empty_project
+            assert len(made.sessions) == len(made.reports) == 0
+    with ms.no_fetch():
+        assert held.names() == ["A", "B", "C"]
+    assert empty_project.refresh().subjects.names() == ["A", "B", "C"]
+
+
+def test_create_subject_with_an_existing_name(ms: Moveshelf, empty_project: Project) -> None:
+    made = empty_project.create_subject("A")
+    with pytest.raises(ConflictError, match=made.id):
+        empty_project.create_subject("A")
+    with ms.no_fetch():
+        assert empty_project.create_subject("A", exist_ok=True) is made
+    ms.execute(
+        'mutation($p: String!) { createPatient(projectId: $p, name: "A") { patient { id } } }',
+        {"p": empty_project.id},
+    )
+    empty_project.refresh()
+    with pytest.raises(moveshelf.AmbiguousError, match=made.id):
+        empty_project.create_subject("A", exist_ok=True)
+
+
+def test_create_subject_with_metadata(ms: Moveshelf, empty_project: Project) -> None:
+    made = empty_project.create_subject("A", {"subject-sex": "Male", "ehr-id": 4711})
+    assert made.metadata == {"subject-sex": "Male", "ehr-id": "4711"}
+    assert made.ehr_id == "4711"
+    again = empty_project.create_subject("A", {"subject-sex": "Female", "subject-gmfcs": "II"}, exist_ok=True)
+    assert again is made
+    assert made.metadata == {"subject-sex": "Male", "ehr-id": "4711", "subject-gmfcs": "II"}
+    with pytest.raises(ValidationError) as caught:
+        empty_project.create_subject("B", {"subject-sex": "Unknown"})
+    assert len(caught.value.errors) == 1
+    assert "B" not in empty_project.subjects
+    assert empty_project.refresh().subjects.names() == ["A"]

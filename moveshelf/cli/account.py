@@ -75,13 +75,24 @@ def login(ctx: click.Context, path: str | None, no_check: bool) -> None:
         )
 
 
+def _typed() -> str:
+    """A line from the terminal that is not shown, not even where it was pasted early."""
+    import getpass  # its prompt comes after the echo is off; click's comes before
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass("Key: ")
+        except getpass.GetPassWarning:
+            raise click.UsageError(
+                "this terminal cannot hide what is typed: pipe the key in, moveshelf login < FILE"
+            ) from None
+
+
 def _read_key() -> str:
     """The key that is typed without being shown, or that is piped in, as it is or in the service's key file."""
-    if sys.stdin.isatty():
-        typed: str = click.prompt("Key", hide_input=True, err=True)
-        raw = typed.encode()
-    else:
-        raw = sys.stdin.buffer.read(_LARGEST + 1)
+    raw = _typed().encode() if sys.stdin.isatty() else sys.stdin.buffer.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise click.UsageError("what came in is far too long for a key")
     try:

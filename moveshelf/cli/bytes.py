@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ def resumable(ctx: click.Context, what: str) -> Iterator[None]:
 
 @click.command()
 @click.argument("path", shell_complete=complete)
-@click.argument("dest", type=click.Path(file_okay=False))
+@click.argument("dest", type=click.Path())
 @include
 @exclude
 @click.option(
@@ -81,10 +82,17 @@ def download(
     jobs: int,
     json_: bool,
 ) -> int:
-    """Download every file below PATH into folder DEST, on the path from PATH down; verified, resumed when broken off."""
+    """Download every file below PATH into folder DEST, on the path from PATH down; verified, resumed when broken off.
+
+    Where PATH is one file, DEST may be the file to write: one that is there, or a name that ends as PATH does.
+    """
     found = find(connect(ctx), path)
     options: dict[str, Any] = {"existing": existing, "dry_run": dry_run}
     if kind_of(found) != "file":
+        if os.path.exists(dest) and not os.path.isdir(dest):
+            raise click.UsageError(
+                f"{dest!r} is a file, and PATH is a {noun_of(kind_of(found))}: give a folder"
+            )
         options.update(
             include=include or None,
             exclude=exclude or None,

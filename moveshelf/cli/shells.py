@@ -101,7 +101,6 @@ def open_quote(line: str) -> str:
     return mark
 
 
-@add_completion_class
 class Bash(BashComplete):
     """Completes words as the shell understands them, and returns what bash puts in place of its own last word."""
 
@@ -132,7 +131,6 @@ class Bash(BashComplete):
         return f"{item.type},{value}"
 
 
-@add_completion_class
 class Zsh(ZshComplete):
     """A line a completion; zsh quotes them itself."""
 
@@ -142,7 +140,6 @@ class Zsh(ZshComplete):
         return f"{item.type},{item.value}"
 
 
-@add_completion_class
 class Fish(FishComplete):
     """A line a completion, with its help behind a tab; names may hold commas."""
 
@@ -153,3 +150,7 @@ class Fish(FishComplete):
         token = os.environ["COMP_CWORD"]
         begun = (split_arg_string(token) or [""])[0] if token else ""
         return (words[:-1] if token else words), begun
+
+
+for _shell in (Bash, Zsh, Fish):
+    add_completion_class(_shell)

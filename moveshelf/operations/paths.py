@@ -199,7 +199,7 @@ def _names(path: str) -> list[str]:
 
 
 def _trimmed(tokens: list[str]) -> list[str]:
-    """Without the empty ones at both ends."""
+    """Without the empty ones at either end."""
     full = [at for at, token in enumerate(tokens) if token]
     return tokens[full[0] : full[-1] + 1] if full else []
 

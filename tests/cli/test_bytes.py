@@ -200,3 +200,17 @@ def test_replace_different_and_a_layout(there: Sandbox, shell: Any, tmp_path: Pa
     code, _, _ = shell(*words, "--existing", "replace-different")
     assert code == 0
     assert (tmp_path / names[0]).read_bytes() == good
+
+
+def test_one_file_under_a_name_of_ones_own(there: Sandbox, shell: Any, tmp_path: Path) -> None:
+    path, to = f"{TRIAL}/event.json", tmp_path / "walk.json"
+    assert shell("download", path, str(to))[0] == 0
+    good = to.read_bytes()
+    assert json.loads(good)
+    to.write_bytes(b"changed")
+    assert shell("download", path, str(to), "--existing", "overwrite")[0] == 0
+    assert to.read_bytes() == good
+    code, _, err = shell("download", TRIAL, str(to))
+    assert code == 2
+    assert "give a folder" in err
+    assert [one.name for one in tmp_path.iterdir()] == ["walk.json"]

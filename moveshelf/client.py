@@ -16,6 +16,7 @@ from .lazy.engine import Engine
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
+from .values import seconds_value
 from .wire import Budget, Stats, Wire
 
 if TYPE_CHECKING:
@@ -202,8 +203,7 @@ def connect(
     Raises ConfigError where key or address are missing or malformed, or where a key found in one place would be sent
     to an address found in another.
     """
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
-        raise ValidationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    timeout = seconds_value(timeout, "timeout")
     problem: ConfigError | None = None
     try:
         return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)

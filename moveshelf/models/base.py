@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from .. import display
 from ..config import site_url
@@ -31,6 +31,7 @@ from ..operations.shapes import Shape
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
     from ..operations.service import Service
+    from ..values import Template
 
 #: What lies below an object of a class, to load before all of it is listed.
 _BELOW = {"Subject": "sessions.clips.files", "Session": "clips.files", "Clip": "files"}
@@ -54,6 +55,12 @@ class Model(Entity):
             if value is not NOT_LOADED and (not isinstance(field, Many) or field.loaded(self)):
                 state[field.slot] = value
         return (_revive, (type(self).__name__, self.id, state))
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, property) and value.fset is None:
+                setattr(cls, name, value.setter(_refusal_of(name)))
 
     def _peek_name(self) -> str | None:
         """The name, if it is loaded."""
@@ -204,6 +211,18 @@ class Model(Entity):
         return ConflictError(text)
 
 
+def _refusal_of(name: str) -> Callable[[Any, Any], NoReturn]:
+    """What an assignment of a property does: it names the method that changes the attribute, as fields do."""
+
+    def refuse(obj: Any, value: Any) -> NoReturn:
+        kind = type(obj)
+        raise AttributeError(
+            f"{kind.__name__}.{name} shows what the service holds and cannot be assigned; {kind._how_to_write(name)}"
+        )
+
+    return refuse
+
+
 class Deletable(Model):
     """An object that can be deleted, with all below it."""
 
@@ -253,6 +272,12 @@ def service_of(engine: Engine) -> Service:
     return cast("Service", engine.service)
 
 
+def template_of(obj: Entity) -> Template | None:
+    """The template of the project that an object belongs to, from the cache or in as few requests as it takes."""
+    obj.load("project.template")
+    return obj.project.template  # type: ignore[attr-defined, no-any-return]
+
+
 def _revive(name: str, identity: str, state: dict[str, Any]) -> Entity:
     obj = ENTITIES[name](identity, None)
     for slot, value in state.items():
@@ -267,4 +292,4 @@ def _parsed(text: Any) -> Any:
         return text
 
 
-__all__ = ["Deletable", "Model", "require", "service_of"]
+__all__ = ["Deletable", "Model", "require", "service_of", "template_of"]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
+
+import attrs
 
 from ..errors import ValidationError
 from ..timecode import Timecode
+from ..values import brief, count_value, day_value, plain_value, text_value
 
 Where = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 SessionsWhere = Mapping[str, Any]
@@ -190,21 +193,9 @@ def options_text(options: Any) -> str | None:
 
 
 # dates ----------------------------------------------------------------------------------------------------------------
-def day(value: date | str | None, name: str) -> date | None:
-    """A day given as a date or as `YYYY-MM-DD`. Raises ValidationError for anything else."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, date):
-        return date(value.year, value.month, value.day)
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValidationError(f"{name} must be a date or text like 2026-01-31, not {value!r}") from None
-
-
 def day_text(value: date | str | None) -> str | None:
     """A session's day as the service takes it. Raises ValidationError for what is no date."""
-    found = day(value, "date")
+    found = day_value(value, "date")
     return None if found is None else found.isoformat()
 
 
@@ -228,25 +219,114 @@ def check_date(value: Any) -> None:
         raise ValidationError(f"{value!r} is no date; write it as YYYY-MM-DD, as in 2024-05-31") from None
 
 
-def _ordered(start: date | None, end: date | None) -> None:
-    if start is not None and end is not None and start > end:
-        raise ValidationError(f"start {start} is after end {end}")
-
-
 def period(start: date | str | None, end: date | str | None) -> tuple[date | None, date | None]:
     """First and last day of a period. Raises ValidationError for what is no date, and for an end before the start."""
-    first, last = day(start, "start"), day(end, "end")
-    _ordered(first, last)
+    first, last = day_value(start, "start"), day_value(end, "end")
+    if first is not None and last is not None and first > last:
+        raise ValidationError(f"start {first} is after end {last}")
     return first, last
 
 
 def checked_limit(limit: Any) -> int | None:
     """A number of sessions, or None for all. Raises ValidationError."""
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+    return None if limit is None else count_value(limit, "limit")
+
+
+# filters --------------------------------------------------------------------------------------------------------------
+@attrs.frozen
+class Criterion:
+    """What a filter wants of one metadata field: EQ one value, IN any of them, ALL of them, BETWEEN two."""
+
+    key: str
+    operator: Literal["EQ", "IN", "ALL", "BETWEEN"]
+    values: tuple[str, ...]
+
+    def as_wire(self) -> dict[str, Any]:
+        """The criterion as the service's filters over sessions take it."""
+        made: dict[str, Any] = {"key": self.key, "operator": self.operator}
+        if self.operator == "EQ":
+            return {**made, "value": self.values[0]}
+        return {**made, "values": list(self.values)}
+
+    def is_met(self, present: Iterable[str]) -> bool:
+        """Whether the texts of a stored value meet a BETWEEN, by the service's rule for sessions."""
+        low, high = self.values
+        return any(_between(one, low, high) for one in present)
+
+
+def _between(text: str, low: str, high: str) -> bool:
+    try:
+        return float(low) <= float(text) <= float(high)
+    except ValueError:  # dates and words, as texts; of a time the day counts where the bound is a day
+        return text[: len(low)] >= low and text[: len(high)] <= high
+
+
+def criteria(where: Any) -> list[Criterion]:
+    """The short form `{key: value}`, where a list is any of its values and a tuple of two is between them.
+
+    Values may be Python's, numpy's or pandas': numbers, dates, texts; an array, a Series, a set, a range or a generator
+    counts as a list. Raises ValidationError, which names the key and the value, for anything else.
+    """
+    if not isinstance(where, Mapping):
         raise ValidationError(
-            f"limit is a number of sessions, at least 1, or None for all; this is {limit!r}"
+            f"where is a dictionary, {{key: value}} or a filter group, not {type(where).__name__}"
         )
-    return limit
+    return [_criterion(key, value) for key, value in where.items()]
+
+
+def _criterion(key: Any, value: Any) -> Criterion:
+    if not isinstance(key, str) or not key:
+        raise ValidationError(f"a filter's key is the name of a metadata field, not {brief(key)}")
+    name = f"the filter on {key!r}"
+    if value is None:
+        raise ValidationError(f"{name} needs a value")
+    if isinstance(value, tuple):
+        return between(key, value)
+    found = plain_value(value, name)
+    if isinstance(found, dict) or found is None:
+        raise ValidationError(f"{name} needs a value or a list of values, not {brief(value)}")
+    if not isinstance(found, list):
+        return Criterion(key, "EQ", (text_value(found, name),))
+    if not found:
+        raise ValidationError(f"{name} allows no value at all")
+    return Criterion(key, "IN", tuple(dict.fromkeys(text_value(one, name) for one in found)))
+
+
+def between(key: str, bounds: Sequence[Any]) -> Criterion:
+    """The criterion of a range, both ends included.
+
+    Raises ValidationError for other than two ends, an end that is missing, and ends in the wrong order.
+    """
+    if len(bounds) != 2:
+        raise ValidationError(
+            f"a tuple in the filter on {key!r} means between: it takes two values, not {brief(bounds)}"
+        )
+    name = f"the filter on {key!r}"
+    if any(one is None for one in bounds):
+        raise ValidationError(
+            f"{name} is a range with an open end, {brief(bounds)}: give both ends, such as '9999-12-31' for any later day"
+        )
+    low, high = (text_value(one, name) for one in bounds)
+    try:
+        days = [day_value(one, name) for one in (low, high)]
+    except ValidationError:
+        pass
+    else:  # 2023-3-1 and 2023-11-30 do not compare as texts
+        low, high = (str(one) for one in days)
+    try:
+        is_ordered = float(low) <= float(high)
+    except ValueError:
+        is_ordered = low <= high
+    if not is_ordered:
+        raise ValidationError(f"{name} is a range that ends before its start: {brief(bounds)}")
+    return Criterion(key, "BETWEEN", (low, high))
+
+
+def is_service_form(where: Any) -> bool:
+    """Whether a filter over subjects is in the service's own form, a leaf or a group."""
+    return isinstance(where, Mapping) and (
+        "logic" in where or "filters" in where or {"key", "operator"} <= set(where)
+    )
 
 
 # filters over subjects ------------------------------------------------------------------------------------------------
@@ -254,28 +334,32 @@ def subject_filter(where: Where | None) -> dict[str, Any] | None:
     """A filter over subject metadata as the service takes it. Raises ValidationError for a malformed one."""
     if where is None:
         return None
-    if not isinstance(where, Mapping):
-        raise ValidationError(
-            f"where is a dictionary, {{key: value}} or a filter group, not {type(where).__name__}"
-        )
-    if "logic" in where or "filters" in where or {"key", "operator"} <= set(where):
+    if is_service_form(where):
         made = _with_texts(where)
         check_subject_filter(made)
         _check_complete(made)
         return made
-    return _group("AND", [_leaf(key, value) for key, value in where.items()]) if where else None
+    return subject_group(criteria(where))
 
 
-def _leaf(key: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(key, str) or not key:
-        raise ValidationError(f"a filter's key is the name of a metadata field, not {key!r}")
-    if isinstance(value, (list, set, frozenset)):
-        if not value:
-            raise ValidationError(f"the filter on {key!r} allows no value at all")
-        return _group("OR", [_leaf(key, one) for one in value])
-    if value is None or isinstance(value, (Mapping, tuple)):
-        raise ValidationError(f"the filter on {key!r} needs a value or a list of values, not {value!r}")
-    return {"key": key, "operator": "EQ", "value": _text(value)}
+def subject_group(wanted: Sequence[Criterion]) -> dict[str, Any] | None:
+    """The group that holds where all criteria do; None without any. Raises ValidationError for a range."""
+    filters = []
+    for one in wanted:
+        leaves = [{"key": one.key, "operator": "EQ", "value": value} for value in one.values]
+        if one.operator == "BETWEEN":
+            raise ValidationError(
+                f"the service has no ranges over subjects ({one.key!r}): find_subjects compares them itself"
+            )
+        filters.append(_group("OR", leaves) if one.operator == "IN" else leaves[0])
+    return _group("AND", filters) if filters else None
+
+
+def subject_criteria(tree: Mapping[str, Any]) -> list[Criterion]:
+    """The leaves of a checked filter in the service's form."""
+    if "filters" in tree:
+        return [leaf for one in tree["filters"] for leaf in subject_criteria(one)]
+    return [Criterion(tree["key"], "EQ", (tree["value"],))]
 
 
 def _group(logic: str, filters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -291,7 +375,7 @@ def _with_texts(tree: Any) -> dict[str, Any]:
     if isinstance(filters, Sequence) and not isinstance(filters, str):
         made["filters"] = [_with_texts(one) for one in filters]
     if not isinstance(made.get("value"), (str, type(None), Mapping, list, tuple)):
-        made["value"] = _text(made["value"])
+        made["value"] = text_value(made["value"], f"the filter on {made.get('key')!r}")
     return made
 
 
@@ -346,23 +430,36 @@ def sessions_filter(sessions: SessionsWhere | None) -> dict[str, Any] | None:
     """A filter by dates and number of sessions. The service leaves the last day out; ours includes it."""
     if sessions is None:
         return None
-    unknown = set(sessions) - {"start", "end", "min", "max"}
+    if not isinstance(sessions, Mapping):
+        raise ValidationError(
+            f"sessions is a dictionary of start, end, min and max, and not {brief(sessions)}"
+        )
+    unknown = [name for name in sessions if name not in ("start", "end", "min", "max")]
     if unknown:
-        raise ValidationError(f"sessions takes start, end, min and max, and not {sorted(unknown)}")
+        raise ValidationError(f"sessions takes start, end, min and max, and not {unknown}")
     made: dict[str, Any] = {}
     first, last = period(sessions.get("start"), sessions.get("end"))
     if first is not None or last is not None:
         made["sessionDates"] = {
             "startDate": None if first is None else first.isoformat(),
-            "endDate": None if last is None else (last + timedelta(days=1)).isoformat(),
+            "endDate": None if last is None else _next_day(last),
         }
-    counts = {name: sessions.get(name) for name in ("min", "max")}
-    for name, count in counts.items():
-        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
-            raise ValidationError(f"{name} is a number of sessions, not {count!r}")
+    counts = {
+        name: None if sessions.get(name) is None else count_value(sessions[name], name, least=0)
+        for name in ("min", "max")
+    }
+    least, most = counts["min"], counts["max"]
+    if least is not None and most is not None and least > most:
+        raise ValidationError(f"min {least} is more than max {most}")
     if any(count is not None for count in counts.values()):
         made["numSessions"] = counts
     return made or None
+
+
+def _next_day(last: date) -> str:
+    if last == date.max:
+        raise ValidationError(f"end {last} is the last day of the calendar: leave it out for no end")
+    return (last + timedelta(days=1)).isoformat()
 
 
 def check_session_filters(filters: Any) -> None:
@@ -390,41 +487,40 @@ def check_session_filters(filters: Any) -> None:
 
 
 # filters over sessions ------------------------------------------------------------------------------------------------
-def metadata_filters(where: Where | None) -> list[dict[str, Any]] | None:
-    """Filters over session metadata (or over the subjects of sessions). Raises ValidationError for malformed ones."""
+def session_criteria(where: Where | None) -> list[Criterion]:
+    """The criteria of a filter over sessions, in either form. Raises ValidationError for malformed ones."""
     if where is None:
-        return None
+        return []
     if isinstance(where, Mapping):
-        return [_session_leaf(key, value) for key, value in where.items()] or None
+        return criteria(where)
     if isinstance(where, str) or not isinstance(where, Sequence):
         raise ValidationError(f"where is a dictionary or a list of filters, not {type(where).__name__}")
-    check_filter_list([dict(one) if isinstance(one, Mapping) else one for one in where])
-    return [_session_filter(one) for one in where] or None
+    given = [_with_list(one) if isinstance(one, Mapping) else one for one in where]
+    check_filter_list(given)
+    return [_given_criterion(one) for one in given]
 
 
-def _session_leaf(key: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(key, str) or not key:
-        raise ValidationError(f"a filter's key is the name of a metadata field, not {key!r}")
-    if isinstance(value, tuple):
-        if len(value) != 2:
-            raise ValidationError(
-                f"a tuple in the filter on {key!r} means between: it takes two values, not {value!r}"
-            )
-        return {"key": key, "operator": "BETWEEN", "values": [_text(one) for one in value]}
-    if isinstance(value, (list, set, frozenset)):
-        if not value:
-            raise ValidationError(f"the filter on {key!r} allows no value at all")
-        return {"key": key, "operator": "IN", "values": [_text(one) for one in value]}
-    if value is None:
-        raise ValidationError(f"the filter on {key!r} needs a value")
-    return {"key": key, "operator": "EQ", "value": _text(value)}
+def metadata_filters(where: Where | None) -> list[dict[str, Any]] | None:
+    """Filters over session metadata (or over the subjects of sessions). Raises ValidationError for malformed ones."""
+    return [one.as_wire() for one in session_criteria(where)] or None
 
 
-def _session_filter(one: Mapping[str, Any]) -> dict[str, Any]:
-    made = {"key": one["key"], "operator": one["operator"]}
-    if one["operator"] == "EQ":
-        return {**made, "value": _text(one["value"])}
-    return {**made, "values": [_text(value) for value in one["values"]]}
+def _with_list(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A filter whose `values`, which may be an array or a generator, are a list."""
+    made = dict(one)
+    if made.get("values") is not None and not isinstance(made["values"], (str, list, tuple)):
+        made["values"] = plain_value(made["values"], f"the filter on {made.get('key')!r}")
+    return made
+
+
+def _given_criterion(one: Mapping[str, Any]) -> Criterion:
+    key, operator = one["key"], one["operator"]
+    name = f"the filter on {key!r}"
+    if operator == "EQ":
+        return Criterion(key, "EQ", (text_value(one["value"], name),))
+    if operator == "BETWEEN":
+        return between(key, one["values"])
+    return Criterion(key, operator, tuple(text_value(value, name) for value in one["values"]))
 
 
 def check_filter_list(filters: Any) -> None:
@@ -457,7 +553,3 @@ def check_filter_list(filters: Any) -> None:
             )
         if operator == "BETWEEN" and len(values) != 2:
             raise ValidationError(f"the filter on {key!r} needs two 'values' for BETWEEN, not {len(values)}")
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import gait
     from .client import Moveshelf, connect
     from .errors import (
         AmbiguousError,
@@ -91,6 +92,8 @@ _ROOMS = {
         "UploadStatus",
     ),
 }
+#: Whole packages that are reached as `moveshelf.<name>`; what they need themselves is imported when it is used.
+_PACKAGES = ("gait",)
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
@@ -128,10 +131,13 @@ __all__ = [
     "ValidationError",
     "__version__",
     "connect",
+    "gait",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f".{name}", __name__)
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.cache import Cache
 from .lazy.engine import Engine
+from .lazy.inspection import View
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
+from .models.base import Model
+from .operations import paths
+from .operations.content_cache import ContentCache
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
 from .values import seconds_value
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from typing_extensions import Self
+
+M = TypeVar("M", bound=Model)
 
 _ID = r"([A-Za-z0-9_\-]{6,})"
 _PAGES = (
@@ -41,19 +47,31 @@ class Moveshelf:
     from several threads.
     """
 
-    def __init__(self, config: Config, *, timeout: float = 120, sender: Sender | None = None) -> None:
-        """`sender` carries the requests in place of this client's own connection (the flat client's methods do)."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        timeout: float = 120,
+        sender: Sender | None = None,
+        cache: str | PathLike[str] | None = None,
+    ) -> None:
+        """`sender` carries the requests in place of this client's own connection (the flat client's methods do).
+
+        `cache`: a folder that keeps contents of files, as of `connect`.
+        """
         self._config = config
         self._wire = Wire(config.api_url, config.secret, timeout=timeout)
-        cache = Cache()
-        self._service = Service(self._wire, cache, sender)
-        self._engine = Engine(cache, self._service)
+        objects = Cache()
+        self._service = Service(self._wire, objects, sender)
+        if cache is not None:
+            self._service.contents = ContentCache(cache, config)
+        self._engine = Engine(objects, self._service)
         self._account = Account("viewer", self._engine)
-        with cache.lock:
-            cache.objects.put(self._account)
+        with objects.lock:
+            objects.objects.put(self._account)
 
     # objects -------------------------------------------------------------------------------------------------
-    @property
+    @View
     def projects(self) -> Collection[Project]:
         """The projects that the key may see. One request when first used."""
         return self._account.projects
@@ -78,31 +96,39 @@ class Moveshelf:
         """The job of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Job, checked_id(id, "job"))
 
+    def subjects(self, ids: Iterable[str]) -> Collection[Subject]:
+        """The subjects of those ids as one collection, which loads them together. No request; an id twice is there once."""
+        return self._of_ids(Subject, ids)
+
+    def sessions(self, ids: Iterable[str]) -> Collection[Session]:
+        """The sessions of those ids as one collection, which loads them together. No request; an id twice is there once."""
+        return self._of_ids(Session, ids)
+
+    def clips(self, ids: Iterable[str]) -> Collection[Clip]:
+        """The clips (trials) of those ids as one collection, loaded together. No request; an id twice is there once."""
+        return self._of_ids(Clip, ids)
+
+    def _of_ids(self, kind: type[M], ids: Iterable[str]) -> Collection[M]:
+        if isinstance(ids, str):
+            raise ValidationError(f"this takes a list of ids, not one text: write [{ids!r}]")
+        name = kind.__name__.lower()
+        wanted = dict.fromkeys(checked_id(one, name) for one in ids)
+        return Collection(self._engine, kind, items=[self._engine.cache.get(kind, one) for one in wanted])
+
     def lookup(self, *names: str) -> Project | Subject | Session | Condition | Clip | DataFile:
         """What names lead to: project, subject, session, condition, clip, file; as many as are given.
 
-        `lookup("lab/demo", "P-001", "2024-03-05", "Barefoot", "Trial-1", "event.json")`. An empty condition stands
-        for none: the clip is looked for in the whole session. One request a level that is not loaded. Raises
-        NameNotFoundError with near misses, AmbiguousError with the ids, ValidationError for too many names.
+        `lookup("lab/demo", "P-001", "2024-03-05", "Barefoot", "Trial-1", "event.json")`, or in one string as in the shell,
+        `lookup("lab/demo:P-001/2024-03-05/Barefoot/Trial-1/event.json")`, where `%2F` is a slash in a name. An empty
+        condition stands for none: the clip is looked for in the whole session. One request a level that is not loaded.
+        Raises NameNotFoundError with near misses, AmbiguousError with the ids, ValidationError for too many names.
         """
-        if not 1 <= len(names) <= 6:
-            raise ValidationError(
-                "lookup takes one to six names: project, subject, session, condition, clip, file; "
-                f"these are {len(names)}"
-            )
-        found: Any = self.projects[names[0]]
-        for name, step in zip(
-            names[1:], ("subjects", "sessions", "conditions", "clips", "files"), strict=False
-        ):
-            if step == "conditions" and not name.strip("/"):
-                continue  # the clips of the whole session
-            found = getattr(found, step)[name]
-        return found  # type: ignore[no-any-return]
+        return paths.lookup(self.projects, *names)  # type: ignore[no-any-return]
 
     def from_url(self, url: str) -> Project | Subject | Session | Clip | Collection[Session]:
         """What a web page of the service shows: a project, subject, session or clip; for a filtered overview, its sessions.
 
-        Objects: no request (the first attribute sends it). An overview is asked at once, with the filters and dates in
+        Objects: no request (the first attribute sends it). An overview is fetched at once, with the filters and dates in
         the address. The host does not matter, the path does. Raises ValidationError for an address of no such page.
         """
         parts = urlsplit(url if isinstance(url, str) else "")
@@ -132,12 +158,20 @@ class Moveshelf:
             raise NotFoundError(f"the service has nothing with id {id!r} (deleted, or not yours to see)")
         return found
 
+    def refresh(self) -> Self:
+        """Forget everything that was loaded, and return the client: whatever is touched next is fetched anew.
+
+        No request. Objects and collections stay the same objects, in whichever variable.
+        """
+        self._engine.forget(self._account)
+        return self
+
     # requests ------------------------------------------------------------------------------------------------
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send any GraphQL document and return the answer's `data`. One request.
+        """Send any GraphQL document and return the response's `data`. One request.
 
         Objects do not hear of it: `refresh()` those that a mutation of yours has changed. Raises QueryError with the
-        service's errors, AuthenticationError, OutcomeUnknownError (a mutation without an answer), RequestError.
+        service's errors, AuthenticationError, OutcomeUnknownError (a mutation without a response), RequestError.
         """
         return self._wire.execute(query, variables)
 
@@ -193,6 +227,7 @@ def connect(
     api_key: str | None = None,
     region: str | None = None,
     timeout: float = 120,
+    cache: str | PathLike[str] | None = None,
 ) -> Moveshelf:
     """Connect to Moveshelf. Reads key and address, sends no request.
 
@@ -200,13 +235,20 @@ def connect(
     MOVESHELF_API_URL), else `mvshlf-config.json` and `mvshlf-api-key.json` in the working folder or one above it, else
     the user's configuration folder. `region` is "eu" or "us". `timeout` is seconds without a sign of life, not a total.
 
+    `cache`: a folder that keeps the contents of files that are read (`read`, `read_bytes`, `json`, `cycles`, …), so that a
+    second read fetches none of them: one HEAD a file tells whether it is still the same. Off by default, since they are
+    patients' data on your disk, unencrypted. The folder is yours alone (0700, files 0600), holds 4 GiB at most (what was
+    used longest ago is removed first), and may be deleted at any time; another key does not find what this one kept.
+
     Raises ConfigError where key or address are missing or malformed, or where a key found in one place would be sent
-    to an address found in another.
+    to an address found in another; where the cache folder is open to other users.
     """
     timeout = seconds_value(timeout, "timeout")
     problem: ConfigError | None = None
     try:
-        return Moveshelf(resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout)
+        return Moveshelf(
+            resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout, cache=cache
+        )
     except ConfigError as error:
         problem = error.with_traceback(None)
     # raised out here, with nothing in this frame that may be a pasted key

@@ -136,7 +136,7 @@ def resolve(
     """Find URL and key: arguments, then `environ`, then the files in `cwd`, its parents and the user's config folder.
 
     Files that others could have written (another owner; a file or folder that everybody may write) are ignored with a
-    ConfigWarning that names them; files that the arguments or the environment name are read whoever owns them. Sends
+    ConfigWarning that names them; files that the arguments or the environment name are read whatever their owner. Sends
     nothing. Raises ConfigError when there is no key, when a file cannot be read (it names the file and what is wrong in
     it), or when key and URL were found in different places and the URL is neither Moveshelf's nor this machine's.
     """

@@ -90,13 +90,13 @@ class DeletedError(MoveshelfError):
 
 
 class DetachedError(MoveshelfError):
-    """A copied or unpickled object was asked for something that it had not loaded, or its client is closed."""
+    """A copied or unpickled object was used for something that it had not loaded, or its client is closed."""
 
 
 class RequestError(MoveshelfError):
     """A request to the service failed.
 
-    `status` is the HTTP status (None when no answer came), `body` the beginning of the answer's text,
+    `status` is the HTTP status (None when no response came), `body` the beginning of the response's text,
     `request_id` what the service calls the request, `operation` the GraphQL operation's name.
     """
 
@@ -121,7 +121,7 @@ class AuthenticationError(RequestError, PermissionError):
 
 
 class QueryError(RequestError):
-    """The service answered with GraphQL errors: `errors` is their list as it came, `data` what came beside them."""
+    """The service responded with GraphQL errors: `errors` is their list as it came, `data` what came beside them."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class QueryError(RequestError):
 
 
 class OutcomeUnknownError(RequestError):
-    """A mutation was sent and no answer came: it may or may not have been carried out. It is not repeated."""
+    """A mutation was sent and no response came: it may or may not have been carried out. It is not repeated."""
 
 
 class BudgetError(RequestError):
@@ -150,7 +150,7 @@ class BudgetError(RequestError):
 class TransferError(MoveshelfError):
     """An upload or download failed; the text says what exists on either side now.
 
-    `status` is the object store's HTTP status, where it answered.
+    `status` is the object store's HTTP status, where it responded.
     """
 
     def __init__(self, message: str = "", *, status: int | None = None) -> None:
@@ -175,4 +175,4 @@ class JobFailedError(MoveshelfError):
 
 
 class JobTimeoutError(MoveshelfError, TimeoutError):
-    """A job had not ended when the patience of `job.wait(timeout=...)` did. It goes on; wait again."""
+    """A job had not ended when the timeout of `job.wait(timeout=...)` did. It goes on; wait again."""

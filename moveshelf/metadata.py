@@ -30,7 +30,7 @@ def parse_record(text: Any) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody writes it
         return text
 
 
@@ -267,8 +267,8 @@ class ReadOnlyDict(dict[str, Any]):
     def _refuse(self, *args: Any, **values: Any) -> NoReturn:
         raise _read_only_error(self._way)
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
 
 
 class ReadOnlyList(list[Any]):
@@ -297,8 +297,8 @@ class ReadOnlyList(list[Any]):
     def _refuse(self, *args: Any, **values: Any) -> NoReturn:
         raise _read_only_error(self._way)
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = extend = insert = pop = remove = clear = sort = reverse = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
 
 
 def read_only(value: Any, way: str) -> Any:

@@ -597,7 +597,7 @@ def text_value(value: Any, name: str = "the value") -> str:
 
 # arguments --------------------------------------------------------------------------------------------------------
 def count_value(value: Any, name: str, least: int = 1, most: int | None = None) -> int:
-    """A whole number of things (limit, jobs, retries) from an int, a whole float or a number of numpy's or pandas'.
+    """A whole number (limit, jobs, retries) from an int, a whole float or a number of numpy's or pandas'.
 
     Raises ValidationError for anything else and for a number outside `least` to `most`, before anything is done with it.
 

@@ -132,3 +132,81 @@ def test_an_unknown_id_raises_when_read(reader: Moveshelf, project: Project) -> 
             other.clip(project.id).title
         found = other.find(project.id)
         assert (type(found), found.name) == (moveshelf.Project, "lab/demo")
+
+
+# read anew, many by id, one path -----------------------------------------------------------------------------------------
+def test_a_project_made_since_is_seen(sandbox: Sandbox) -> None:
+    with sandbox.connect() as ms:
+        before = ms.projects.names()
+        first = sandbox.generate(subjects=1, sessions=1, clips=1, files=1)
+        assert first not in ms.projects
+        with ms.no_fetch():
+            assert ms.refresh() is ms
+        assert first in ms.projects
+        second = sandbox.generate(subjects=1, sessions=1, clips=1, files=1)
+        with ms.budget(1):
+            assert ms.projects.refresh() is ms.projects
+        assert sorted(ms.projects.names()) == sorted([*before, first, second])
+
+
+@pytest.mark.parametrize("through", ["client", "project", "subject", "collection"])
+def test_what_changed_elsewhere_is_seen_through_every_variable(sandbox: Sandbox, through: str) -> None:
+    name = sandbox.generate(subjects=2, sessions=2, clips=2, files=1)
+    with sandbox.connect() as ms, sandbox.connect() as other:
+        project = ms.projects[name].load("subjects.sessions.clips.files", "subjects.metadata")
+        subjects = project.subjects
+        subject = subjects[0]
+        sessions = subject.sessions
+        clip = sessions[0].clips[0]
+        files = clip.files
+        mine = other.subject(subject.id)
+        mine.update_metadata({"x": "new"}, validate=False)
+        mine.create_session("2030-01-02")
+        other.clip(clip.id).update(description="seen")
+        other.clip(clip.id).files[0].delete()
+        {"client": ms, "project": project, "subject": subject, "collection": subjects}[through].refresh()
+        assert subject.metadata["x"] == "new"
+        assert "2030-01-02" in [str(one.date) for one in sessions]
+        assert clip.description == "seen"
+        assert len(files) == 0
+        assert project.subjects is subjects
+        assert subjects[0] is subject
+
+
+def test_refreshing_one_subject_leaves_the_others_loaded(sandbox: Sandbox) -> None:
+    name = sandbox.generate(subjects=2, sessions=2, clips=2, files=1)
+    with sandbox.connect() as ms:
+        project = ms.projects[name].load("subjects.sessions.clips.files")
+        first, second = project.subjects
+        with ms.budget(1):
+            first.refresh()
+        with ms.no_fetch():
+            assert [len(clip.files) for one in second.sessions for clip in one.clips] == [1] * 4
+        assert not first.is_loaded("sessions")
+
+
+def test_many_by_id_are_loaded_together(sandbox: Sandbox) -> None:
+    name = sandbox.generate(subjects=30, sessions=2, clips=1, files=1)
+    with sandbox.connect() as other:
+        project = other.projects[name].load("subjects.sessions.clips")
+        subjects = project.subjects.ids()
+        sessions = [one.id for subject in project.subjects for one in subject.sessions]
+        clips = [one.id for session in project.sessions for one in session.clips]
+    with sandbox.connect() as ms:
+        with ms.budget(1):
+            assert [one.name for one in ms.subjects(subjects).load("name")] == project.subjects.names()
+        with ms.budget(1):
+            assert len(ms.sessions(sessions * 2).load("path")) == 60
+        assert [one.id for one in ms.clips(clips)] == clips
+        with pytest.raises(moveshelf.errors.ValidationError, match="a list of ids"):
+            ms.subjects(subjects[0])
+
+
+def test_a_path_in_one_string_is_looked_up(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        subject = ms.projects["lab/demo"].subjects[0]
+        session = subject.sessions[0].name
+        names = ("lab/demo", subject.name, session, "Barefoot", "Trial-1", "event.json")
+        path = f"lab/demo:{subject.name}/{session}/Barefoot/Trial-1/event.json"
+        assert ms.lookup(path) is ms.lookup(*names)
+        assert ms.lookup("lab/demo") is ms.projects["lab/demo"]

@@ -94,7 +94,7 @@ def test_it_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "-q", wheel)
     shown = run(command, "demo", "--latency", "0")
     assert "12 subjects, 30 sessions" in shown
-    assert "6 requests sent" in shown
+    assert "8 requests sent" in shown
     assert "Left knee flexion" in shown
     assert run(command, "--version") == run(python, "-m", "moveshelf", "--version")
     code = (

@@ -23,6 +23,7 @@ _SMALL = {
     "walk.py": "--subjects 2 --sessions 1 --clips 2 --files 1 --latency 0 --repeat 1",
     "start.py": "--repeat 1",
     "flat.py": "--calls 3 --large 1",
+    "gait.py": "--trials 4 --latency 0",
     "transfer.py": "--size 1 --files 5 --latency 0 --rounds 1",
 }
 
@@ -103,6 +104,8 @@ def test_python_blocks_run_and_print_what_they_say(after_python: tuple[Path, dic
     assert taken
     assert f"take {taken[1]} requests" in README
     assert "4237 2023-05-02" in printed
+    assert re.search(r"\{'Barefoot': \d+\.\d, 'Braced': \d+\.\d\}", printed), "knee flexion by condition"
+    assert re.search(r"0 +C-001 +2015-09-07 +2017-04-22", printed), "the first pair of the cohort"
     assert "Walk 1 ['Trial-1_markers.csv'] ['Barefoot']" in printed
 
 

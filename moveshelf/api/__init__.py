@@ -1,10 +1,10 @@
-"""The flat client, for the scripts that exist: one method for each request, dictionaries as answers.
+"""The flat client, for the scripts that exist: one method for each request, dictionaries as results.
 
     from moveshelf.api import MoveshelfApi
     api = MoveshelfApi(api_key_file="mvshlf-api-key.json")
     for subject in api.getProjectSubjects(project_id): ...
 
-It answers as version 1.6.4 of the published client does, but for this:
+Its results are those of version 1.6.4 of the published client, but for this:
 
 - metadata is parsed, never evaluated; timecodes are checked under `python -O` too, and to their end;
 - deleting by condition deletes the clips of exactly that condition, not what has its name in path or title;
@@ -25,7 +25,7 @@ Where older versions differ among themselves 1.6.4 counts: a new session's date 
 printed and returned None); the metadata updates validate and fill what is empty (1.1 replaced everything), except where
 1.1's date stands in the fourth place of updateSessionMetadataInfo, which does not validate.
 
-Each method calls a method of an object and returns what the service answered, in 1.6.4's shape (shapes.py). Its
+Each method calls a method of an object and returns what the service responded, in 1.6.4's shape (shapes.py). Its
 docstring shows the line of objects that replaces it (`python -m moveshelf.api` prints them all); `api.client` has the
 objects over the same connection. Importing this costs no more than the standard
 library's json.
@@ -35,16 +35,16 @@ from __future__ import annotations
 
 import logging
 
-from .both import warn_of_both
 from .failures import GraphQlException
 from .flat import MoveshelfApi
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
+from .installed import warn_if_published_is_installed
 from .kinds import BearerTokenAuth, Metadata, Timecode, TimecodeFramerate
 
 logger = logging.getLogger("moveshelf-api")
 
 
-warn_of_both()
+warn_if_published_is_installed()
 
 __all__ = [
     "BearerTokenAuth",

@@ -25,7 +25,7 @@ _EXHAUSTING = frozenset({404, 500, 502, 503, 504})
 
 
 class GraphQlException(QueryError):
-    """The service answered with errors. `error_info` is their list as it came, and so is the text."""
+    """The service responded with errors. `error_info` is their list as it came, and so is the text."""
 
     def __init__(self, error_info: Any) -> None:
         listed = error_info if isinstance(error_info, list) else [error_info]
@@ -42,7 +42,7 @@ class UnknownIdError(NotFoundError, TypeError, AttributeError):
 
 
 class OtherKindError(NotFoundError, KeyError):
-    """The id belongs to something of another kind, so that the answer is empty. Also a KeyError."""
+    """The id belongs to something of another kind, so that the result is empty. Also a KeyError."""
 
 
 def field(node: Any, name: str, what: str, identity: Any) -> Any:
@@ -85,7 +85,7 @@ class _Legacy:
 def _legacy(kind: type[MoveshelfError], message: str, state: dict[str, Any]) -> Exception:
     bases = _bases(state.get("status"))
     made = _class(kind, bases)  # type: ignore[arg-type]  # classes are hashable, whatever their instances say
-    # not through __init__: urllib3's and requests' ask for pools and responses that there are none of
+    # not through __init__: urllib3's and requests' call for pools and responses that there are none of
     twin = made.__new__(made, message)
     twin.args = (message,)
     twin.__dict__.update(state)
@@ -99,15 +99,17 @@ def _bases(status: int | None) -> tuple[type[Exception], ...]:
     found: list[type[Exception]] = []
     urllib3 = sys.modules.get("urllib3.exceptions")
     requests = sys.modules.get("requests.exceptions")
-    answered = status is not None and 200 <= status < 300  # with something that is no answer of GraphQL's
-    if answered:
+    has_response = (
+        status is not None and 200 <= status < 300
+    )  # with something that is no response of GraphQL's
+    if has_response:
         found.append(json.JSONDecodeError if requests is None else requests.JSONDecodeError)
     if urllib3 is not None:
         if status is None:
             found += [urllib3.MaxRetryError, urllib3.ProtocolError]
         else:
             found.append(urllib3.MaxRetryError if status in _EXHAUSTING else urllib3.HTTPError)
-    if requests is not None and not answered:
+    if requests is not None and not has_response:
         found.append(requests.ConnectionError if status is None else requests.HTTPError)
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""The flat client itself: each method is one operation of an object, and the shape of its answer."""
+"""The flat client itself: each method is one operation of an object, and the shape of its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, TransferError, ValidationError
-from ..metadata import merge_as_published
 from ..operations import validation
 from .failures import GraphQlException, UnknownIdError, field, legacy_error
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
@@ -52,7 +51,7 @@ class MoveshelfApi:
 
     `timeout` is in seconds without a sign of life. Methods may be overridden one by one: everything is sent
     through `_dispatch_graphql`, and methods call each other with their oldest arguments only. Reading by id sends
-    one request at every call, also when an object holds the answer already: scripts poll. A mutation is sent once; if its
+    one request at every call, also when an object holds the result already: scripts poll. A mutation is sent once; if its
     response is lost, the error says so. An error of the service is raised, or reported by the methods that loop.
 
     Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one
@@ -182,10 +181,10 @@ class MoveshelfApi:
 
     # one request --------------------------------------------------------------------------------------------
     def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
-        """Send any query or mutation with its variables, and return the `data` of the answer. One request.
+        """Send any query or mutation with its variables, and return the `data` of the response. One request.
 
         Queries are repeated after failures that pass; mutations only where they cannot have been carried out.
-        Raises GraphQlException for errors in the answer and RequestError for everything else that can go
+        Raises GraphQlException for errors in the response and RequestError for everything else that can go
         wrong; where urllib3 or requests is imported, these are theirs too.
         """
         if self._http is not None:
@@ -201,7 +200,7 @@ class MoveshelfApi:
     @property
     def http(self) -> Any:
         """An urllib3.PoolManager for a script's own requests. What is put in its place carries this
-        client's, too: anything whose `request(method, url, body=, headers=)` answers with `status`, `reason`
+        client's, too: anything whose `request(method, url, body=, headers=)` returns an object with `status`, `reason`
         and `data`.
 
         Raises ConfigError where urllib3 is not installed.
@@ -225,10 +224,10 @@ class MoveshelfApi:
         response = self._http.request("POST", self.api_url, body=body, headers=headers)
         if response.status >= 400:
             raise legacy_error(refusal("the request", response))
-        answer = json.loads(response.data)
-        if "errors" in answer:
-            raise GraphQlException(answer["errors"])
-        return answer["data"]
+        content = json.loads(response.data)
+        if "errors" in content:
+            raise GraphQlException(content["errors"])
+        return content["data"]
 
     # projects -----------------------------------------------------------------------------------------------
     def getUserProjects(self) -> list[Json]:
@@ -319,7 +318,7 @@ class MoveshelfApi:
         return self._node("Subject", subject_id, "SUBJECT_CONTEXT")
 
     def getsubjectContext(self, subject_id: str) -> Json | None:
-        """The early spelling of getSubjectContext; the same answer.
+        """The early spelling of getSubjectContext; the same result.
 
         Objects: `subject = ms.subject(subject_id); subject.metadata, subject.project`
         """
@@ -344,7 +343,7 @@ class MoveshelfApi:
     # sessions, clips, jobs ----------------------------------------------------------------------------------
     def getSessionById(self, session_id: str, include_additional_data: bool = False) -> Json | None:
         """A session with its clips: {id, projectPath, date, metadata (JSON text), project, clips, patient,
-        norms}; each clip with its additionalData if asked for. None for an unknown id.
+        norms}; each clip with its additionalData if requested. None for an unknown id.
 
         Objects: `ms.session(session_id).clips`
         """
@@ -472,7 +471,7 @@ class MoveshelfApi:
         if limit is None or rows is None or len(rows) <= limit:
             return rows
         warnings.warn(
-            f"more than {limit} sessions match, and the answer holds the newest {limit} that were asked for. "
+            f"more than {limit} sessions match, and the result holds the newest {limit} that were requested. "
             f"For all of them pass a higher limit, or None; ms.project(...).find_sessions() has no limit",
             stacklevel=2,
         )
@@ -645,6 +644,8 @@ class MoveshelfApi:
     @staticmethod
     def _merge_metadata_dictionaries(existing_metadata: Any, imported_metadata: Any) -> Any:
         """The existing metadata with its empty fields filled; neither dictionary is changed."""
+        from ..metadata import merge_as_published
+
         return merge_as_published(existing_metadata, imported_metadata)
 
     def _validateAndUpdateTimecode(self, tc: Any) -> None:
@@ -876,7 +877,7 @@ class MoveshelfApi:
             project, {"clientId": file_path, "crc32c": checksum, "filename": name, "metadata": sent}
         )
         clip_id: str = made["mocapClip"]["id"]
-        self._put(made["uploadUrl"], source, f"clip {clip_id}")
+        self._put(made["uploadUrl"], source, f"clip {clip_id}", clip_id)
         logger.info("uploaded %s as clip %s", file_path, clip_id)
         return clip_id
 
@@ -897,7 +898,7 @@ class MoveshelfApi:
             clipId, {"clientId": file_path, "crc32c": checksum, "filename": filename, "dataType": dataType}
         )
         file_id: str = made["data"]["id"]
-        self._put(made["uploadUrl"], source, f"file {file_id}")
+        self._put(made["uploadUrl"], source, f"file {file_id}", file_id)
         logger.info("uploaded %s as file %s", file_path, file_id)
         return file_id
 
@@ -917,7 +918,7 @@ class MoveshelfApi:
         size = os.path.getsize(file_path)
         if size > _LARGEST:
             raise ValidationError(
-                f"{os.fspath(file_path)!r} has {size} bytes; above 10 MiB this is not asked"
+                f"{os.fspath(file_path)!r} has {size} bytes; above 10 MiB this is not requested"
             )
         name = os.path.basename(file_path)
         stored = next(
@@ -944,7 +945,7 @@ class MoveshelfApi:
         own = type(self)._calculateCrc32c is MoveshelfApi._calculateCrc32c
         return source, source.crc32c if own else self._calculateCrc32c(path)
 
-    def _put(self, url: str, source: Source, what: str) -> None:
+    def _put(self, url: str, source: Source, what: str, identity: str) -> None:
         """PUT a file to its signed address. The key does not go there."""
         try:
             if self._http is not None:
@@ -952,7 +953,7 @@ class MoveshelfApi:
             else:
                 from ..operations.files import put
 
-                put(self._connection()._service, url, source)
+                put(self._connection()._service, url, source, identity)
         except TransferError as error:
             error.message += (
                 f" The {what} exists on the service, without its bytes: delete it, or leave it be."

@@ -1,4 +1,4 @@
-"""The `http` attribute: urllib3, imported only when a script asks for it."""
+"""The `http` attribute: urllib3, imported only when a script uses it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FlatSender:
 
     @property
     def replaced(self) -> bool:
-        """Whether a script has replaced the way to send: its answers are its own, and it waits for them."""
+        """Whether a script has replaced the way to send: its responses are its own, and it waits for them."""
         api = self._api()
         if api is None:
             return False
@@ -77,7 +77,7 @@ class FlatSender:
 
 
 def _aliased(query: str, data: Any) -> Any:
-    """What a script's method answered under the service's own name ("node"), under the alias that was requested."""
+    """What a script's method returned under the service's own name ("node"), under the alias that was requested."""
     found = _ALIASED.search(query)
     if isinstance(data, dict) and "n0" not in data and found is not None and "n1" not in data:
         return {"n0": data.get(found[1])}

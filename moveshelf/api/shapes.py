@@ -1,13 +1,13 @@
-"""The shapes in which 1.6.4 of the published client answers: the service's names, in the order of its answers' keys.
+"""The shapes in which 1.6.4 of the published client returns results: the service's names, in the order of its keys.
 
-Scripts compare and print answers, so the order is part of the interface. The id of each object comes first.
+Scripts compare and print results, so the order is part of the interface. The id of each object comes first.
 """
 
 from __future__ import annotations
 
 from ..operations.shapes import Shape
 
-# what occurs in several answers -------------------------------------------------------------------------------
+# what occurs in several results -------------------------------------------------------------------------------
 _FILE = ("dataType", "uploadStatus", "originalFileName", "originalDataDownloadUri")
 _FILES = Shape(*_FILE)
 _CLIP = ("title", "created", "projectPath", "uploadStatus", "hasCharts")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,7 +154,7 @@ def _settings(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> Path:
     """JSON into a file that its owner alone may read, whole or not at all."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(number, "w", encoding="utf-8") as file:
@@ -190,10 +189,10 @@ def whoami(ctx: click.Context, json_: bool) -> None:
         "service_from": config.url_source,
         "key_from": config.key_source,
     }
-    if not json_:
-        show.prepare()
     try:
         with Moveshelf(config) as client:
+            if not json_:
+                show.prepare(client)
             names = client.projects.names()
     except RequestError:
         # which key was refused, and by which service, is what helps

@@ -133,7 +133,7 @@ def projects(ctx: click.Context, json_: bool) -> None:
     """List the projects that the key may see."""
     client = connect(ctx)
     if not json_:
-        show.prepare()
+        show.prepare(client)
     _print_listing(list(client.projects), json_)
 
 
@@ -152,7 +152,7 @@ def ls(ctx: click.Context, path: str | None, with_size: bool, json_: bool) -> No
     """List what is in PATH: of a project its subjects, and so on down to files. Without PATH, the projects."""
     client = connect(ctx)
     if not json_:
-        show.prepare()
+        show.prepare(client)
     if path is None:
         found: Any = None
         listed = list(client.projects)
@@ -179,7 +179,7 @@ def tree(ctx: click.Context, path: str, depth: int, json_: bool) -> None:
     """Draw what is below PATH, with counts. Costs a handful of requests, however much it is."""
     client = connect(ctx)
     if not json_:
-        show.prepare()
+        show.prepare(client)
     found = find(client, path)
     if json_:
         show.as_json(_nested(found, depth))
@@ -245,7 +245,7 @@ def info(ctx: click.Context, path: str, json_: bool) -> None:
     """Show everything about one object, its metadata included."""
     client = connect(ctx)
     if not json_:
-        show.prepare()
+        show.prepare(client)
     found = find(client, path)
     kind = kind_of(found)
     if kind == "collection":

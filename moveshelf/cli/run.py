@@ -149,7 +149,7 @@ def _run(arguments: list[str]) -> int:
     if instruction:
         from click.shell_completion import shell_complete
 
-        from . import completion  # noqa: F401  it registers the shells
+        from . import shells  # noqa: F401  it registers them
 
         return shell_complete(command, {}, "moveshelf", "_MOVESHELF_COMPLETE", instruction)
     try:

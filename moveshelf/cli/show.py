@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+    from ..client import Moveshelf
+
 Row = Sequence[Any]
 #: Columns of a table that does not go to a terminal: as wide as it needs to be.
 _UNLIMITED = 1_000_000
@@ -31,6 +33,8 @@ _UNLIMITED = 1_000_000
 _GAP = 2
 #: Fewer columns than these are no room for a text that goes over several lines.
 _SLIVER = 24
+#: How often it is looked whether a request is on its way, before `rich` is imported all the same.
+_LOOKS = 1000
 #: Colours of the words that the service has for how far an upload is, and of what a plan or a result says.
 _COLOURS = {
     "Complete": "green",
@@ -64,13 +68,18 @@ def has_colours() -> bool:
     return is_terminal() and not os.environ.get("NO_COLOR")
 
 
-def prepare() -> None:
-    """Import `rich` in a thread where something is going to be drawn, while the service's response is awaited."""
+def prepare(client: Moveshelf) -> None:
+    """Import `rich` in a thread where something is going to be drawn, while the client's first response is awaited."""
     if is_terminal():
-        threading.Thread(target=_import_rich, daemon=True).start()
+        threading.Thread(target=_import_rich, args=(client,), daemon=True).start()
 
 
-def _import_rich() -> None:
+def _import_rich(client: Moveshelf) -> None:
+    # not before the request is on its way: what sends it is still being imported, and would have to wait
+    for _ in range(_LOOKS):
+        if client.stats.requests:
+            break
+        time.sleep(0.002)
     with suppress(ImportError):
         import rich.console
         import rich.table
@@ -109,6 +118,8 @@ def drop(stream: Any) -> None:
 
 def as_json(value: Any) -> None:
     """JSON on standard output, as its encoding can take it; what acts on a terminal is escaped, as JSON has it."""
+    import json
+
     whole = json.dumps(value, ensure_ascii=not text.has_signs(), indent=2)
     out(_ACTS_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", whole))
 

@@ -17,7 +17,7 @@ from .extra import MissingExtraError, numeric
 
 if TYPE_CHECKING:
     from .channels import CHANNELS, GPS_CHANNELS
-    from .figures import plot, plot_map
+    from .figures import plot, plot_map, plot_parameters
     from .norms import schwartz2008
     from .scores import dimensionless, gdi, gdi_basis, gdi_star, gps, gvs, symmetry
 
@@ -32,6 +32,7 @@ _HOME = {
     "gvs": "scores",
     "plot": "figures",
     "plot_map": "figures",
+    "plot_parameters": "figures",
     "schwartz2008": "norms",
     "symmetry": "scores",
 }
@@ -51,6 +52,7 @@ __all__ = [
     "gvs",
     "plot",
     "plot_map",
+    "plot_parameters",
     "schwartz2008",
     "symmetry",
 ]

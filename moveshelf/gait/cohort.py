@@ -23,6 +23,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import AmbiguousError, ValidationError
+from .content import warn
 
 __all__ = [
     "Cohort",
@@ -569,11 +570,7 @@ def _matcher(
         hint = f"Close: {', '.join(near)}" if near else f"There are: {', '.join(names[:20])}"
         raise ValidationError(f"no procedure is {procedure!r}. {hint}")
     if near:
-        warnings.warn(
-            f"procedures spelled nearly like {procedure!r} were not taken: {', '.join(near)}",
-            UserWarning,
-            stacklevel=3,
-        )
+        warn(f"procedures spelled nearly like {procedure!r} were not taken: {', '.join(near)}", UserWarning)
     return lambda one: one.matches(text)
 
 

@@ -98,12 +98,12 @@ class Findings:
             warn(f"{self.where}: {self.faults[0]}{more}")
 
 
-def warn(text: str) -> None:
+def warn(text: str, category: type[Warning] = GaitFileWarning) -> None:
     """Warn at the line that called this library."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, GaitFileWarning, stacklevel=level)
+    warnings.warn(text, category, stacklevel=level)
 
 
 _QUOTE = reprlib.Repr()

@@ -787,8 +787,8 @@ def plot_map(
 
     Returns:
         A figure. Where all nine variables are there it ends with the GPS of each side (root mean square of the side's
-        nine scores, stride by stride) and of both sides (of fifteen mean scores: the pelvis's three once, those of the
-        left side, and six of each side), with their numbers.
+        nine scores, stride by stride) and of left and right together (of fifteen mean scores: the pelvis's
+        three once, those of the left side, and six of each side), with their numbers.
 
     Raises:
         ValidationError: no scores, or a dimension is missing.
@@ -945,7 +945,7 @@ def _rms(values: Floats) -> Floats:
 
 
 def _overall(values: Floats, sides: npt.NDArray[np.object_], names: list[str]) -> float:
-    """GPS of both sides: fifteen scores, the pelvis's of the left side only."""
+    """GPS of left and right together: fifteen scores, the pelvis's of the left side only."""
     means = {
         side: {name: _mean_sd(values[sides == side][:, names.index(name)])[0] for name in MAP_CHANNELS}
         for side in SIDES
@@ -1026,7 +1026,7 @@ def plot_parameters(
     for group in groups:
         for side in (*SIDES, ""):
             if ((frame["group"] == group) & (frame["side"] == side)).any():
-                words = ", ".join(part for part in (group, side) if part) or "both sides"
+                words = ", ".join(part for part in (group, side) if part) or "left and right"
                 handles.append(Patch(color=shades(group, side), label=words[:1].upper() + words[1:]))
     if norms:
         handles.append(Patch(facecolor=look.norm_face, edgecolor=look.norm_line, label="Norm, mean ± sd"))

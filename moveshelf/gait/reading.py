@@ -708,7 +708,7 @@ def cycles(
     beyond its ends nor across a null. Rows without `perc` are taken as evenly spaced from 0 to 100, which
     `.attrs["problems"]` says.
 
-    Channels are named by one vocabulary (`moveshelf.gait.channels.CHANNELS`), whatever software wrote the file. A channel
+    Channels are named by one vocabulary (`moveshelf.gait.channels.CHANNELS`), whatever software the file is from. A channel
     without a side belongs to the strides of the left and of the right side.
 
     Parameters

@@ -26,6 +26,7 @@ class Batch:
         "errors",
         "group",
         "ids",
+        "opens_loop",
         "peers",
         "selection",
     )
@@ -40,6 +41,8 @@ class Batch:
         self.ids = ids
         self.peers = peers
         self._in_window = False
+        #: the first batch of a loop: the reader who comes to its second member is in a loop
+        self.opens_loop = False
         self.clock = loader.cache.clock
         self.done = threading.Event()
         self.error: BaseException | None = None
@@ -76,7 +79,14 @@ class Batch:
         """The reader has come to this batch: let the window slide."""
         loader, peers = self._loader, self.peers
         with loader.cache.lock:
-            if not self._in_window or peers is None:
+            if peers is None:
+                return
+            if self.opens_loop:
+                self.opens_loop = False
+                peers.window.read_on = True
+                loader.prefetch(peers, obj, self.group)
+                return
+            if not self._in_window:
                 return
             self.leave_window()
             peers.window.slide()

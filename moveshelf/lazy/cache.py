@@ -15,7 +15,7 @@ from .identity import IdentityMap
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from .engine import Engine
 
@@ -155,6 +155,47 @@ class Cache:
             if isinstance(field, Many) and value.__class__ is not State:
                 value._mark_deleted()
             setattr(obj, field.slot, DELETED)
+
+    def forget(self, root: Entity, kinds: Container[type[Entity]]) -> None:
+        """Unload the living objects of those kinds below `root`; reads of them that are under way are not believed.
+
+        Who their owners are stays known.
+        """
+        with self.lock:
+            members = self._below(root, kinds)
+            self.invalidate(*(one.id for one in members))
+            for one in members:
+                for field in type(one).fields.values():
+                    if not isinstance(field, One):
+                        self.unload(one, field)
+
+    def _below(self, root: Entity, kinds: Container[type[Entity]]) -> list[Entity]:
+        """The living objects of those kinds that are below `root`, or may be: where an owner is not known."""
+        known = {root.id: True}
+        return [one for one in self.objects if type(one) in kinds and self._is_below(one, root, kinds, known)]
+
+    def _is_below(
+        self, obj: Entity, root: Entity, kinds: Container[type[Entity]], known: dict[str, bool]
+    ) -> bool:
+        if obj.id not in known:
+            known[obj.id] = True  # ends a circle
+            known[obj.id] = self._leads_to(obj, root, kinds, known)
+        return known[obj.id]
+
+    def _leads_to(
+        self, obj: Entity, root: Entity, kinds: Container[type[Entity]], known: dict[str, bool]
+    ) -> bool:
+        links = [field for field in type(obj).fields.values() if isinstance(field, One)]
+        for field in links:
+            identity = loaded_value(obj, field.name)
+            if field.target is type(root) and identity is not NOT_LOADED:
+                return bool(identity == root.id)
+        for field in links:
+            identity = loaded_value(obj, field.name)
+            owner = self.peek(identity) if isinstance(identity, str) and field.target in kinds else None
+            if owner is not None:
+                return self._is_below(owner, root, kinds, known)
+        return True
 
     # looking without a request -------------------------------------------------------------------------------
     def owners(self, objects: Iterable[Entity], *links: str) -> list[Any]:

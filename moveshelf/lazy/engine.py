@@ -10,7 +10,7 @@ from typing import Any
 
 from .cache import Cache
 from .entity import Entity
-from .fields import BASIC
+from .fields import BASIC, Many
 from .loader import Loader
 from .preload import preload
 
@@ -32,9 +32,33 @@ class Engine:
         preload(self.loader, list(members), kind, paths)
 
     def refresh(self, obj: Entity) -> None:
-        """Forget everything of `obj`, then fetch its listing fields."""
-        with self.cache.lock:
-            for field in type(obj).fields.values():
-                self.cache.unload(obj, field)
+        """Forget everything of `obj` and below it, then fetch its listing fields."""
+        self.forget(obj)
         if type(obj).groups[BASIC]:
             self.loader.fetch(obj, BASIC)
+
+    def forget(self, obj: Entity, *names: str) -> None:
+        """Unload `obj` and all below it, or only those collections and all below them; never a request."""
+        fields = type(obj).fields
+        chosen = [fields[name] for name in names] or list(fields.values())
+        with self.cache.lock:
+            self.cache.invalidate(
+                *((obj.id, one.name) if isinstance(one, Many) else obj.id for one in chosen)
+            )
+            for field in chosen:
+                self.cache.unload(obj, field)
+            kinds = kinds_below(field.target for field in chosen if isinstance(field, Many))
+            if kinds:
+                self.cache.forget(obj, kinds)
+
+
+def kinds_below(kinds: Iterable[type[Entity]]) -> set[type[Entity]]:
+    """Those classes and all that can be below their objects."""
+    found: set[type[Entity]] = set()
+    waiting = list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if kind not in found:
+            found.add(kind)
+            waiting += [field.target for field in kind.fields.values() if isinstance(field, Many)]
+    return found

@@ -21,14 +21,28 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Entity")
 
+#: What a class says of itself for the engine: no attribute of an object that people look for.
+_HIDDEN = frozenset(
+    ("by_wire", "derived", "field", "fields", "groups", "is_root", "wire", "writers", "__attrs_attrs__")
+)
+
+
+class _Listed(type):
+    """The class of the classes: completion, which looks at classes too, shows the names that people look for."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if name not in _HIDDEN]
+
 
 @attrs.define(eq=False, repr=False, slots=True, weakref_slot=True, getstate_setstate=False)
-class Entity:
-    """An object of the service. Equal only to itself: a client holds one object per id."""
+class Entity(metaclass=_Listed):
+    """An object of the service. A client holds one object per id; objects of one kind, id and service are equal."""
 
     id: str
     _engine: Engine | None = None
     _peers: Peers | None = attrs.field(default=None, init=False)
+    #: the address of the service that a copy without a connection came from
+    _origin: str | None = attrs.field(default=None, init=False)
 
     wire: ClassVar[str] = ""
     fields: ClassVar[dict[str, Field[Any]]] = {}
@@ -63,9 +77,10 @@ class Entity:
         return type(self).field(field).loaded(self)
 
     def refresh(self) -> Self:
-        """Forget what was loaded, read what a listing brings anew, in place, and return the object.
+        """Forget what was loaded, here and of everything below, read what a listing brings anew, and return the object.
 
-        One request at once; everything else is fetched again when touched. Collections stay the same objects.
+        One request at once; everything else is fetched again when touched. Objects and collections below stay the same
+        objects, in whichever variable.
         Raises NotFoundError where the service has no such object any more.
         """
         if self._engine is None:
@@ -105,7 +120,22 @@ class Entity:
         """The name as far as it is loaded; never a request."""
         return None
 
-    # bool, dir and copies never send a request ---------------------------------------------------------------
+    def _service_url(self) -> str | None:
+        """The address of the service that the object is of; None where that is not known."""
+        return self._origin if self._engine is None else getattr(self._engine.service, "url", None)
+
+    # equality, bool, dir and copies never send a request ---------------------------------------------------------------
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, Entity)
+        return self.id == other.id and self._service_url() == other._service_url()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __bool__(self) -> bool:
         return True
 
@@ -114,7 +144,11 @@ class Entity:
         return copy.deepcopy(self)
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if not name.startswith("_") or name.startswith("__")]
+        return [
+            name
+            for name in object.__dir__(self)
+            if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")
+        ]
 
 
 def entity(
@@ -131,6 +165,8 @@ def entity(
         slotted = attrs.define(
             cls, these=slots, eq=False, repr=False, slots=True, weakref_slot=False, getstate_setstate=False
         )
+        # attrs' own functions would show the machinery (asdict) or make a second live object of one id (evolve)
+        slotted.__attrs_attrs__ = None  # type: ignore[assignment]
         slotted.wire = wire
         slotted.fields = declared
         slotted.derived = derived or {}

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import DeletedError, DetachedError
+from .inspection import refuse_to_tools
 from .registry import ENTITIES
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
@@ -75,6 +76,7 @@ class Field(Generic[T]):
             engine = obj._engine
             if engine is None:
                 raise detached(obj, self.name)
+            refuse_to_tools(f"{type(obj).__name__}.{self.name}")
             engine.loader.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is PrefetchMarker:
@@ -186,6 +188,7 @@ class Resolved(One[C]):
         if value is NOT_LOADED:
             if obj._engine is None:
                 raise detached(obj, self.name)
+            refuse_to_tools(f"{type(obj).__name__}.{self.name}")
             setattr(obj, self.slot, self.resolver(obj))
         return super()._value(obj)
 
@@ -200,7 +203,7 @@ class Many(Reference[C]):
     `back` is the member's One field that leads here, `passes` the One fields that a member shares with its owner.
     `edges`: the service wraps members in `edges { node }`. `batch_size` limits how many owners one request may name.
     `barrier`: a loop below one owner says nothing about the next owner (projects). `lister` fetches a listing that
-    cannot be had in one response (`in_parts`: it never can). `takes_filters`: the service's field may be asked for a part
+    cannot be had in one response (`in_parts`: it never can). `takes_filters`: the service's field may be requested for a part
     of the members, so that a response to such a query is not the whole list.
     """
 

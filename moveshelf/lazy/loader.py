@@ -4,8 +4,8 @@ Rules kept here (the numbers are in window.py and below):
 - the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
 - a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
   bringing more peers;
-- a batch that the service cannot answer is halved, and the smaller size is remembered; a batch of one is retried;
-- one missing field of one object is in one request at a time, whoever needs it.
+- a batch that the service cannot respond to is halved, and the smaller size is remembered; a batch of one is retried;
+- one missing field of one object is in one request at a time, for all its readers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .fields import Many, deleted
 from .peers import Peers, UnloadedParent
 from .selection import Selection, group
 from .state import PrefetchMarker, State
+from .window import OPENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +71,7 @@ _ALIVE: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for loader in list(_ALIVE):
-        loader.in_flight = {}  # the parent's requests are never answered in a child process
+        loader.in_flight = {}  # the parent's requests get no response in a child process
 
 
 if hasattr(os, "register_at_fork"):
@@ -133,22 +134,30 @@ class Loader:
         if peers is None:
             return self._send(type(obj), name, [obj.id], None)
         window = peers.window
+        opening = False
         if not window.full:
             size = window.open(obj.id, size)
+        elif not (peers.parent is not None and peers.parent.window.read_on) and window.first(name):
+            opening = True
+            size = min(size, OPENING)
         batches, unloaded = self._gather(peers, obj, name, size, 1)
         if window.full and unloaded is not None and len(batches[0]) < size and detours > 0:
             further_up = self._further_up(unloaded)
             if further_up is not None:
                 return further_up
-        if window.full and unloaded is None and len(batches[0]) < size:
-            if name in peers.finished_groups:
+        if unloaded is None and len(batches[0]) < size:
+            if not window.full or name in peers.finished_groups:
                 batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
                 peers.finished_groups += (name,)
         own = self._send(type(obj), name, batches[0], peers)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
-        if window.full:
+        if opening:
+            own.opens_loop = (
+                True  # the next batches are requested when the reader has gone on to the second member
+            )
+        elif window.full:
             self.prefetch(peers, obj, name)
         return own
 
@@ -199,7 +208,9 @@ class Loader:
         Beside them the unloaded parent at which the peers end for now.
         """
         fields = type(start).groups[name]
-        in_flight, failed = self.in_flight, self.failed
+        in_flight = self.in_flight
+        # a reader of what failed sends it again, with its neighbours that failed in the same batch
+        failed = {} if (start.id, name) in self.failed else self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
         for member in peers.members(self.cache.objects, start):
@@ -208,7 +219,7 @@ class Loader:
             if type(member) is not kind:
                 continue
             key = (member.id, name)
-            if key in in_flight or (failed and key in failed and member is not start):
+            if key in in_flight or key in failed:
                 continue
             if all(field.loaded(member) for field in fields):
                 continue
@@ -307,12 +318,12 @@ class Loader:
                 if batch.in_window:
                     batch.leave_window()
                     part.enter_window()
-        except RequestError as refused:  # the budget ends here
-            batch.error = refused
+        except RequestError as refused:  # the budget ends here: the halves that were sent will come
+            batch.errors.update((identity, refused) for identity in ids[begin:])
         # batch.ids keeps its meaning for those who wait: they look again and find the halves
 
     def _populate(self, batch: Batch, nodes: Mapping[str, Mapping[str, Any] | BaseException]) -> None:
-        first: Entity | None = None
+        populated: list[Entity] = []
         selection = batch.selection
         for identity, node in nodes.items():
             if isinstance(node, BaseException):
@@ -322,22 +333,25 @@ class Loader:
             if obj is None or obj.__class__ is not selection.kind:
                 continue
             selection.populate(self.cache, obj, node, batch.clock)
-            if first is None:
-                first = obj
-        if batch.in_window:
-            if first is None:
-                batch.leave_window()
+            if len(populated) < 2:
+                populated.append(obj)
+        if batch.opens_loop:
+            if len(populated) == 2:
+                self._mark(batch, populated[1])
+        elif batch.in_window:
+            if populated:
+                self._mark(batch, populated[0])
             else:
-                self._mark(batch, first)
+                batch.leave_window()
 
-    def _mark(self, batch: Batch, first: Entity) -> None:
-        """Set the prefetch marker on the batch's first member."""
+    def _mark(self, batch: Batch, member: Entity) -> None:
+        """Set the prefetch marker on that member of the batch."""
         for field in batch.selection.fields:
-            value = field.read(first)
+            value = field.read(member)
             if value.__class__ is State or value.__class__ is PrefetchMarker:
                 continue
             if isinstance(field, Many):
                 if value._is_loaded():
                     value._mark_prefetched(batch)
             else:
-                setattr(first, field.slot, PrefetchMarker(value, batch))
+                setattr(member, field.slot, PrefetchMarker(value, batch))

@@ -1,7 +1,7 @@
 """Loading by name: `load("sessions.clips.files")` fetches several levels in one request where that is smaller.
 
 A first, small request shows how much hangs below one object; the rest is then fetched in requests of about
-TARGET objects each, all at once. What the service cannot answer is halved, down to one object, and then fetched level
+TARGET objects each, all at once. What the service cannot respond to is halved, down to one object, and then fetched level
 by level.
 """
 

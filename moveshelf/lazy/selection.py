@@ -138,7 +138,11 @@ class Selection:
     def _linked(self, cache: Cache, below: Selection, data: Any, clock: int) -> str | None:
         if not data or "id" not in data or data["id"] in cache.deleted_ids:
             return None if not data else data.get("id")
-        other = cache.get(below.kind, data["id"])
+        other = cache.objects.get(data["id"])
+        if other.__class__ is not below.kind:  # none, or the id was taken for another kind's before
+            cache.objects.drop(data["id"])
+            other = cache.get(below.kind, data["id"])
+        assert other is not None
         cache.hold(other)
         below.populate(cache, other, data, clock)
         return other.id
@@ -168,13 +172,11 @@ class Selection:
         for data in rows:
             identity = data["id"]
             obj = get(identity) if identity in known else None
-            if obj is None:
+            if obj is None or obj.__class__ is not cls:  # none, or the id was taken for another kind's before
                 if identity in deleted:
                     continue
                 obj = cls(identity, engine)
                 objects.put(obj)
-            elif obj.__class__ is not cls:
-                continue
             if plain:
                 value_of = data.get
                 for put, wire, convert in scalars:

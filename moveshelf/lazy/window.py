@@ -6,8 +6,13 @@ from __future__ import annotations
 MOST_AHEAD = 8
 #: How many batches before the reader has come to one of them.
 FIRST_AHEAD = 2
+#: How many members the first batch of a loop covers: it may end after the first of them.
+OPENING = 20
 #: How a window that an index or a name opened grows when the next neighbour is touched too.
 GROWTH = 8
+#: How it grows when another member is touched that is no neighbour, and how many batches it may then take together.
+SCATTERED_GROWTH = 4
+SCATTERED_BATCHES = 3
 
 
 class Window:
@@ -16,27 +21,56 @@ class Window:
     Holds numbers only, so that it can be tested alone.
     """
 
-    __slots__ = ("_most_ahead", "ahead", "expected", "feeds_lower_level", "full", "size")
+    __slots__ = (
+        "_last",
+        "_most_ahead",
+        "ahead",
+        "expected",
+        "feeds_lower_level",
+        "full",
+        "opened",
+        "read_on",
+        "size",
+    )
 
     def __init__(self, full: bool) -> None:
         #: a loop opens the full window; an index or a name a window of one
         self.full = full
         #: how many members a window that is not full covers
         self.size = 1
+        self._last: str | None = None
         #: the id that comes next, if the reader goes on to the neighbour
         self.expected: str | None = None
         #: batches that were requested for this level and that nobody has read
         self.ahead = 0
         #: whether a level below this one is being read: then this one stays only just ahead of it
         self.feeds_lower_level = False
+        #: the groups whose first batch was requested
+        self.opened: tuple[str, ...] = ()
+        #: whether the reader went on from a first batch's first member: then it is a loop, and batches are large
+        self.read_on = False
         self._most_ahead = FIRST_AHEAD
 
     def open(self, identity: str, most: int) -> int:
         """How many members a window covers that an index or a name opened at `identity`."""
-        self.size = self.size * GROWTH if identity == self.expected else 1
-        if self.size > 1 and self.size >= most:
-            self.full = True
+        if identity == self.expected:
+            self.size *= GROWTH
+            self.full = self.read_on = self.size >= most
+        elif self._last not in (None, identity):
+            self.size = min(self.size * SCATTERED_GROWTH, most * SCATTERED_BATCHES)
+            most *= SCATTERED_BATCHES
+        self._last = identity
         return min(self.size, most)
+
+    def first(self, group: str) -> bool:
+        """Whether a batch of the group is the first of a loop that may end after one member."""
+        if self.read_on:
+            return False
+        if group in self.opened:
+            self.read_on = True  # its first batch is behind the reader
+            return False
+        self.opened += (group,)
+        return True
 
     def slide(self) -> None:
         """The reader has come to a batch that was prefetched: it goes on reading, so the whole window opens."""

@@ -54,7 +54,7 @@ class Model(Entity):
             value = peek(field.read(self))
             if value is not NOT_LOADED and (not isinstance(field, Many) or field.loaded(self)):
                 state[field.slot] = value
-        return (_revive, (type(self).__name__, self.id, state))
+        return (_revive, (type(self).__name__, self.id, state, self._service_url()))
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -133,7 +133,7 @@ class Model(Entity):
             )
         if command.done and not payload.get(command.done):
             raise RequestError(
-                f"the service answered that it did not {what}, and gave no reason; refresh() and look"
+                f"the service reported that it did not {what}, and gave no reason; refresh() and look"
             )
         return payload
 
@@ -278,8 +278,9 @@ def template_of(obj: Entity) -> Template | None:
     return obj.project.template  # type: ignore[attr-defined, no-any-return]
 
 
-def _revive(name: str, identity: str, state: dict[str, Any]) -> Entity:
+def _revive(name: str, identity: str, state: dict[str, Any], origin: str | None = None) -> Entity:
     obj = ENTITIES[name](identity, None)
+    obj._origin = origin
     for slot, value in state.items():
         setattr(obj, slot, value)
     return obj

@@ -19,6 +19,7 @@ from ..operations.folders import condition_name
 from ..operations.locks import write_lock
 from ..operations.validation import clip_values, options_text
 from ..values import UploadStatus, word_of
+from . import derived
 from .base import Deletable, service_of
 from .condition import Condition
 from .contents import HasFiles
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
+    import xarray as xr
     from typing_extensions import Self, Unpack
 
     from ..operations.service import Service
@@ -264,6 +266,16 @@ class Clip(HasFiles, Deletable):
             yield self.original._located(above, values)
         for file in self.files:
             yield file._located(above, values)
+
+    def series(self, file: str = "angles", channels: Sequence[str] | str | None = None) -> xr.Dataset:
+        """The trial's time series as an xarray Dataset over `time` (seconds, as the files have it).
+
+        A variable is a channel, with dims (side, time) where the file names a side, (time) where it does not, and its
+        `units`; see `moveshelf.gait.reading.trial_series`. `channels`: variables, all if None. What cannot be read is a
+        `GaitFileWarning` and an entry of `.attrs["problems"]`. Lists the files if they are not loaded; then a request for
+        the signed URLs and one for each file. Needs the extra `gait`.
+        """
+        return derived.one_series(self._derived_files(), file, channels)
 
     def _layout_values(self) -> dict[str, str | None]:
         """What a layout may name of the trial and what is above it."""

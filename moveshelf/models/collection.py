@@ -18,7 +18,8 @@ from ..errors import (
     ValidationError,
 )
 from ..lazy.entity import Entity
-from ..lazy.fields import Many
+from ..lazy.fields import BASIC, Many
+from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Members
 from ..lazy.peers import At, Named, Peers, Selector
 from ..lazy.registry import ENTITIES
@@ -94,7 +95,7 @@ class Lookup(Sequence[T]):
         return len(self._members())
 
     def __getitem__(self, key: Any) -> Any:
-        """The member at a position, of a name or id, or the members of a slice.
+        """The member at a position, of a name or id; the members of a slice, or of a list of positions, names and ids.
 
         Raises IndexNotFoundError, NameNotFoundError (with near misses) or AmbiguousError (with the ids).
         """
@@ -102,11 +103,14 @@ class Lookup(Sequence[T]):
             return self._view(self._members()[key])
         if isinstance(key, str):
             return self._picked(self._by_name(key), Named(self._clean(key)))
+        if isinstance(key, (list, tuple, set, frozenset, range)):
+            return self._view([self._one_of(one) for one in key])
         try:
             position = key.__index__()
         except AttributeError:
             raise ValidationError(
-                f"{self._kind()} are read by position, slice, name or id, not by {type(key).__name__} {key!r}"
+                f"{self._kind()} are read by position, slice, name or id, or a list of these, not by "
+                f"{type(key).__name__} {key!r}"
             ) from None
         items = self._members()
         try:
@@ -114,6 +118,21 @@ class Lookup(Sequence[T]):
         except IndexError:
             raise IndexNotFoundError(
                 f"no {self._kind(1)} at position {position}: {self._where()} has {len(items)}"
+            ) from None
+
+    def _one_of(self, key: Any) -> Any:
+        """One of several that are wanted: as a position, a name or an id leads to it, without what a pick prefetches."""
+        if isinstance(key, str):
+            return self._by_name(key)
+        try:
+            return self._members()[key.__index__()]
+        except AttributeError:
+            raise ValidationError(
+                f"a list of {self._kind()} holds positions, names and ids, and not {type(key).__name__} {key!r}"
+            ) from None
+        except IndexError:
+            raise IndexNotFoundError(
+                f"no {self._kind(1)} at position {key}: {self._where()} has {len(self)}"
             ) from None
 
     def _by_name(self, key: str) -> Any:
@@ -247,6 +266,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
                 f"this collection of {self._kind()} was not loaded before it was copied or pickled, and a copy has "
                 "no connection; load it first, or get its owner from a client by its id"
             )
+        refuse_to_tools(f"this collection of {self._kind()}")
         owner = self._adopting_owner(engine, field)
         if not field.in_parts:
             try:
@@ -290,6 +310,24 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         members = self._members()
         if paths and self._engine is not None:
             self._engine.load(members, self._type, paths)
+        return self
+
+    def refresh(self) -> Self:
+        """Forget the listing and everything below, list anew, and return the collection.
+
+        One request at once (for a slice, or what was found: what a listing brings of each member, in batches); everything
+        else is fetched again when touched. Raises NotFoundError where the owner, or a member, is no longer there.
+        """
+        engine = require(self._engine, "refresh()")
+        field, owner = self._field, self._owner_now()
+        if field is not None and owner is not None:
+            engine.forget(owner, field.name)
+            self._members()
+            return self
+        members = [one for one in self._members() if not one.is_deleted]
+        for one in members:
+            engine.forget(one)
+        engine.load(members, self._type, (BASIC,))
         return self
 
     # peers ---------------------------------------------------------------------------------------------------
@@ -345,8 +383,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         @overload
         def __getitem__(self, key: str) -> C: ...
         @overload
-        def __getitem__(self, key: slice) -> Collection[C]: ...
-        def __getitem__(self, key: int | str | slice) -> C | Collection[C]: ...
+        def __getitem__(
+            self, key: slice | list[Any] | tuple[Any, ...] | range | set[Any] | frozenset[Any]
+        ) -> Collection[C]: ...
+        def __getitem__(self, key: Any) -> C | Collection[C]: ...
 
         def find(self, **attributes: Any) -> Collection[C]: ...
 

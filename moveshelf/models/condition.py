@@ -10,6 +10,7 @@ import attrs
 from ..display import conditions_html, label
 from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.cache import loaded_value
+from ..lazy.inspection import View
 from ..lazy.peers import Peers, Selector
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations import commands
@@ -110,7 +111,7 @@ class Condition(HasFiles):
         """The folder: `/<subject>/<session>/<condition>/`."""
         return f"/{self.session.path.strip('/')}/{self.name}/"
 
-    @property
+    @View
     def clips(self) -> Collection[Clip]:
         """The trials of the condition, by creation. Fetches the session's clips, if they are not there."""
         return ConditionClips(self)
@@ -174,9 +175,8 @@ class Condition(HasFiles):
         return field in ("name", "session") or self.session.is_loaded("clips" if field == "clips" else "path")
 
     def refresh(self) -> Condition:
-        """Forget the session's clips; they are fetched again when touched. Returns the condition."""
-        engine = self.session._require("refresh()")
-        engine.cache.unload(self.session, type(self.session).fields["clips"])
+        """Forget the session's clips and their files; they are fetched again when touched. Returns the condition."""
+        self.session._require("refresh()").forget(self.session, "clips")
         return self
 
     def _download_service(self) -> Service:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ..errors import ValidationError
-from ..operations import downloads, files
+from ..gait.extra import numeric
+from ..operations import contents, downloads, files
 from ..operations.downloads import LocatedFile, Parts
 from ..wire.codec import decode
+from . import derived
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ..gait.c3d import C3D
     from ..operations.service import Service
     from ..transfer.result import Plan, TransferResult
+    from .datafile import DataFile, OriginalFile
 
 
 class HasFiles:
@@ -33,6 +42,10 @@ class HasFiles:
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
         """Every file below, with the folders `above` before its way. Loads what it needs, many objects to a request."""
         raise NotImplementedError
+
+    def _derived_files(self) -> derived.DerivedFiles:
+        """The files that curves and tables are read from."""
+        return derived.DerivedFiles(self)
 
     def download(
         self,
@@ -81,6 +94,86 @@ class HasFiles:
             layout,
         )
 
+    def read(
+        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+    ) -> Iterator[tuple[DataFile | OriginalFile, bytes]]:
+        """The contents of every file below, as an iterator of (file, bytes), in order; verified, in memory only.
+
+        `include`: a pattern or several, as in `download`. `jobs`: files at once. `errors`: what to do where a file cannot
+        be had: "raise" its error when its turn comes, or "warn" and go on with the next. Files whose upload is not
+        complete have no contents: they are left out with a warning, as a pattern is warned of that no file fits.
+
+        Sends at once what is needed to list the files (many objects a request), then, as the iterator is used, a request
+        for every 64 signed URLs and one for each file's bytes. At most 64 MiB are read ahead; a single file that is larger
+        is read alone. Raises TransferError, ChecksumError, NotFoundError; ValidationError for arguments that cannot be
+        right, before any request.
+
+        >>> for file, content in session.read("*.c3d"):  # doctest: +SKIP
+        ...     print(file.clip.title, file.name, len(content))
+        """
+        return contents.read(self._download_service(), self._located_files(), include, jobs, errors)
+
+    def cycles(
+        self,
+        file: str = "angles",
+        channels: Sequence[str] | str | None = None,
+        points: int | None = 101,
+    ) -> xr.DataArray:
+        """Every stride of every trial below as one labelled array: dims `stride`, `channel` and `percent` (0 … 100).
+
+        float64, NaN where a file has no value. On `stride` lie the coordinates subject, session, date, condition, trial,
+        clip, session_id and subject_id (subjects may share a name), side ("left", "right", or "" where no side is named) and
+        cycle (the text in the file; "mean" where it has means only); on `channel` lies its `unit`, as files say it
+        ("deg", "N.mm/kg", "W/kg"). `file`: "angles", "moments", "powers", "lengths_velocities", …: "angles" reads
+        `angles_normalized.json`, or `angles.json` where it holds cycles. `channels`: names of
+        `moveshelf.gait.CHANNELS`, or labels of files that it does not know; None: every known channel, and
+        `.attrs["other"]` lists the labels that are not known. `points`: how many evenly spaced points (see
+        `moveshelf.gait.reading.cycles`, which also says how values are placed); None: the files' own, if all agree.
+
+        What cannot be read is a `GaitFileWarning` and an entry of `.attrs["problems"]`, never a wrong number. Sends at
+        once what is needed to list the files, a request for every 64 signed URLs, and one for each file that is read.
+        Needs the extra `gait` (MissingExtraError without it). Raises ValidationError for arguments that cannot be right
+        and for channels that no file has.
+
+        >>> curves = subject.cycles("angles", ["knee_flexion", "hip_flexion"])  # doctest: +SKIP
+        >>> curves.groupby("condition").mean().sel(channel="knee_flexion")  # doctest: +SKIP
+        """
+        return derived.cycles(self._derived_files(), file, channels, points)
+
+    def series(self, file: str = "angles", channels: Sequence[str] | str | None = None) -> Any:
+        """The time series of every trial below: a dictionary of an xarray Dataset over `time` (seconds) by the trial's id.
+
+        Of a trial itself: its Dataset. Trials have clocks of their own, so that no array holds several. A variable is a
+        channel, with dims (side, time) where the file names a side, (time) where it does not; see
+        `moveshelf.gait.reading.trial_series`. `channels`: variables, all if None. Requests, warnings and errors as of
+        `cycles`.
+
+        >>> knee = trial.series("angles").knee_flexion.sel(side="left")  # doctest: +SKIP
+        """
+        return derived.series(self._derived_files(), file, channels)
+
+    def parameters(self) -> pd.DataFrame:
+        """The gait parameters of every trial below, a pandas DataFrame of one row a value.
+
+        Columns: subject, session, date, condition, trial, clip, session_id, subject_id, side ("left", "right", or ""),
+        name ("Cadence", "Step Length", …), unit (as the file says it), mean, std, label (the file's own) and cycle.
+        Stride time, stance, swing, single and double support that a trial's file does not have are computed from its
+        events: their label is "from events" (see `moveshelf.gait.reading.temporal`). Requests, warnings and errors as
+        of `cycles`; of each trial the files of parameters and of events are read.
+
+        >>> project.parameters().query("name == 'Cadence'").groupby("condition")["mean"].mean()  # doctest: +SKIP
+        """
+        return derived.parameters(self._derived_files())
+
+    def events(self) -> pd.DataFrame:
+        """The gait events of every trial below, a pandas DataFrame of one row an event.
+
+        Columns: subject, session, date, condition, trial, clip, session_id, subject_id, side, name ("Foot Strike",
+        "Foot Off"), time and its unit (s), percent (of the gait cycle) and opposite, as far as the file has them.
+        Requests, warnings and errors as of `cycles`.
+        """
+        return derived.events(self._derived_files())
+
 
 class FileContent:
     """What is a file: `DataFile`, and the file that a clip itself is."""
@@ -104,15 +197,21 @@ class FileContent:
     ) -> TransferResult | Plan:
         """Download the file into folder `to`, under its own name, and return a result with the one entry.
 
-        Verified, resumed and named as `download` on a clip does it. Two requests. Raises what kept it from arriving:
+        Where `to` ends as the file's name does (`"walk.json"` for `event.json`), or is a file that is there, it is the file
+        to write. Verified, resumed and named as `download` on a clip does it. Two requests. Raises what kept it from arriving:
         TransferError, ChecksumError, NotFoundError.
         """
         service, _, name = self._content("download()")
+        located = self._located()
+        folder, chosen = downloads.folder_and_name(to, name)
+        if chosen is not None:
+            key, _ = located.parts[-1]
+            located = attrs.evolve(located, parts=((key, chosen),))
         result = downloads.download(
             service,
-            [self._located()],
+            [located],
             f"download of file {name!r}",
-            to,
+            folder,
             existing=existing,
             dry_run=dry_run,
             jobs=1,
@@ -121,6 +220,13 @@ class FileContent:
         if not dry_run:
             result.raise_for_errors()  # type: ignore[union-attr]
         return result
+
+    def read(
+        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+    ) -> Iterator[tuple[DataFile | OriginalFile, bytes]]:
+        """The same as `read` of a trial, for this file alone: an iterator of one pair (file, bytes), or of none."""
+        service = self._content("read()")[0]
+        return contents.read(service, [self._located()], include, jobs, errors)
 
     def read_bytes(self) -> bytes:
         """The whole content, verified by size and checksum. Two requests: for a signed URL, and for the bytes.
@@ -136,6 +242,20 @@ class FileContent:
             return decode(content.removeprefix(b"\xef\xbb\xbf"))
         except ValueError as error:
             raise ValidationError(f"{self._content('json()')[2]!r} is not JSON: {error}") from None
+
+    def c3d(self) -> C3D:
+        """The content, parsed as a C3D file: a record of points (frame, marker, axis), analogs, events and parameters.
+
+        See `moveshelf.gait.c3d.C3D`. The whole file is read into memory, verified; two requests, each time. Raises
+        ValidationError where it is no C3D file, MissingExtraError without the extra `gait`, and what `read_bytes` raises.
+
+        >>> trial.files["walk.c3d"].c3d().markers[:3]  # doctest: +SKIP
+        ['LASI', 'RASI', 'SACR']
+        """
+        c3d = numeric(".c3d", "moveshelf.gait")
+        name = self._content("c3d()")[2]
+        found: C3D = c3d.parse(self.read_bytes(), name)
+        return found
 
     def open(self) -> io.BufferedReader:
         """A binary file object over the content: read only, seekable, fetching the parts that are read.

@@ -92,7 +92,7 @@ class OriginalFile(FileContent):
         return LocatedFile(way, self, self.clip.id, self.upload_status, kind, False, named)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OriginalFile) and other.clip is self.clip
+        return isinstance(other, OriginalFile) and other.clip == self.clip
 
     def __hash__(self) -> int:
         return hash((OriginalFile, self.clip.id))

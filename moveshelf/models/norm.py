@@ -10,6 +10,10 @@ from ..values import UploadStatus, word_of
 from .base import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
     from .clip import Clip
 
 
@@ -29,3 +33,13 @@ class Norm(Model):
     )
     path: Scalar[str | None] = Scalar("projectPath", group=BASIC, doc="The folder that it belongs to.")
     clips: Many[Clip] = Many("clips", "Clip", doc="The trials that it is made of.")
+
+    def cycles(
+        self, file: str = "angles", channels: Sequence[str] | str | None = None, points: int | None = 101
+    ) -> xr.DataArray:
+        """The norm's own curves: every stride of its trials, as `cycles` of any object returns them.
+
+        A reference for the scores (`moveshelf.gait.gps(curves, norm.cycles())`) and for figures. Requests, warnings and
+        errors as of a session's `cycles`.
+        """
+        return self.clips.cycles(file, channels, points)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import NotFoundError, ValidationError
+from ..gait.extra import numeric
 from ..lazy.entity import Entity, entity
 from ..lazy.fields import BASIC, FLAG, PLAIN, Many, Scalar
 from ..lazy.selection import Selection, basic
@@ -15,16 +17,11 @@ from ..metadata import parse_record, plain, stored
 from ..operations import commands, listings, overview, queries, upload_tree, uploads
 from ..operations.additions import add, by_name
 from ..operations.downloads import LocatedFile, Parts
-from ..operations.known_fields import check_values, checked_criteria
-from ..operations.locks import write_lock
-from ..operations.responses import is_valid
-from ..operations.validation import (
+from ..operations.filters import (
     Criterion,
     SessionsWhere,
     Where,
     checked_limit,
-    checked_name,
-    checked_values,
     criteria,
     is_service_form,
     period,
@@ -34,19 +31,26 @@ from ..operations.validation import (
     subject_filter,
     subject_group,
 )
+from ..operations.known_fields import check_values, checked_criteria
+from ..operations.locks import write_lock
+from ..operations.responses import is_valid
+from ..operations.validation import checked_name, checked_values
 from ..values import Configuration, Dataset, Template
 from .base import Model, service_of
 from .clip import Clip
+from .cohort import Cohort, checked_conditions, choose
 from .collection import Collection
 from .contents import HasFiles
+from .derived import DerivedFiles
 from .session import Session, existing
 from .subject import Subject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import BinaryIO, Literal
 
+    from ..gait.cohort import Procedure
     from ..lazy.cache import Cache
     from ..operations.queries import Listing
     from ..operations.service import Service
@@ -295,6 +299,43 @@ class Project(HasFiles, Model):
         rows = listings.recent_sessions(service, self.id, first, last, filters, most)
         return self._listed(Session, rows)
 
+    def cohort(
+        self,
+        where: Where | None = None,
+        procedure: str | Callable[[Procedure], bool] | None = None,
+        *,
+        session_where: Where | None = None,
+        condition: str | Iterable[str] | None = None,
+        before: tuple[int, int] = (0, 24),
+        after: tuple[int, int] = (9, 36),
+        between: Literal["exclude", "report"] = "exclude",
+    ) -> Cohort:
+        """Pairs of a session before and a session after each dated operation of the subjects, each choice explained.
+
+        `where`: which subjects, as of `find_subjects`; `procedure`: which operations, as location and procedure
+        ("Hamstrings/Lengthening"), a function that is handed each `moveshelf.gait.cohort.Procedure`, or None for all;
+        `session_where`: which sessions may be chosen, as of `find_sessions`; `condition`: the condition, or several, that a
+        session has trials of and that curves are read from. `before`, `after`: the months before and after the operation in
+        which the sessions lie, nearest and furthest, by the calendar, ends included; the closest session is taken.
+        `between`: another operation between the two sessions excludes the pair, or is reported in its `why`. Each
+        operation makes a pair of its own, with the sides that were operated on.
+
+        Sends at once what is needed to list subjects with their metadata and sessions (many to a request; with `where` and
+        `session_where` the service filters). Needs the extra `gait`. Raises ValidationError for arguments that
+        cannot be right, before any request, and for a procedure that no subject has, with close matches.
+
+        >>> found = project.cohort(procedure="Hamstrings/Lengthening", condition="Barefoot")  # doctest: +SKIP
+        >>> found.to_frame()[["subject", "pre_date", "post_date", "why"]]  # doctest: +SKIP
+        >>> found.plot("knee_flexion")  # doctest: +SKIP
+        """
+        conditions = checked_conditions(condition)
+        numeric(".cohort", "moveshelf.gait").pairs([], procedure, before, after, between=between)
+        session_criteria(session_where)
+        subjects = self.subjects if where is None else self.find_subjects(where)
+        subjects.load("metadata", "sessions" if conditions is None else "sessions.clips")
+        fitting = None if session_where is None else set(self.find_sessions(where=session_where).ids())
+        return choose(subjects, procedure, before, after, between, fitting, conditions)
+
     def _find_sessions_shown(self, chosen: Iterable[tuple[str, str]]) -> Collection[Session]:
         """The sessions that the overview page with these names and values in its URL shows, newest first.
 
@@ -462,12 +503,16 @@ class Project(HasFiles, Model):
         name = self._peek_name()
         return f"download of project {name!r}" if name else f"download of project {self.id}"
 
+    def _derived_files(self) -> DerivedFiles:
+        return DerivedFiles(self, in_sessions=True)
+
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
-        with ThreadPoolExecutor(1) as pool:
-            # the listing of all clips shows those that are in no session; it travels beside the rest
-            listing = pool.submit(lambda: list(self.clips))
-            self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
-            every = listing.result()
+        # the listing of all clips shows those that are in no session; it travels beside the rest
+        listing = _beside(lambda: list(self.clips))
+        self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
+        while not listing.done():
+            wait([listing], timeout=0.2)  # in slices, so that Ctrl-C is heard on every system
+        every = listing.result()
         in_sessions: set[str] = set()
         for subject in self.subjects:
             for session in subject.sessions:
@@ -510,6 +555,20 @@ def _texts(value: Any) -> list[str]:
         parts = value.values() if isinstance(value, dict) else value
         return [text for one in parts for text in _texts(one)]
     return [] if value is None or value == "" else [str(value)]
+
+
+def _beside(work: Callable[[], list[Clip]]) -> Future[list[Clip]]:
+    """Do it on a daemon thread: neither Ctrl-C nor the end of the program waits for it, as they do for an executor's."""
+    future: Future[list[Clip]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="moveshelf-listing", daemon=True).start()
+    return future
 
 
 _KINDS: dict[str, type[Entity]] = {"Subject": Subject, "Session": Session, "Clip": Clip}

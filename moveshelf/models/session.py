@@ -12,6 +12,7 @@ from ..errors import AmbiguousError, ConflictError, ValidationError
 from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
+from ..lazy.inspection import View
 from ..lazy.state import NOT_LOADED
 from ..metadata import (
     MetadataUpdate,
@@ -29,6 +30,7 @@ from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
+from ..operations.filters import day_text
 from ..operations.folders import condition_name, session_name
 from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
@@ -41,7 +43,6 @@ from ..operations.validation import (
     checked_title,
     checked_values,
     clip_values,
-    day_text,
     json_text,
     options_text,
 )
@@ -141,7 +142,7 @@ class Session(HasFiles, Deletable):
         record = record_of(parse_record(self.stored), whose)
         return ReadOnlyDict(plain_values(record_of(record.get("metadata"), whose)), _WAY)
 
-    @property
+    @View
     def conditions(self) -> Conditions:
         """The conditions, in the order of their first trials; what `clips` holds, grouped. Fetches `clips`."""
         return Conditions(self)

@@ -26,18 +26,12 @@ from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
+from ..operations.filters import day_text
 from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
-from ..operations.validation import (
-    checked_interventions,
-    checked_name,
-    checked_values,
-    day_in,
-    day_text,
-    json_text,
-)
+from ..operations.validation import checked_interventions, checked_name, checked_values, day_in, json_text
 from .base import Deletable, service_of, template_of
 from .contents import HasFiles
 from .session import Session, existing

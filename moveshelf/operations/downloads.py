@@ -63,6 +63,17 @@ class LocatedFile:
         return attrs.evolve(self, parts=(*above, *self.parts))
 
 
+def folder_and_name(to: str | os.PathLike[str], name: str) -> tuple[str | os.PathLike[str], str | None]:
+    """The folder that one file goes to, and its name there where `to` names the file itself; no request."""
+    path = local_path(to)
+    if path.is_dir() or os.fsdecode(to).endswith(("/", os.sep)):
+        return to, None
+    suffix = Path(name).suffix
+    if path.is_file() or (suffix and path.suffix.casefold() == suffix.casefold()):
+        return path.parent, path.name
+    return to, None
+
+
 def download(
     service: Service,
     files: Iterable[LocatedFile],
@@ -96,6 +107,7 @@ def download(
         return plan
     if existing == "error":
         _refuse_existing(plan)
+    from ..transfer.partial import tidy
     from ..transfer.receiver import Receiver
 
     receiver = Receiver(
@@ -104,6 +116,7 @@ def download(
     result = carry_out(
         service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
     )
+    tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
     return result
@@ -183,7 +196,7 @@ def make_plan(
     """What is going to happen to each, and the ids whose URLs will be requested, in that order."""
     from ..transfer.receiver import DownloadTask
 
-    statuses = _statuses(service, found)
+    statuses = statuses_now(service, found)
     steps = []
     ids: list[str] = []
     complete = [status == UploadStatus.COMPLETE for status in statuses]
@@ -222,7 +235,7 @@ def _refuse_existing(plan: Plan) -> None:
         )
 
 
-def _statuses(service: Service, found: Sequence[LocatedFile]) -> list[UploadStatus | str | None]:
+def statuses_now(service: Service, found: Sequence[LocatedFile]) -> list[UploadStatus | str | None]:
     """The upload statuses; those that were not complete when they were read are looked up again, all at once."""
     late = [one.id for one in found if one.status != UploadStatus.COMPLETE and one.is_data_file]
     if not late:

@@ -11,6 +11,7 @@ from ..errors import MoveshelfError, NotFoundError, TransferError, fresh
 from ..lazy.registry import ENTITIES
 from ..transfer.file_service import CreatedFile, FileSpec
 from . import commands, queries
+from .content_cache import read_through
 from .queries import Part, Query
 from .service import Outcome, Service
 from .shapes import Shape
@@ -161,14 +162,14 @@ def clip_in(outcome: Outcome, number: int) -> CreatedFile | Exception:
     for row in outcome["response"]:
         if row.get("clientId") == str(number) and row.get("mocapClip"):
             return CreatedFile(row["mocapClip"]["id"], row.get("uploadUrl") or "")
-    return TransferError("the service answered without this clip")
+    return TransferError("the service responded without this clip")
 
 
 def _created(outcome: Outcome, name: str) -> CreatedFile | Exception:
     if isinstance(outcome, Exception):
         return outcome
     if not outcome.get(name) or not outcome.get("uploadUrl"):
-        return TransferError("the service answered without the file, or without a URL for its bytes")
+        return TransferError("the service responded without the file, or without a URL for its bytes")
     return CreatedFile(outcome[name]["id"], outcome["uploadUrl"])
 
 
@@ -191,31 +192,30 @@ def _url(one: Any) -> str | Exception:
     return str(url)
 
 
-def url_of(answers: Sequence[str | BaseException], name: str) -> str:
+def url_of(results: Sequence[str | BaseException], name: str) -> str:
     """The one URL of a look-up. Raises what the service said in its place, with the file's name."""
-    (answer,) = answers
-    if isinstance(answer, NotFoundError):
+    (result,) = results
+    if isinstance(result, NotFoundError):
         raise NotFoundError(f"the service has no file {name!r} any more")
-    if isinstance(answer, MoveshelfError):
-        error = fresh(answer)
+    if isinstance(result, MoveshelfError):
+        error = fresh(result)
         error.message = f"{name!r}: {error.message}"
         raise error
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def read_one(service: Service, identity: str, name: str) -> bytes:
     """The whole content of a file, verified. Two requests."""
-    from ..transfer.download import read
-
     files = DataFiles(service)
 
     async def work() -> bytes:
         async def url(renew: bool) -> str:
             return url_of(await files.download_urls([identity]), name)
 
-        return await read(await service.wire.blob_session(), url, name, retry=service.wire.retry)
+        blobs = await service.wire.blob_session()
+        return await read_through(service.contents, identity, blobs, url, name, retry=service.wire.retry)
 
     return service.wire.run(work).result()
 
@@ -276,12 +276,41 @@ def read_many(service: Service, wanted: Sequence[tuple[str, str]], jobs: int = 1
     return wire.run(work).result()
 
 
-def put(service: Service, url: str, source: Source) -> None:
-    """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError."""
+_LOOKS = 3
+"""How often a file is sent, and looked at, whose store does not say what it has got."""
+
+
+def put(service: Service, url: str, source: Source, identity: str | None = None) -> None:
+    """PUT a file to its signed URL, in constant memory; again after failures that pass. Raises TransferError.
+
+    Where the response has no checksum, one more request requests from the service the upload status of `identity`, the id that
+    it gave the file: what it does not list as complete, or in progress, was not stored.
+    """
+    from asyncio import sleep
+
     from ..transfer import upload
 
+    files, retry = DataFiles(service), service.wire.retry
+
     async def work() -> None:
-        await upload.put(await service.wire.blob_session(), url, source, retry=service.wire.retry)
+        blobs = await service.wire.blob_session()
+        status: str | BaseException | None = None
+        for attempt in range(1, _LOOKS + 1):
+            if await upload.put(blobs, url, source, retry=retry):
+                return
+            if identity is None:
+                break
+            (status,) = await files.statuses([identity])
+            if isinstance(status, BaseException):
+                raise status
+            if status in ("Complete", "Processing"):
+                return
+            await sleep(min(retry.first * 2**attempt, retry.cap))
+        said = "" if identity is None else f", and the service lists it as {status or 'unknown'}"
+        raise TransferError(
+            f"{source.label}: all bytes were sent, the response had no checksum of what was stored{said}. That is not how "
+            "the object store responds: a proxy on the way may have responded in its place."
+        )
 
     service.wire.run(work).result()
 

@@ -14,7 +14,7 @@ import attrs
 from ..display import near_misses
 from ..errors import ValidationError
 from ..values import Template, TemplateField, brief, day_value
-from .validation import Criterion
+from .filters import Criterion
 
 Kind = Literal["subjects", "sessions"]
 

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from urllib.parse import parse_qsl, urlparse
 
+from ..metadata import to_datetime
+
 logger = logging.getLogger("moveshelf-api")
 
 _FORMAT = "%Y-%m-%d"
@@ -58,9 +60,16 @@ def _months_back(day: datetime, months: int) -> datetime:
 
 
 def day_or_period(text: str) -> str | bool:
-    """Periods as their first day; a date-time as its day."""
+    """Periods as their first day; a date-time as its day.
+
+    All days are those of this computer's calendar, as people read them: today, the periods before it, and the day of a
+    date-time with a zone, which a browser writes in UTC.
+    """
     found = date_of_period(text)
-    return found[:10] if isinstance(found, str) and re.match(r"\d{4}-\d{2}-\d{2}T", found) else found
+    if not isinstance(found, str) or not re.match(r"\d{4}-\d{2}-\d{2}T", found):
+        return found
+    when = to_datetime(found) if re.search(r"(?:[Zz]|[+-]\d{2}:?\d{2})$", found) else None
+    return when.astimezone().strftime(_FORMAT) if isinstance(when, datetime) else found[:10]
 
 
 def parse(url: str, template: dict[str, Any], convert: Any = date_of_period) -> Overview:
@@ -97,7 +106,8 @@ def read(
         if key == "startDate":
             found["start_date"] = convert(values[0]) or found["start_date"]
         elif key == "endDate":
-            found["end_date"] = values[0]
+            end = convert(values[0]) if values[0][:1].isdigit() else None
+            found["end_date"] = end if isinstance(end, str) else values[0]
         elif _ALL in values:
             continue
         elif key in session_fields:

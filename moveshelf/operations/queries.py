@@ -75,6 +75,11 @@ class Query:
                     raise InvalidResponseError(
                         f"the response to {self.operation} is not of {part.id!r}. Nothing of it was used; try again"
                     )
+                if part.listing not in node:
+                    raise InvalidResponseError(
+                        f"the response to {self.operation} has no {part.listing!r}: it belongs to another request. "
+                        "Nothing of it was used; try again"
+                    )
                 check_rows(part.selection, node.get(part.listing), self.operation, part.edges)
 
 

@@ -37,7 +37,7 @@ def check_node(selection: Selection, node: Any, identity: str | None, where: str
 
 
 def is_valid(selection: Selection, node: Any, identity: str | None = None) -> bool:
-    """Whether an object can be populated from a dictionary: a flat client's replaced methods may answer anything."""
+    """Whether an object can be populated from a dictionary: a flat client's replaced methods may return anything."""
     try:
         check_node(selection, node, identity, selection.name)
     except InvalidResponseError:
@@ -59,8 +59,6 @@ def _rows(value: Any, edges: bool, where: str) -> list[dict[str, Any]]:
         if value.__class__ is not dict:
             raise _invalid(where, f"edges were expected, not {_shown(value)}")
         value = value.get("edges")
-        if value is None:
-            return []
     if value.__class__ is not list:
         raise _invalid(where, f"a list was expected, not {_shown(value)}")
     if edges:
@@ -100,6 +98,9 @@ def _check_fields(selection: Selection, node: dict[str, Any], where: str) -> Non
 
 def _check_item(one: Item, value: Any, where: str) -> None:
     if value is None:
+        if one.is_list and one.below is not None:
+            # an empty list is `[]`: null where no error says why is a response that lost something on its way
+            raise _invalid(f"{where}.{one.wire}", "a list was expected, not None")
         return
     where = f"{where}.{one.wire}"
     if value is _ABSENT:

@@ -1,8 +1,8 @@
-"""The one door to the service: every request of the library goes through here, whoever sends it.
+"""The one door to the service: queries and commands of every caller go through here.
 
 It sends queries (queries.py) and commands (commands.py), checks each response before anything believes it
 (responses.py), and returns it. The loader populates objects from what passed the check; the flat client shapes its
-answers from it.
+results from it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .responses import InvalidResponseError, errors_by_alias, no_such, query_err
 
 if TYPE_CHECKING:
     from ..wire import Wire
+    from .content_cache import ContentCache
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
@@ -44,7 +45,7 @@ Outcome = Mapping[str, Any] | Exception
 
 
 class Pending(Protocol):
-    """A request in flight, or one that was answered: what the service needs of a future."""
+    """A request in flight, or one that has completed: what the service needs of a future."""
 
     def result(self, timeout: float | None = None) -> Response:
         """The response; waits for it. Raises what kept it from coming."""
@@ -58,7 +59,7 @@ class Pending(Protocol):
 class Sender(Protocol):
     """What carries a request's text to the service: a Wire, or a flat client's own methods.
 
-    A sender whose attribute `replaced` is true answers from a script's own code, and only when the response has come.
+    A sender whose attribute `replaced` is true returns results from a script's own code, and only when the response has come.
     """
 
     def submit(
@@ -68,7 +69,7 @@ class Sender(Protocol):
         *,
         operation: str | None = None,
         halve: bool = False,
-        check: Callable[[dict[str, Any]], object] | None = None,
+        check: Callable[..., object] | None = None,
     ) -> Pending:
         """Send it; returns at once with what will come, or (where `replaced`) with what came.
 
@@ -98,10 +99,12 @@ class Service:
         self.wire = wire
         self.cache = cache
         self.sender: Sender = wire if sender is None else sender
+        #: contents of files kept on the disk; None where that is off
+        self.contents: ContentCache | None = None
 
     @property
     def is_replaced(self) -> bool:
-        """Whether a script's own code answers: flat answers are what it gives, and it waits on the calling thread."""
+        """Whether a script's own code responds: flat results are what it gives, and it waits on the calling thread."""
         return bool(getattr(self.sender, "replaced", False))
 
     @property
@@ -282,7 +285,7 @@ class Service:
     def _submit_command(self, command: Command, rows: Sequence[Values]) -> Pending:
         text, variables = command.build(rows)
 
-        def check(data: Mapping[str, Any]) -> None:
+        def check(data: Mapping[str, Any], errors: Sequence[Any] = ()) -> None:
             for n, values in enumerate(rows):
                 if data.get(f"n{n}") is not None:
                     command.check(values, data[f"n{n}"])

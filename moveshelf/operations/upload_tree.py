@@ -458,7 +458,7 @@ def _created(outcome: Outcome, result: str) -> str | Exception:
     if isinstance(outcome, Exception):
         return outcome
     if not outcome.get(result):
-        return ValidationError(f"the service answered without the {result} that it was to create")
+        return ValidationError(f"the service responded without the {result} that it was to create")
     return str(outcome[result]["id"])
 
 

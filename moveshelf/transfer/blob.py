@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
@@ -16,12 +15,11 @@ from yarl import URL
 
 from ..config import is_loopback
 from ..errors import TransferError
-from ..wire.network import Blobs, Resolver
 from ..wire.retry import BARRED, LOST, REFUSED, Failure, phrase, retry_after
 from ..wire.transport import failure_of
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
+    from ..wire.network import Blobs, HttpResponse
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,14 +123,14 @@ async def exchange(
     hops: int = 3,
     headers: Mapping[str, str] | None = None,
     **options: Any,
-) -> AsyncIterator[aiohttp.ClientResponse]:
+) -> AsyncIterator[HttpResponse]:
     """The store's response to one request, its body not read yet. Raises StoreError for any other status and on
     the way.
 
     The bytes are requested as they are (`Accept-Encoding: identity`) unless `headers` say otherwise. A redirect is
-    followed for what only reads: there is no key to carry along, and never from https to http. A response to GET or HEAD that
-    has checksum, size and marks of the one before it on its connection is confirmed over a new connection: a doubled
-    response would otherwise pass for the content of another file.
+    followed for what only reads: there is no key to carry along, and never from https to http. A response to GET or HEAD
+    that repeats an earlier one of its connection (`HttpResponse.repeats`) is confirmed over a new connection: one that came
+    twice would otherwise pass for the content of another file. `fresh=True` sends the request over a new connection.
     """
     seconds = blobs.session.timeout.sock_read or 0.0
     headers = {"Accept-Encoding": "identity", **(headers or {})}
@@ -144,8 +142,8 @@ async def exchange(
         async with request as response:
             status = response.status
             if status in accept:
-                if method in ("GET", "HEAD"):
-                    await _confirm_if_repeated(blobs, url, response)
+                if response.repeats and method in ("GET", "HEAD"):
+                    await _confirm(blobs, url, response)
                 yield response
                 return
             if status in REDIRECTS and method != "PUT" and hops:
@@ -209,14 +207,16 @@ def content_range(value: str | None) -> tuple[int | None, int | None]:
     )
 
 
-async def head(blobs: Blobs, url: str, *, encoding: str = "identity") -> Stored:
+async def head(blobs: Blobs, url: str, *, encoding: str = "identity", fresh: bool = False) -> Stored:
     """What the store tells of the object behind a signed URL, without its bytes. Raises StoreError.
+
+    `fresh`: over a connection that nothing has come over yet.
 
     Where a signature made for GET does not do for HEAD, the first byte is requested instead.
     """
     headers = {"Accept-Encoding": encoding}
     try:
-        async with exchange(blobs, "HEAD", url, headers=headers) as response:
+        async with exchange(blobs, "HEAD", url, headers=headers, fresh=fresh) as response:
             found = stored(response)
             if found.crc32c is not None:
                 return found
@@ -224,7 +224,12 @@ async def head(blobs: Blobs, url: str, *, encoding: str = "identity") -> Stored:
         if error.failure.status not in (400, 401, 403, 405, 501):
             raise
     async with exchange(
-        blobs, "GET", url, accept=(200, 206, 416), headers={**headers, "Range": "bytes=0-0"}
+        blobs,
+        "GET",
+        url,
+        accept=(200, 206, 416),
+        headers={**headers, "Range": "bytes=0-0"},
+        fresh=fresh,
     ) as response:
         if response.status == 416:
             size = content_range(response.headers.get("Content-Range"))[1]
@@ -247,12 +252,11 @@ async def verifiable(
     known = stored(response)
     if known.crc32c is not None:
         return known
-    async with new_connection(blobs) as fresh:
-        try:
-            confirmed = await head(fresh, url, encoding=encoding)
-        except StoreError:
-            response.close()
-            raise
+    try:
+        confirmed = await head(blobs, url, encoding=encoding, fresh=True)
+    except StoreError:
+        response.close()
+        raise
     if confirmed.crc32c is None:
         response.close()
         raise unverifiable(response, name)
@@ -280,67 +284,21 @@ def unverifiable(response: aiohttp.ClientResponse, name: str) -> TransferError:
 # connections -----------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def new_connection(blobs: Blobs) -> AsyncIterator[Blobs]:
-    """The same way to the store over connections that nothing has come over yet."""
-    session = blobs.session
-    connector = aiohttp.TCPConnector(force_close=True, resolver=Resolver(asyncio.get_running_loop()))
-    async with aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=session.timeout,
-        auto_decompress=False,
-        headers=session.headers,
-    ) as fresh:
-        yield Blobs(fresh, blobs._proxies, lambda: fresh, blobs.api_url)
+async def _confirm(blobs: Blobs, url: str, response: HttpResponse) -> None:
+    """Compare a response that may be another file's, come twice, with what the store tells over a new connection.
 
-
-_last: WeakKeyDictionary[Any, tuple[str, tuple[str | None, ...]]] = WeakKeyDictionary()
-"""What came last over each connection: path of the URL, and what tells its response from others (`_SAME`)."""
-_SAME = (
-    "x-goog-hash",
-    "Content-Length",
-    "Content-Range",
-    "ETag",
-    "x-goog-generation",
-    "x-guploader-uploadid",
-)
-"""Headers that a response has in common with the one before it only where it is the same one, come twice. Equal files have
-the same checksum and size, but the store gives each object a generation, and each response an id."""
-
-
-def connection_of(response: aiohttp.ClientResponse) -> ResponseHandler | None:
-    """The connection that a response came over; also when its body has ended, and it is free for others."""
-    return getattr(response, "_protocol", None)
-
-
-def close_connection(response: aiohttp.ClientResponse) -> None:
-    """Have nothing come over a response's connection any more, whether it is free already or not."""
-    connection = connection_of(response)
-    response.close()
-    if connection is not None and connection.transport is not None:
-        connection.transport.close()
-
-
-async def _confirm_if_repeated(blobs: Blobs, url: str, response: aiohttp.ClientResponse) -> None:
-    connection = connection_of(response)
+    One without a checksum is compared by `verifiable` in any case.
+    """
     known = stored(response)
-    if connection is None or known.crc32c is None:
-        return
-    path = urlsplit(url).path
-    marks = tuple(response.headers.get(name) for name in _SAME)
-    before = _last.get(connection)
-    _last[connection] = path, marks
-    if before is None or before[0] == path or before[1] != marks:
+    if known.crc32c is None:
         return
     try:
-        async with new_connection(blobs) as fresh:
-            confirmed = await head(fresh, url)
+        confirmed = await head(blobs, url, fresh=True)
     except BaseException:
-        close_connection(response)
+        response.close()
         raise
     if confirmed.crc32c != known.crc32c:
-        close_connection(response)
+        response.close()
         raise StoreError(Failure(LOST, f"{host_of(url)} sent the response to another request"))
 
 

@@ -86,7 +86,12 @@ class Owner:
     @classmethod
     def current(cls) -> Owner:
         """This process."""
-        return cls(socket.gethostname(), os.getpid(), _started(os.getpid()))
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Owner:
+        """The process of this computer that has that number now."""
+        return cls(socket.gethostname(), pid, _started(pid))
 
     @classmethod
     def read(cls, record: Any) -> Owner | None:
@@ -118,12 +123,18 @@ class Owner:
 
 def _started(pid: int) -> str:
     """When a process began, in the system's own words; empty where the system does not say."""
+    words = _stat(pid)
+    return words[19].decode() if len(words) > 19 else ""
+
+
+def _stat(pid: int) -> list[bytes]:
+    """What Linux tells of a process, from its state on; nothing elsewhere."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # the name in parentheses may hold anything, blanks and parentheses too
-            return file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError, ValueError):
-        return ""
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
 
 
 def _running(pid: int) -> bool:
@@ -132,8 +143,8 @@ def _running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # another user's
-    return True
+        pass  # another user's
+    return _stat(pid)[:1] not in ([b"Z"], [b"X"])  # dead, and its parent has not looked yet
 
 
 # locks with a name -----------------------------------------------------------------------------------------------
@@ -262,7 +273,7 @@ def _lock_file(folder: Path | None, digest: str, name: str) -> tuple[int | None,
     if not _warned:
         _warned = True
         logger.warning(
-            "no lock between programs can be had (%s): do not run two that create the same things at once",
+            "no lock between programs can be had (%s): do not run two that create the same objects at once",
             problem,
         )
     return None, True

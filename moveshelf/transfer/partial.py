@@ -1,7 +1,8 @@
 """Where the bytes of a download go: a temporary file beside the target, memory, or a digest.
 
 The temporary file is `.moveshelf-<digest of the target's name>-<token>.part`, one for each download of each process:
-nobody else writes to it, whatever locks are worth on the file system. Its sidecar, `….part.json`, holds what the store
+nobody else writes to it, whatever locks are worth on the file system. The token tells which process made it, also
+where that died before it could write anything else down. Its sidecar, `….part.json`, holds what the store
 said of the object (entity tag, size, checksum), the id that the service gives it, and the process that is at work. A file
 that was left behind is taken over by renaming it, which one process alone can do. Before it gets the target's name it is
 written through to the disk, and verified as it lies there.
@@ -22,6 +23,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,13 @@ get from its host first: five times as slow."""
 MOST_UNPACKED = 1 << 30
 """Bytes of content that packed bytes may become in memory."""
 _SIDECAR = 1 << 16
-_NAME = re.compile(re.escape(PART_PREFIX) + r"([0-9a-f]{16})(?:-[0-9a-f]+)?\.part")
+_NAME = re.compile(
+    re.escape(PART_PREFIX)
+    # the target; the process by computer, number and beginning; what tells its files apart
+    + r"([0-9a-f]{16})(?:-(?:([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8}))?[0-9a-f]{1,8})?\.part"
+)
+_BESIDE = re.compile(r"(\.part)(?:\.[0-9a-f]+)?\.json$")
+"""The end of a sidecar's name, or of one that was being written."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -284,7 +292,84 @@ class Leftovers:
 
 def digest_of(target: Path) -> str:
     """What stands for a target's name in the names of its temporary files."""
-    return hashlib.blake2s(target.name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return _digest(target.name, 8)
+
+
+def _digest(text: str, size: int) -> str:
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
+
+
+def _token() -> str:
+    """The part of a temporary file's name that says which process made it, different for each."""
+    return _process(os.getpid()) + secrets.token_hex(4)
+
+
+@lru_cache(maxsize=1)
+def _process(pid: int) -> str:
+    me = Owner.of(pid)
+    return f"{_digest(me.host, 4)}{pid & 0xFFFFFFFF:08x}{_digest(me.started, 4)}"
+
+
+def _maker(name: str) -> Owner | None:
+    """The process in a temporary file's name; None for a name without one."""
+    match = _NAME.fullmatch(name)
+    if match is None or match[2] is None:
+        return None
+    pid = int(match[3], 16)
+    host = Owner.current().host
+    if match[2] != _digest(host, 4):
+        return Owner("", pid)
+    started = Owner.of(pid).started
+    return Owner(host, pid, started if match[4] == _digest(started, 4) else "another time")
+
+
+def _abandoned(path: str, saved: dict[str, Any]) -> bool:
+    """Whether nobody works on a temporary file; `saved` is what its sidecar says."""
+    if path in _active:
+        return False
+    try:
+        changed = os.lstat(path).st_mtime
+    except FileNotFoundError:
+        changed = 0.0
+    except OSError:
+        return False
+    if saved:
+        owner = Owner.read(saved.get("owner"))
+        return owner is None or owner.ours or not owner.alive(changed)
+    owner = _maker(os.path.basename(path)) or Owner("", 1)
+    # without a sidecar it may just be being made
+    return owner.ours or not owner.alive(changed)
+
+
+def tidy(folders: Iterable[Path]) -> None:
+    """Remove what dead downloads have left in each of the folders and nobody can continue. Never raises.
+
+    A process can die before it has written a sidecar, or after a file got its name and before its temporary one lost its
+    own, or before its sidecar was removed.
+    """
+    for folder in folders:
+        place = os.fspath(folder)
+        with suppress(OSError):
+            names = [name for name in os.listdir(long_path(place)) if name.startswith(PART_PREFIX)]
+            if names:
+                _tidy(place, names)
+
+
+def _tidy(folder: str, names: list[str]) -> None:
+    parts = {name: long_path(os.path.join(folder, name)) for name in names if _NAME.fullmatch(name)}
+    for name, path in list(parts.items()):
+        saved = _sidecar(path)
+        with suppress(OSError):
+            # a second name of its own: the file is in place, under its first
+            if (not saved or os.lstat(path).st_nlink > 1) and _abandoned(path, saved):
+                os.unlink(path)
+                del parts[name]
+    for name in names:
+        part = _BESIDE.sub(r"\1", name)
+        alone = part != name and part not in parts and _NAME.fullmatch(part)
+        if alone and _abandoned(long_path(os.path.join(folder, part)), {}):
+            with suppress(OSError):
+                os.unlink(long_path(os.path.join(folder, name)))
 
 
 _active: set[str] = set()
@@ -455,7 +540,16 @@ class PartFile(Sink):
         _active.discard(self.path)
         self._close()
         self._remove_sidecar()
+        self._remove_others()
         return Finished(size, crc)
+
+    def _remove_others(self) -> None:
+        """The file is in place: what other dead downloads of it have left is of no use any more."""
+        for path in self._leftovers.of(self.target):
+            if _abandoned(path, _sidecar(path)):
+                for name in (path + ".json", path):  # bytes without a sidecar are never continued
+                    with suppress(OSError):
+                        os.unlink(name)
 
     def _placed(self, overwrite: bool) -> bool:
         """Give it the target's name. False where something has that name already and is to stay."""
@@ -518,7 +612,7 @@ class PartFile(Sink):
 
     def _rename(self) -> None:
         folder = os.path.dirname(self._place)
-        name = f"{PART_PREFIX}{digest_of(self.target)}-{secrets.token_hex(4)}.part"
+        name = f"{PART_PREFIX}{digest_of(self.target)}-{_token()}.part"
         self.path = os.path.join(folder, name)
 
     def _open(self) -> int:
@@ -566,18 +660,9 @@ class PartFile(Sink):
 
     def _take_over(self, path: str) -> None:
         """Make a file that was left behind ours, if nobody works on it; remove it where it is of no use."""
-        if path in _active:
-            return
         saved = _sidecar(path)
-        try:
-            changed = os.lstat(path).st_mtime
-        except OSError:
+        if not _abandoned(path, saved):
             return
-        owner = Owner.read(saved.get("owner"))
-        if owner is not None and not owner.ours and owner.alive(changed):
-            return
-        if owner is None and not saved and Owner("", 1).alive(changed):
-            return  # just being made, perhaps
         descriptor = self._claim(path)
         if descriptor is None:
             return

@@ -180,6 +180,8 @@ class Sender:
             if error is None:
                 slot.passed()
                 status = await self._settled(made.id)
+                if status is None:
+                    return await self._found(task, made.id, source, slot)
                 if status in (COMPLETE, PROCESSING):
                     return status
                 error = TransferError(
@@ -192,6 +194,30 @@ class Sender:
             task.leftovers.add(made.id)
         assert error is not None
         raise self._left(task, error)
+
+    async def _found(self, task: UploadTask, told: str, source: Source, slot: Slot) -> str:
+        """All bytes were sent to what the service created, and it has nothing with the id `told` that came in the response.
+
+        Either that was deleted since, or the id was spoilt on its way. What was created is then there under another id: a
+        file that has come to be there since, with these bytes. Creating one more could make two. Raises
+        OutcomeUnknownError where it is not found.
+        """
+        files = await self.service.named(task.owner, task.name) or {}
+        new = [
+            one for one, status in files.items() if status in (COMPLETE, PROCESSING) and one not in task.known
+        ]
+        found = [one for one in new if await self._arrived(one, source, slot)]
+        if len(found) == 1:
+            task.made = found[0]
+            await in_thread(self.journal.over, [told])
+            return COMPLETE
+        task.made = None
+        slot.progress.bytes -= source.size
+        raise OutcomeUnknownError(
+            f"{source.label}: all bytes were sent, and the service has no file with the id {told!r} that it gave. It may "
+            f"be there under another id: look first (refresh() the files, or the clips), and upload it again only if it is "
+            "not there."
+        )
 
     async def _arrived(self, identity: str, source: Source, slot: Slot) -> bool:
         """Whether the store has the bytes although no response said so."""

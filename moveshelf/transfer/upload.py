@@ -36,9 +36,9 @@ async def put(
     *,
     retry: RetryPolicy | None = None,
     progress: Progress | None = None,
-) -> None:
-    """Send a prepared source to a signed URL; returns when the store has it whole and, as far as it tells,
-    right.
+) -> bool:
+    """Send a prepared source to a signed URL; returns when the store has it whole and right, as far as it tells: False
+    where it tells no checksum, so that nothing says yet that it was the store that responded.
 
     Dropped connections and 5xx are repeated with growing pauses, each time from the first byte: a PUT of the
     same bytes to the same address does no harm twice. Raises StaleUrlError where the URL is refused,
@@ -74,7 +74,7 @@ async def put(
             raise
         else:
             if got is None or got == source.crc32c:
-                return
+                return got is not None
             sending.forget()
             wrong += 1
             if wrong >= WRONG:
@@ -146,7 +146,8 @@ class _Sending:
                         "proxy, does so. Nothing was stored; log in with a browser, and upload again",
                     )
                 )
-            return crc
+            # one that repeats an earlier response may be that one, come twice
+            return None if response.repeats else crc
 
     async def _blocks(self, block: bytes) -> AsyncIterator[memoryview]:
         """The body, a slice at a time.

@@ -14,7 +14,7 @@ from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
 from moveshelf.wire import thread
 from moveshelf.wire.codec import encode
-from moveshelf.wire.document import describe, response_names
+from moveshelf.wire.document import describe, requested_nodes, response_names
 from moveshelf.wire.failures import belongs, query_error
 from moveshelf.wire.meter import Budget, Meter, Stats
 from moveshelf.wire.response import Check, Request, Response
@@ -128,8 +128,11 @@ class Wire:
     ) -> dict[str, Any]:
         """Send a document, wait, and return its `data`.
 
-        The operation's own top-level names must be in it: a response without them belongs to another request
-        and is refused. Raises QueryError for any GraphQL error (what came beside it is in its `data`),
+        The operation's own top-level names must be in it, and an object that is requested by `node(id: ...)` must have
+        that id where the query selects `id`: otherwise the response belongs to another request, and is refused. A query
+        that selects no `id` cannot be told from another one of the same names: select it.
+
+        Raises QueryError for any GraphQL error (what came beside it is in its `data`),
         AuthenticationError where the key is refused, OutcomeUnknownError where a mutation may or may not have
         been carried out, and RequestError for other failures.
         """
@@ -147,7 +150,13 @@ class Wire:
         described = describe(query, operation)
         name = operation or described.name
         names = response_names(query, operation if described.several else None)
-        check = partial(belongs, name, names) if names is not None else None
+        given = variables if variables is not None else {}
+        wanted: dict[str, str] = {}
+        for alias, variable, literal in requested_nodes(query):
+            identity = given.get(variable) if variable else literal
+            if isinstance(identity, str):
+                wanted[alias] = identity
+        check = partial(belongs, name, names, wanted)
         response = self.submit(query, variables, operation=operation, check=check).result()
         if response.errors:
             raise query_error(response.errors, response.data, name, response.request_id)

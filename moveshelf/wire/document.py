@@ -115,3 +115,22 @@ def response_names(query: str, wanted: str | None = None) -> frozenset[str] | No
             else:
                 names.add(token)
     return found if not closing else None
+
+
+_NODE = re.compile(
+    r'(?:([A-Za-z_]\w*)\s*:\s*)?\bnode\s*\(\s*id\s*:\s*(?:\$([A-Za-z_]\w*)|"([^"\\\n]*)")\s*\)'
+)
+_OWN_ID = re.compile(r"(?<!\$)\bid\s*:\s*[A-Za-z_]")
+
+
+@lru_cache(maxsize=128)
+def requested_nodes(query: str) -> tuple[tuple[str, str, str], ...]:
+    """The objects that a document requests by id: (name in `data`, variable of the id or "", the id where it is spelled out).
+
+    None of them where the text does not decide it: comments, several operations, or another field that is called `id`.
+    """
+    if "#" in query or _OWN_ID.search(query) or len(_operations(query)) != 1:
+        return ()
+    found = [(one[1] or "node", one[2] or "", one[3] or "") for one in _NODE.finditer(query)]
+    names = [name for name, _, _ in found]
+    return tuple(one for one in found if names.count(one[0]) == 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moveshelf.errors import AuthenticationError, OutcomeUnknownError, QueryError, RequestError
@@ -16,13 +16,26 @@ class TooLargeError(RequestError):
     """The service did not manage a request of this size. For the engine, which halves it."""
 
 
-def belongs(operation: str, names: frozenset[str], data: dict[str, Any]) -> None:
-    """Raise RequestError where `data` lacks one of an operation's own top-level names."""
-    missing = sorted(names - data.keys())
-    if missing:
+def belongs(
+    operation: str,
+    names: frozenset[str] | None,
+    wanted: Mapping[str, str],
+    data: dict[str, Any],
+    errors: Sequence[Any] = (),
+) -> None:
+    """Raise RequestError where `data` lacks one of an operation's own top-level names, or has another object than was
+    requested: `wanted` are the ids by their names in `data`."""
+    problem = ""
+    if missing := sorted((names or frozenset()) - data.keys()):
+        problem = f"it has no {', '.join(map(repr, missing))}"
+    for name, identity in wanted.items():
+        node = data.get(name)
+        if isinstance(node, dict) and node.get("id", identity) != identity:
+            problem = f"{name!r} is not the object {identity!r}"
+    if problem:
         raise RequestError(
-            f"{operation!r} failed: the response does not belong to this request, it has no "
-            f"{', '.join(map(repr, missing))}. The connection that it came on is closed; try again.",
+            f"{operation!r} failed: the response does not belong to this request, {problem}. The connection that it "
+            "came on is closed; try again.",
             status=200,
             operation=operation,
         )

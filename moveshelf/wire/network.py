@@ -195,8 +195,12 @@ class Protocol(ResponseHandler):
     """Its response is still being checked: it goes back to the pool after that."""
     released: ConnectionKey | None = None
     """Where it goes in the pool: aiohttp has released it while it was held."""
-    last: tuple[str, ...] | None = None
-    """URL, hash, length and range of the response before."""
+    seen: dict[tuple[str, ...], set[str]]
+    """What identifies each response that has come over it, and the paths of the URLs that these were requested from."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.seen = {}
 
     def data_received(self, data: bytes) -> None:
         if self.idle and data:
@@ -291,8 +295,8 @@ class HttpResponse(aiohttp.ClientResponse):
     """
 
     repeats = False
-    """Hash, length and range are those of the response before on this connection, which was to another URL: either two
-    files have the same content, or the same response came twice. A HEAD with `fresh=True` decides."""
+    """Whether an earlier response on this connection, to a request for another file, has the same identity (see
+    `_identity`): either two files have the same content, or that response came twice. A HEAD with `fresh=True` decides."""
     _pool: Connector | None = None
     _end: Protocol | None = None
 
@@ -301,11 +305,11 @@ class HttpResponse(aiohttp.ClientResponse):
         self._end = protocol = cast(Protocol, connection.protocol)
         protocol.held = True
         await super().start(connection)
-        mark = _mark(self)
-        before, protocol.last = protocol.last, mark
-        self.repeats = (
-            mark is not None and before is not None and before[0] != mark[0] and before[1:] == mark[1:]
-        )
+        identity = _identity(self)
+        if identity is not None:
+            paths = protocol.seen.setdefault(identity, set())
+            self.repeats = bool(paths) and self.url.raw_path not in paths
+            paths.add(self.url.raw_path)
         return self
 
     def close(self) -> None:
@@ -314,7 +318,8 @@ class HttpResponse(aiohttp.ClientResponse):
 
     def release(self) -> Any:
         done = super().release()
-        self._settle(should_close=False)
+        protocol = self._end
+        self._settle(should_close=protocol is not None and len(protocol.seen) >= _REMEMBERED)
         return done
 
     def _settle(self, *, should_close: bool) -> None:
@@ -328,13 +333,24 @@ class HttpResponse(aiohttp.ClientResponse):
         super().__del__(*options)
 
 
-def _mark(response: aiohttp.ClientResponse) -> tuple[str, ...] | None:
+_REMEMBERED = 1000
+"""Responses of the store after which a connection is not used again, so that what is known of it stays small."""
+
+
+def _identity(response: aiohttp.ClientResponse) -> tuple[str, ...] | None:
+    """What a response of the store shares with no other one, as far as it tells; None where it tells nothing.
+
+    The store gives each response an id, and each version of an object a generation. Without them, equal files have the
+    same entity tag or checksum. A response that comes twice, however late, has the identity of one that came before it.
+    """
     headers = response.headers
+    if upload := headers.get("x-guploader-uploadid"):
+        return "response", upload
+    generation = headers.get("x-goog-generation", "")
+    if tag := headers.get("ETag"):
+        return "tag", tag, generation
     hashes = headers.getall("x-goog-hash", [])
-    if not hashes:
-        return None
-    length, part = headers.get("Content-Length", ""), headers.get("Content-Range", "")
-    return (str(response.url.with_query(None)), ",".join(hashes), length, part)
+    return ("hash", ",".join(hashes), generation) if hashes else None
 
 
 def http_session(

@@ -7,8 +7,9 @@ from typing import Any
 
 import attrs
 
-Check = Callable[[dict[str, Any]], object]
-"""Looks at a response's `data` on the I/O thread and raises RequestError where it does not belong to the request."""
+Check = Callable[..., object]
+"""Looks at a response's `data` on the I/O thread and raises RequestError where it does not belong to the request. Called
+with the errors of the response as a second argument where there are any: what they name may be null."""
 
 
 @attrs.frozen

@@ -131,18 +131,26 @@ class Transport(AIOHTTPTransport):
             raise Refused(_malformed(response, body, MALFORMED, what, request_id), len(body))
         request = current.get()
         if request.check is not None and data is not None:
-            _run_check(request, data, request_id, response.status, len(body))
+            _run_check(request, data, errors_of(content), request_id, response.status, len(body))
         result = Result(data, errors_of(content) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
         result.request_id, result.size, result.status = request_id, len(body), response.status
         return result
 
 
 def _run_check(
-    request: Request, data: dict[str, Any], request_id: str | None, status: int, size: int
+    request: Request,
+    data: dict[str, Any],
+    errors: list[dict[str, Any]],
+    request_id: str | None,
+    status: int,
+    size: int,
 ) -> None:
     assert request.check is not None
     try:
-        request.check(data)
+        if errors:
+            request.check(data, errors)
+        else:
+            request.check(data)
         return
     except RequestError as error:
         found = error

@@ -98,7 +98,9 @@ def entries(result: Any, watch: Watch) -> list[dict[str, Any]]:
 
 
 def upload(ms: Any, watch: Watch, arguments: dict[str, Any]) -> Any:
-    return entries(ms.project(arguments["project"]).upload_tree(arguments["folder"], "underscore", progress=False), watch)
+    return entries(
+        ms.project(arguments["project"]).upload_tree(arguments["folder"], "underscore", progress=False), watch
+    )
 
 
 def download(ms: Any, watch: Watch, arguments: dict[str, Any]) -> Any:

@@ -669,6 +669,13 @@ def mutated(trial: Trial) -> None:
         refreshed = trial.step("refresh", lambda: ms.project(project["id"]).refresh())
         if isinstance(refreshed, MoveshelfError):
             return None
+        if name in ("projects", "lookup"):
+            # a list of projects that may have been true is the account's, which a project's refresh() does not reach
+            with world.connect() as other:
+                trial.step(
+                    f"{name}, new client", lambda: same(name, OBJECT_READS[name](other, project), wanted)
+                )
+            return None
         trial.step(f"{name} after refresh()", lambda: same(name, OBJECT_READS[name](ms, project), wanted))
     return None
 
@@ -686,6 +693,8 @@ def _compared(trial: Trial, name: str, read: Callable[[], Any], wanted: Any) -> 
     if any(one.startswith("plausible") for one in proxy.mutations):
         return  # it may have been true
     kinds = "+".join(sorted({one.split()[1] for one in proxy.mutations}))
+    if kinds == "other_id" and name in ("subject_by_ehr_id", "getProjectSubjectByEhrId"):
+        return  # the id is what was requested by another name: nothing in the response can be compared with it
     try:
         equal, shown = got == wanted, str(got)[:300]
     except RecursionError:

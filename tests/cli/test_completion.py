@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moveshelf.cli.completion import open_quote
+from moveshelf.cli.shells import open_quote
 
 if TYPE_CHECKING:
     from moveshelf.sandbox import Sandbox

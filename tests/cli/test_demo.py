@@ -41,7 +41,7 @@ def test_demo_in_any_terminal(encoding: str, tmp_path: Path) -> None:
     assert re.search(r"2024-02-23 follow-up +2024-02-23 +Gait +122", out)
     assert "Left knee flexion" in out
     assert "1,033 objects seen" in out
-    assert "6 requests sent" in out
+    assert "8 requests sent" in out
     assert "242 requests" in out
     assert "moveshelf.connect(" in out
     assert "\x1b" not in out

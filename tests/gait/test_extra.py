@@ -109,3 +109,35 @@ def test_examples_in_docstrings(name: str) -> None:
     found = doctest.testmod(module)
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_the_package_is_reached_from_moveshelf_alone() -> None:
+    found = run(
+        """
+        import sys, moveshelf
+        from moveshelf import Project, Session, Norm, DataFile
+        print("numpy" in sys.modules, "moveshelf.gait" in sys.modules, "gait" in dir(moveshelf))
+        print(moveshelf.gait.schwartz2008("free").sizes["channel"])
+        """
+    )
+    assert found.split()[0] == "False"
+    assert found.split()[2:] == ["True", "19"]
+
+
+def test_objects_say_how_to_install_it_before_any_request() -> None:
+    found = run(
+        """
+        import sys
+        sys.modules["numpy"] = None
+        import moveshelf
+        ms = moveshelf.connect(api_key="k" * 30, api_url="http://127.0.0.1:9/graphql")
+        session = ms.session("U2Vzc2lvbg12345")
+        with ms.no_fetch():
+            for use in (session.cycles, session.series, session.parameters, session.events):
+                try:
+                    use()
+                except ImportError as error:
+                    print(error)
+        """
+    )
+    assert found.count("pip install 'moveshelf[gait]'") == 4

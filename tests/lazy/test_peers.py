@@ -26,8 +26,8 @@ def test_links_upwards_are_fetched_in_batches(shared: Sandbox, projects: Any) ->
         for session in project.sessions:
             assert session.path.startswith(f"/{session.subject.name}/")
             assert isinstance(session.subject.metadata, dict)
-        assert operation_counts(shared)["SessionSubject"] == 6
-        assert request_count(shared) <= 6 + 10, operation_counts(shared)
+        assert operation_counts(shared)["SessionSubject"] == 7
+        assert request_count(shared) <= 7 + 10, operation_counts(shared)
 
 
 def test_batches_are_filled_across_sparse_parents(shared: Sandbox) -> None:

@@ -127,7 +127,7 @@ def test_lists() -> None:
             assert leaf.tree is tree, "what members share with their owner is passed on"
 
 
-def test_members_of_another_class_and_deleted_members_are_left_out() -> None:
+def test_deleted_members_are_left_out_and_an_id_taken_for_another_class_is_corrected() -> None:
     engine = engine_of(None)
     cache = engine.cache
     other = cache.get(Tree, "t0b0")
@@ -135,8 +135,9 @@ def test_members_of_another_class_and_deleted_members_are_left_out() -> None:
     cache.mark_deleted(deleted)
     tree = cache.get(Tree, "t0")
     populate(engine, TREE, tree, respond(forest(1, 3, 0), TREE, "t0"))
-    assert held(tree, "branches") == ["t0b2"]
+    assert held(tree, "branches") == ["t0b0", "t0b2"]
     assert not other.is_loaded("name")
+    assert cache.peek("t0b0") is tree.branches._members()[0]
     assert deleted.is_deleted
 
 

@@ -100,7 +100,9 @@ def test_positions_slices_and_membership(project: Project) -> None:
     assert subjects.index(subjects[3]) == 3
     assert subjects.count(subjects[3]) == 1
     assert subjects == list(subjects)
-    with pytest.raises(moveshelf.ValidationError, match="by position, slice, name or id, not by float"):
+    with pytest.raises(
+        moveshelf.ValidationError, match="by position, slice, name or id, or a list of these, not by float"
+    ):
         subjects[1.5]  # type: ignore[call-overload]
 
 
@@ -139,3 +141,32 @@ def test_to_frame(project: Project) -> None:
     assert "title" not in clips.columns
     assert len(project.subjects[:0].to_frame()) == 0
     assert {"id", "name", "ehr_id"} <= set(project.subjects[:0].to_frame().columns)
+
+
+def test_a_list_of_names_ids_and_positions_is_a_collection(sandbox: Sandbox) -> None:
+    name = sandbox.generate(subjects=60, sessions=1, clips=1, files=1)
+    with sandbox.connect() as ms:
+        subjects = ms.projects[name].subjects
+        names = subjects.names()
+        with ms.budget(1):
+            picked = subjects[names[10:50]].load("metadata")
+        assert picked.names() == names[10:50]
+        assert subjects[[3, -1, subjects[7].id]].names() == [names[3], names[-1], names[7]]
+        assert [one.name for one in subjects[range(3)]] == names[:3]
+        with pytest.raises(moveshelf.errors.NameNotFoundError, match="S-0099"):
+            subjects[[names[0], "S-0099"]]
+        with pytest.raises(moveshelf.errors.IndexNotFoundError, match="position 99"):
+            subjects[[0, 99]]
+        with pytest.raises(moveshelf.errors.ValidationError, match=r"NoneType None"):
+            subjects[[None]]
+
+
+def test_what_was_found_is_read_anew_together(sandbox: Sandbox) -> None:
+    name = sandbox.generate(subjects=30, sessions=1, clips=1, files=1)
+    with sandbox.connect() as ms, sandbox.connect() as other:
+        found = ms.projects[name].subjects[5:25]
+        found.load("metadata")
+        other.subject(found[0].id).update_metadata({"x": "1"}, validate=False)
+        with ms.budget(1):
+            found.refresh()
+        assert found[0].metadata["x"] == "1"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moveshelf.operations.listings import by_dates
+from moveshelf.wire import TooLargeError
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf
@@ -78,3 +86,56 @@ def test_more_clips_than_the_first_request_names(shared: Sandbox, ms: Moveshelf)
     with ms.budget(1):  # the sessions, in one listing for all
         sessions = {clip.session.id for clip in project.clips if clip.session}
     assert len(sessions) == 50
+
+
+# by dates, without a service -------------------------------------------------------------------------------------------
+NEWEST = date(2026, 6, 1)
+
+
+class Days:
+    """A listing of rows with days, of which one response can hold so many."""
+
+    def __init__(self, days: list[date], limit: int) -> None:
+        self.days = sorted(days)
+        self.limit = limit
+        self.requests: list[tuple[date | None, date | None]] = []
+
+    def fetch(self, start: date | None, end: date | None) -> list[dict[str, Any]]:
+        assert start is None or end is None or start <= end
+        self.requests.append((start, end))
+        found = [
+            {"number": number, "day": day}
+            for number, day in enumerate(self.days)
+            if (start is None or day >= start) and (end is None or day <= end)
+        ]
+        if len(found) > self.limit:
+            raise TooLargeError("too many")
+        return found
+
+
+@given(
+    days=st.lists(st.integers(-3000, 400), max_size=60),
+    limit=st.integers(1, 60),
+)
+def test_all_days_are_fetched_once_in_order(days: list[int], limit: int) -> None:
+    listing = Days([NEWEST + timedelta(days=number) for number in days], limit)
+    per_day = max((listing.days.count(one) for one in listing.days), default=0)
+    after_newest = sum(1 for one in listing.days if one > NEWEST)
+    if per_day > limit or after_newest > limit:
+        with pytest.raises(TooLargeError):
+            by_dates(listing.fetch, NEWEST)
+        return
+    assert [row["number"] for row in by_dates(listing.fetch, NEWEST)] == list(range(len(days)))
+
+
+def test_few_requests_for_what_is_small() -> None:
+    listing = Days([NEWEST - timedelta(days=number) for number in range(300)], 1000)
+    assert len(by_dates(listing.fetch, NEWEST)) == 300
+    assert len(listing.requests) == 3
+
+
+def test_impossible_days_are_fetched_too() -> None:
+    """A day of the year 7 is a typing error, and still a session."""
+    listing = Days([date(7, 1, 12), *(NEWEST - timedelta(days=number) for number in range(20))], 10)
+    assert len(by_dates(listing.fetch, NEWEST)) == 21
+    assert len(listing.requests) < 60

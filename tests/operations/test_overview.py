@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime
 from typing import Any
 
@@ -75,3 +76,31 @@ class TestOverview:
             found = moveshelf.operations.overview.parse("https://h/?shoe-size=3", self.TEMPLATE)
         assert found["session_metadata_filters"] == found["patient_metadata_filters"] == []
         assert "shoe-size" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system's zone cannot be set here")
+@pytest.mark.parametrize(
+    ("zone", "text", "day"),
+    [
+        ("Europe/Amsterdam", "2024-01-01T23:00:00.000Z", "2024-01-02"),
+        ("America/Chicago", "2024-01-02T05:59:59Z", "2024-01-01"),
+        ("America/Chicago", "2024-01-02T00:30:00+01:00", "2024-01-01"),
+        ("America/Chicago", "2024-01-02T00:30:00", "2024-01-02"),
+        ("UTC", "2024-01-01T23:00:00.000Z", "2024-01-01"),
+        ("America/Chicago", "2024-01-02", "2024-01-02"),
+    ],
+)
+def test_days_are_those_of_this_computer(
+    monkeypatch: pytest.MonkeyPatch, zone: str, text: str, day: str
+) -> None:
+    overview = moveshelf.operations.overview
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert overview.day_or_period(text) == day
+        pairs = [("startDate", text), ("endDate", text)]
+        found = overview.read(pairs, {}, overview.day_or_period, lambda name: None)
+        assert (found["start_date"], found["end_date"]) == (day, day)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -16,7 +16,7 @@ from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.entity import Entity
 from moveshelf.lazy.registry import BY_WIRE, ENTITIES
 from moveshelf.lazy.selection import Selection, group
-from moveshelf.operations import responses
+from moveshelf.operations import queries, responses
 from moveshelf.operations.responses import InvalidResponseError, WrongKindError, check_node, check_rows
 from moveshelf.wire import Response
 
@@ -85,21 +85,24 @@ def test_valid_responses_are_accepted(selection: Selection) -> None:
     check()
 
 
-@given(selections, st.data())
-def test_a_changed_response_is_accepted_only_while_it_is_valid(
-    selection: Selection, data: st.DataObject
-) -> None:
+@pytest.mark.parametrize("selection", SELECTIONS, ids=NAMES)
+def test_a_changed_response_is_accepted_only_while_it_is_valid(selection: Selection) -> None:
     """Refused by our error or accepted; what is accepted can be populated into objects."""
     identity = None if selection.kind.is_root else "x"
-    node = data.draw(changed(data.draw(objects(selection, identity))))
-    accepted = is_accepted(selection, node, identity)
-    assert accepted is is_valid(selection, node, identity)
-    if accepted and node:
-        engine = engine_of(None)
-        cache = engine.cache
-        obj: Entity = cache.get(selection.kind, "x")
-        with cache.lock:
-            selection.populate(cache, obj, node, cache.clock)
+
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        node = data.draw(changed(data.draw(objects(selection, identity))))
+        accepted = is_accepted(selection, node, identity)
+        assert accepted is is_valid(selection, node, identity)
+        if accepted and node:
+            engine = engine_of(None)
+            cache = engine.cache
+            obj: Entity = cache.get(selection.kind, "x")
+            with cache.lock:
+                selection.populate(cache, obj, node, cache.clock)
+
+    check()
 
 
 @given(selections, json_values)
@@ -145,6 +148,24 @@ def test_errors_are_short_however_long_the_response() -> None:
     with pytest.raises(InvalidResponseError) as caught:
         check_node(group(ENTITIES["Subject"], "basic"), node, "x", "SubjectName")
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "value"),
+    [
+        ("Account", ("projects",), None),
+        ("Project", ("subjects",), None),
+        ("Project", ("clips",), None),
+        ("Project", ("clips",), {"edges": None}),
+        ("Session", ("clips",), None),
+    ],
+)
+def test_null_is_no_empty_list(kind: str, names: tuple[str, ...], value: Any) -> None:
+    """A project whose list of subjects was lost on the way has not lost its subjects."""
+    selection = deep(kind, *names)
+    node = {one.wire: value if one.is_list else "x" for one in selection.items} | {"id": "x"}
+    with pytest.raises(InvalidResponseError, match="a list was expected, not None"):
+        check_node(selection, node, None if kind == "Account" else "x", "Some")
 
 
 @given(selections, st.data())
@@ -215,3 +236,10 @@ def test_selections_that_were_made_for_one_request_are_forgotten() -> None:
         )
     assert len(responses._PARTS) <= 1002
     assert Cache().clock == 0
+
+
+def test_the_response_to_another_listing_of_the_same_project_is_refused() -> None:
+    query = queries.SESSIONS.query("p", {})
+    query.check({"n0": {"id": "p", "sessions": []}})
+    with pytest.raises(InvalidResponseError, match="has no 'sessions'"):
+        query.check({"n0": {"id": "p", "recentSessions": []}})

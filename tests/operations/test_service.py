@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.racing import lose
 from support.schema import check_valid
 
 import moveshelf
+from moveshelf.errors import NotFoundError, OutcomeUnknownError, QueryError, RequestError
+from moveshelf.lazy.cache import Cache
+from moveshelf.lazy.registry import ENTITIES
+from moveshelf.lazy.selection import basic
+from moveshelf.operations import commands, queries
+from moveshelf.operations.service import COMMANDS_A_REQUEST, OBJECTS_A_REQUEST, Service, failure
 from moveshelf.sandbox import Sandbox
+from moveshelf.wire import Response
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
@@ -62,3 +71,226 @@ def test_every_request_of_a_tour_is_valid(demo: Sandbox) -> None:
         assert request.operation, "every request has a name"
         check_valid(request.query or "")
         assert "n0: " in (request.query or ""), "every query has aliases of its own"
+
+
+# the service alone -----------------------------------------------------------------------------------------------------
+class Arrived:
+    """A response, or why there is none, as a future that is done."""
+
+    def __init__(self, response: Response | Exception) -> None:
+        self.response = response
+
+    def result(self, timeout: float | None = None) -> Response:
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
+
+    def add_done_callback(self, function: Callable[[Any], object]) -> None:
+        function(self)
+
+
+class Sender:
+    """Sends by a function from variables to data, or to a Response, or to an exception; checks as a wire does."""
+
+    def __init__(self, respond: Callable[[str, Mapping[str, Any]], Any]) -> None:
+        self.respond = respond
+        self.requests: list[tuple[str | None, Mapping[str, Any]]] = []
+
+    def submit(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        operation: str | None = None,
+        halve: bool = False,
+        check: Callable[[dict[str, Any]], object] | None = None,
+    ) -> Arrived:
+        self.requests.append((operation, variables or {}))
+        found = self.respond(query, variables or {})
+        if isinstance(found, dict):
+            try:
+                if check is not None:
+                    check(found)
+            except RequestError as error:
+                return Arrived(error)
+            found = Response(found, [], None, 0, 200)
+        return Arrived(found)
+
+
+def service_of(respond: Callable[[str, Mapping[str, Any]], Any]) -> tuple[Service, Sender]:
+    sender = Sender(respond)
+    wire: Any = SimpleNamespace(url="https://api.moveshelf.com/graphql", room=lambda: 3)
+    return Service(wire, Cache(), sender), sender
+
+
+def subject(identity: str) -> dict[str, Any]:
+    return {"id": identity, "name": identity.upper(), "externalId": None, "updated": None}
+
+
+def test_objects_are_named_a_hundred_to_a_request() -> None:
+    ids = [f"s{n}" for n in range(250)]
+    service, sender = service_of(
+        lambda query, variables: {f"n{n}": subject(one) for n, one in enumerate(variables.values())}
+    )
+    kind = ENTITIES["Subject"]
+    found = service.values(kind, [*ids, *ids[:10]], basic(kind))
+    assert list(found) == ids
+    assert [one["name"] for one in found.values() if isinstance(one, dict)] == [one.upper() for one in ids]
+    assert [len(variables) for _, variables in sender.requests] == [OBJECTS_A_REQUEST, OBJECTS_A_REQUEST, 50]
+
+
+def test_objects_fail_alone() -> None:
+    data = {"n0": subject("a"), "n1": None, "n2": {}, "n3": None}
+    errors = [{"message": "no", "path": ["n3"]}]
+    service, _ = service_of(lambda query, variables: Response(data, errors, "r1", 0, 200))
+    kind = ENTITIES["Subject"]
+    found = service.values(kind, ["a", "b", "c", "d"], basic(kind))
+    assert found["a"] == subject("a")
+    assert isinstance(found["b"], NotFoundError)
+    assert "not the id of a subject" in str(found["c"])
+    assert isinstance(found["d"], QueryError)
+    assert found["d"].request_id == "r1"
+
+
+def test_an_error_of_the_whole_query_is_raised() -> None:
+    service, _ = service_of(lambda query, variables: Response(None, [{"message": "no"}], None, 0, 200))
+    with pytest.raises(QueryError, match="the service refused SubjectName: no"):
+        service.node(basic(ENTITIES["Subject"]), "a")
+
+
+def test_a_single_object() -> None:
+    kind = ENTITIES["Subject"]
+    for node in (None, {}, subject("a")):
+        service, _ = service_of(lambda query, variables, node=node: {"n0": node})
+        assert service.node(basic(kind), "a") == node
+    service, _ = service_of(lambda query, variables: {"n0": subject("b")})
+    with pytest.raises(RequestError, match="the object 'a' was requested, and 'b' came"):
+        service.node(basic(kind), "a")
+
+
+def test_rows_of_a_listing() -> None:
+    service, sender = service_of(
+        lambda query, variables: {"n0": {"id": "p", "patients": [subject("a"), None, subject("b")]}}
+    )
+    assert service.rows(queries.SUBJECTS, "p", {}) == [subject("a"), None, subject("b")]
+    assert sender.requests == [("ProjectPatients", {"projectId": "p"})]
+    service, _ = service_of(lambda query, variables: {"n0": None})
+    with pytest.raises(NotFoundError, match="no project with id 'p'"):
+        service.rows(queries.SUBJECTS, "p", {})
+
+
+def test_kinds() -> None:
+    nodes: dict[str, Any] = {
+        "a": {"id": "a", "__typename": "Patient"},
+        "b": None,
+        "c": {"id": "c", "__typename": "X"},
+    }
+    service, _ = service_of(lambda query, variables: {"n0": nodes[variables["id"]]})
+    assert [service.kind_of(one) for one in "abc"] == [ENTITIES["Subject"], None, None]
+
+
+def test_many_commands_are_sent_fifty_to_a_request_and_come_back_in_order() -> None:
+    def respond(query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        ids = [value for name, value in variables.items() if name.startswith("patientId")]
+        return {f"n{n}": {"deleted": int(one) % 2 == 0} for n, one in enumerate(ids)}
+
+    service, sender = service_of(respond)
+    outcomes = service.run_many(commands.DELETE_SUBJECT, [{"patientId": str(n)} for n in range(120)])
+    assert [one["deleted"] for one in outcomes if isinstance(one, Mapping)] == [
+        n % 2 == 0 for n in range(120)
+    ]
+    assert [len(variables) for _, variables in sender.requests] == [
+        COMMANDS_A_REQUEST,
+        COMMANDS_A_REQUEST,
+        20,
+    ]
+
+
+def test_one_refused_command_of_many_fails_alone() -> None:
+    data = {"n0": {"deleted": True}, "n1": None, "n2": {"deleted": True}}
+    errors = [{"message": "not this one", "path": ["n1", "deleted"]}]
+    service, _ = service_of(lambda query, variables: Response(data, errors, None, 0, 200))
+    outcomes = service.run_many(commands.DELETE_SUBJECT, [{"patientId": str(n)} for n in range(3)])
+    assert [failure(one) is None for one in outcomes] == [True, False, True]
+    assert "not this one" in str(outcomes[1])
+
+
+def test_a_lost_request_of_several_leaves_the_others() -> None:
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if "50" in variables.values():
+            return OutcomeUnknownError("the connection was lost")
+        return {f"n{n}": {"deleted": True} for n in range(len(variables))}
+
+    service, _ = service_of(respond)
+    outcomes = service.run_many(commands.DELETE_SUBJECT, [{"patientId": str(n)} for n in range(120)])
+    lost = [n for n, one in enumerate(outcomes) if isinstance(one, OutcomeUnknownError)]
+    assert lost == list(range(50, 100))
+    assert len({id(outcomes[n]) for n in lost}) == 50, "each row has an exception of its own"
+
+
+@pytest.mark.parametrize("payload", [{}, {"deleted": "yes"}, [True], "text", {"deleted": {"a": 1}}])
+def test_a_malformed_payload_is_an_unknown_outcome_and_unloads(payload: Any) -> None:
+    service, _ = service_of(lambda query, variables: Response({"n0": payload}, [], "r1", 0, 200))
+    cache = service.cache
+    kind = ENTITIES["Subject"]
+    obj = cache.get(kind, "s")
+    cache.put(obj, kind.fields["name"], "P")
+    (outcome,) = service.run_many(commands.DELETE_SUBJECT, [{"patientId": "s"}])
+    assert isinstance(outcome, OutcomeUnknownError)
+    assert outcome.message.startswith("DeleteSubject was sent, and the response to DeleteSubject h")
+    assert (outcome.operation, outcome.request_id) == ("DeleteSubject", "r1")
+    assert not obj.is_loaded("name")
+
+
+def test_a_refused_command_unloads_nothing() -> None:
+    service, _ = service_of(
+        lambda query, variables: Response({"n0": None}, [{"message": "You may not."}], None, 0, 200)
+    )
+    kind = ENTITIES["Subject"]
+    obj = service.cache.get(kind, "s")
+    service.cache.put(obj, kind.fields["name"], "P")
+    with pytest.raises(QueryError, match="You may not"):
+        service.run(commands.DELETE_SUBJECT, {"patientId": "s"})
+    assert obj.is_loaded("name")
+
+
+def test_an_interrupt_of_a_command_unloads_what_may_have_changed() -> None:
+    def interrupt(query: str, variables: Mapping[str, Any]) -> Any:
+        raise KeyboardInterrupt
+
+    service, _ = service_of(interrupt)
+    kind = ENTITIES["Subject"]
+    obj = service.cache.get(kind, "s")
+    service.cache.put(obj, kind.fields["name"], "P")
+    with pytest.raises(KeyboardInterrupt):
+        service.run(commands.DELETE_SUBJECT, {"patientId": "s"})
+    assert not obj.is_loaded("name")
+
+
+def test_complaints_and_the_stored_state() -> None:
+    state = {"id": "s", "name": "P", "metadata": None, "updated": None}
+    kind = ENTITIES["Subject"]
+    tabs = [("subjectMetadata", {"a": "1"}), ("interventionMetadata", [])]
+
+    def data(*complaints: Any) -> dict[str, Any]:
+        return {f"v{n}": one for n, one in enumerate(complaints)}
+
+    service, sender = service_of(
+        lambda query, variables: {
+            "n0": state,
+            **data({"validationErrors": ["a"]}, {"validationErrors": ["b"]}),
+        }
+    )
+    assert service.state(kind, "s", tabs) == (state, ["a", "b"])
+    assert sender.requests[0][1]["metadata0"] == '{"a": "1"}'
+    service, _ = service_of(lambda query, variables: {"n0": None, **data(None, None)})
+    assert service.state(kind, "s", tabs) == (None, [])
+    service, _ = service_of(lambda query, variables: data({"validationErrors": []}))
+    assert service.complaints(kind, "s", "subjectMetadata", {}) == []
+
+
+def test_what_a_service_tells_of_itself() -> None:
+    service, _ = service_of(lambda query, variables: {})
+    assert service.url.endswith("/graphql")
+    assert service.room() == 3
+    assert not service.is_replaced

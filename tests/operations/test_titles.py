@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moveshelf.operations.titles import next_title
 
 
 @pytest.mark.parametrize(
@@ -16,6 +20,17 @@ import pytest
     ],
 )
 def test_the_next_title(titles: list[str], new: str) -> None:
-    from moveshelf.operations.titles import next_title
-
     assert next_title(titles) == new
+
+
+@given(st.lists(st.text("Trial-0123456789 x_", max_size=10) | st.text(max_size=5), max_size=8))
+def test_a_new_title_is_always_new(titles: list[str]) -> None:
+    found = next_title(titles)
+    assert found not in titles
+    assert found.startswith("Trial-")
+    assert int(found.removeprefix("Trial-")) >= 1 or any("-" in one for one in titles)
+
+
+@given(st.lists(st.integers(1, 9999), min_size=1, max_size=8))
+def test_numbers_go_on_behind_the_highest(numbers: list[int]) -> None:
+    assert next_title([f"Trial-{number}" for number in numbers]) == f"Trial-{max(numbers) + 1}"

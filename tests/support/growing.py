@@ -89,10 +89,10 @@ def even(subjects: int, sessions: int, clips: int, files: int) -> Shape:
 
 
 def least(shape: Shape) -> int:
-    """The fewest requests that the rules allow for a full walk: a hundred objects named in each."""
+    """The fewest requests that the rules allow for a full walk: twenty objects named first, then a hundred in each."""
     sessions = sum(len(one) for one in shape)
     clips = sum(len(two) for one in shape for two in one)
-    return 2 + sum(-(-count // 100) for count in (len(shape), sessions, clips))
+    return 2 + sum(min(count, 1) + -(-max(count - 20, 0) // 100) for count in (len(shape), sessions, clips))
 
 
 def walk(project: Any) -> Iterator[str]:

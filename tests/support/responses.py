@@ -26,7 +26,11 @@ _BY_TYPE: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False),
     type(None): st.none(),
 }
-identities = st.text("xyz", min_size=1, max_size=3)
+
+
+def identities(selection: Selection) -> st.SearchStrategy[str]:
+    """Ids of a class: two classes never share one."""
+    return st.text("xyz", min_size=1, max_size=3).map(lambda text: f"{selection.kind.__name__}-{text}")
 
 
 def scalars(types: tuple[type, ...]) -> st.SearchStrategy[Any]:
@@ -39,7 +43,7 @@ def objects(draw: st.DrawFn, selection: Selection, identity: str | None = None) 
     """An object as the service sends it for a selection."""
     found: dict[str, Any] = {}
     if not selection.kind.is_root:
-        found["id"] = draw(identities) if identity is None else identity
+        found["id"] = draw(identities(selection)) if identity is None else identity
     for item in selection.items:
         if item.wire != "id":
             found[item.wire] = draw(_values(item))
@@ -54,8 +58,8 @@ def _values(item: Item) -> st.SearchStrategy[Any]:
         rows = st.lists(st.none() | one, max_size=2)
         if item.edges:
             edges = st.lists(st.none() | st.fixed_dictionaries({"node": st.none() | one}), max_size=2)
-            return st.none() | st.fixed_dictionaries({"edges": st.none() | edges})
-        return st.none() | rows
+            return st.fixed_dictionaries({"edges": edges})
+        return rows
     if item.nested:
         structure = st.fixed_dictionaries({name: scalars(TEXT) for name in item.nested})
         return st.none() | (st.lists(st.none() | structure, max_size=2) if item.is_list else structure)
@@ -86,7 +90,7 @@ def _is_value(item: Item, value: Any) -> bool:
     if item.below is None and not item.nested:
         return type(value) in item.types
     if value is None:
-        return True
+        return item.below is None or not item.is_list  # an empty list is no null
     if item.below is None:
         rows = value if item.is_list else [value]
         if type(rows) is not list:
@@ -102,8 +106,6 @@ def _is_value(item: Item, value: Any) -> bool:
         if type(value) is not dict:
             return False
         value = value.get("edges")
-        if value is None:
-            return True
         if type(value) is not list or not all(one is None or type(one) is dict for one in value):
             return False
         value = [one.get("node") for one in value if one is not None]

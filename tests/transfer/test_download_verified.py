@@ -15,11 +15,12 @@ from aiohttp import web
 from little_store import QUICK, Store, crc
 
 from moveshelf.errors import ChecksumError, TransferError
-from moveshelf.transfer import blob, partial
-from moveshelf.transfer.blob import EMPTY, Stored, exchange, head
+from moveshelf.transfer import partial
+from moveshelf.transfer.blob import EMPTY, Stored, head
 from moveshelf.transfer.download import content_of, fetch, matches, md5_of_stored, read
 from moveshelf.transfer.ranges import open_ranges
 from moveshelf.transfer.source import FileSource
+from moveshelf.transfer.upload import put
 from moveshelf.wire import Wire
 
 Run = Callable[..., Any]
@@ -346,22 +347,72 @@ def test_the_same_file_twice_costs_none(store: Store, run: Run) -> None:
     assert [method for method, _, _ in store.log] == ["GET", "GET"]
 
 
-def test_the_connection_of_a_response_is_known(store: Store, run: Run) -> None:
-    """aiohttp's `_protocol`, which no public name leads to once a body has ended: where it is missing, this fails."""
-    store.objects |= {"a": b"x"}
+@pytest.mark.parametrize("late", [2, 3, 5])
+def test_a_response_that_comes_again_much_later_is_not_taken(store: Store, run: Run, late: int) -> None:
+    """Not the one before, but one from further back, when others have come over the connection since."""
+    names = [f"f{number}" for number in range(7)]
+    store.objects |= {name: f"content of {name}".encode() for name in names}
+    swapped = []
 
-    async def look(blobs: Any) -> list[Any]:
-        found = []
-        for _ in range(2):
-            async with exchange(blobs, "GET", store.url("a")) as response:
-                await response.read()
-                found.append(blob.connection_of(response))
-        return found
+    async def again(request: web.Request) -> web.StreamResponse | None:
+        name = request.match_info["name"]
+        if request.method == "GET" and name == names[late] and not swapped:
+            swapped.append(name)
+            return doubled(store, "f0")
+        return None
 
-    one, two = run(look)
-    assert one is two
-    assert one is not None
-    assert one.transport is not None
+    store.each = again
+
+    async def all_of_them(blobs: Any) -> list[bytes]:
+        return [await read(blobs, constant(store.url(name)), name, retry=QUICK) for name in names]
+
+    assert run(all_of_them) == [store.objects[name] for name in names]
+    assert swapped
+    assert [method for method, _, _ in store.log].count("GET") == len(names) + 1
+
+
+def test_a_response_that_lost_its_checksum_and_comes_again_with_it_is_not_taken(
+    store: Store, run: Run
+) -> None:
+    store.objects |= {"a": b"of one patient", "b": b"of the other  "}
+    seen = []
+
+    async def twice(request: web.Request) -> web.StreamResponse | None:
+        seen.append((request.method, request.match_info["name"]))
+        store.extra = {"x-goog-hash": None} if seen[-1] == ("GET", "a") else {}
+        return doubled(store, "a") if seen[-1] == ("GET", "b") and seen.count(seen[-1]) == 1 else None
+
+    store.each = twice
+
+    async def two(blobs: Any) -> list[bytes]:
+        return [await read(blobs, constant(store.url(name)), name, retry=QUICK) for name in "ab"]
+
+    assert run(two) == [b"of one patient", b"of the other  "]
+    assert seen.count(("GET", "b")) == 2
+
+
+def test_the_response_to_an_upload_is_no_empty_file(store: Store, run: Run, tmp_path: Path) -> None:
+    """The response to a PUT of no bytes has a checksum and a length, which an empty file has too."""
+    store.objects["b"] = b"not empty"
+    (tmp_path / "a").write_bytes(b"")
+    source = FileSource(tmp_path / "a")
+    source.prepare()
+    seen = []
+
+    async def again(request: web.Request) -> web.StreamResponse | None:
+        seen.append(request.method)
+        empty = web.Response(headers={"x-goog-hash": f"crc32c={crc(b'')}"})
+        return (
+            empty if request.method == "PUT" or (seen.count("GET") == 1 and request.method == "GET") else None
+        )
+
+    store.each = again
+
+    async def two(blobs: Any) -> bytes:
+        await put(blobs, store.url("a"), source, retry=QUICK)
+        return await read(blobs, constant(store.url("b")), "b", retry=QUICK)
+
+    assert run(two) == b"not empty"
 
 
 # parts -----------------------------------------------------------------------------------------------------------

@@ -320,6 +320,82 @@ def test_only_what_is_abandoned_is_continued(run: Run, store: Store, tmp_path: P
         assert left(tmp_path) == ["x"]
 
 
+DIE = """
+import os, sys
+from pathlib import Path
+from moveshelf.transfer.blob import Stored
+from moveshelf.transfer.partial import PartFile
+sink = PartFile(Path(sys.argv[1]), "id-x")
+whole = b"x" * 10
+if sys.argv[2] == "sidecar":
+    sink.begin(Stored(20, "AAAAAA==", '"tag"'))
+else:
+    sink.begin(Stored(10, "AAAAAA==", '"tag"'))
+sink.take(whole)
+sink.write(sink.handed_over())
+if sys.argv[2] == "linked":
+    os.link(sink.path, sys.argv[1])
+elif sys.argv[2] == "sidecar":
+    os.unlink(sink.path)
+print(sink.path)
+os._exit(9)
+"""
+"""A download that dies: while it has no sidecar yet, between its two names, or before it has removed its sidecar."""
+
+
+def died(target: Path, when: str) -> str:
+    command = [sys.executable, "-c", DIE, str(target), when]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 9, ended.stderr
+    return Path(ended.stdout.strip()).name
+
+
+@pytest.mark.parametrize("when", ["no sidecar", "linked", "sidecar"])
+def test_nothing_stays_of_a_download_that_died(tmp_path: Path, when: str) -> None:
+    name = died(tmp_path / "x", when)
+    kept = ["x"] if when == "linked" else []
+    assert left(tmp_path) == sorted([*kept, name + ".json" if when == "sidecar" else name])
+    partial.tidy([tmp_path, tmp_path / "no such folder"])
+    assert left(tmp_path) == kept
+
+
+@pytest.mark.usefixtures("_locks")
+def test_a_download_removes_what_died_without_a_sidecar(run: Run, store: Store, tmp_path: Path) -> None:
+    died(tmp_path / "x", "no sidecar")
+    store.objects["x"] = BIG
+    get(run, store, tmp_path / "x")
+    assert left(tmp_path) == ["x"]
+
+
+def test_what_can_be_continued_or_is_another_s_stays(run: Run, store: Store, tmp_path: Path) -> None:
+    part = broken_off(run, store, tmp_path / "x")
+    kept = [part.name, part.name + ".json"]
+    sink = partial.PartFile(tmp_path / "y", "id-y")
+    sink.begin(partial.Stored(5, "AAAAAA==", '"tag"'))
+    sink.take(b"12345")
+    sink.write(sink.handed_over())
+    other = tmp_path / f".moveshelf-{partial.digest_of(tmp_path / 'z')}-0000{'0' * 28}.part"
+    other.write_bytes(b"of another computer, just now")
+    partial.tidy([tmp_path])
+    assert left(tmp_path) == sorted([*kept, os.path.basename(sink.path), other.name])
+    os.utime(other, (1, 1))
+    sink.discard()
+    partial.tidy([tmp_path])
+    assert left(tmp_path) == sorted(kept)
+
+
+def test_of_several_beginnings_none_stays_when_the_file_is_in_place(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    part = broken_off(run, store, tmp_path / "x")
+    record = part.with_name(part.name + ".json").read_bytes()
+    again = part.with_name(part.name.replace(".part", "")[:-8] + "00000000.part")
+    again.write_bytes(part.read_bytes())
+    again.with_name(again.name + ".json").write_bytes(record)
+    assert get(run, store, tmp_path / "x").resumed == 2 * BLOCK
+    assert left(tmp_path) == ["x"]
+
+
 @pytest.mark.usefixtures("_locks")
 def test_one_alone_continues_what_was_left(run: Run, store: Store, tmp_path: Path) -> None:
     broken_off(run, store, tmp_path / "x")

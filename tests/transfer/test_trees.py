@@ -114,7 +114,9 @@ def test_a_tree_arrives_once(practice: Project, sandbox: Sandbox, tmp_path: Path
     again = done(practice.upload_tree(tmp_path / "in"))
     assert {entry.status for entry in again} == {"skipped"}
     assert {entry.reason for entry in again} == {"already there"}
-    assert not any(one.operation == "PUT" or (one.operation or "").startswith("Create") for one in sandbox.requests)
+    assert not any(
+        one.operation == "PUT" or (one.operation or "").startswith("Create") for one in sandbox.requests
+    )
 
 
 def test_only_what_is_missing_is_made(practice: Project, tmp_path: Path) -> None:
@@ -515,9 +517,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_stay_inside(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hostile_names_stay_inside(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other programs may have given such names: ours refuses some of them."""
     import io
 

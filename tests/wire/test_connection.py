@@ -425,3 +425,42 @@ def test_a_closed_client_says_so(connect):
                 send()
         assert wire.closed
         assert len(server.seen) == 1
+
+
+NODE = "query One($id: ID!) { subject: node(id: $id) { id } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (NODE, {"id": "mine"}),
+        ('{ subject: node(id: "mine") { id } }', {}),
+        ('query ($a: ID!) { subject: node(id: $a) { id }, other: node(id: "b") { id } }', {"a": "mine"}),
+    ],
+)
+def test_the_object_of_another_request_is_refused(connect, query, variables):
+    """Two requests with the same names: the id alone tells their responses apart."""
+    other = {"id": "b"}
+    foreign, own = ({"subject": {"id": one}, "other": other} for one in ("foreign", "mine"))
+    with FaultServer(ok(**foreign), ok(**own)) as server:
+        assert connect(server.url).execute(query, variables) == own
+        assert server.connections == 2
+    with (
+        FaultServer(default=ok(**foreign)) as server,
+        pytest.raises(RequestError, match="'subject' is not the object 'mine'"),
+    ):
+        connect(server.url).execute(query, variables)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "query One($id: ID!) { subject: node(id: $id) { id: name } }",
+        "query One($id: ID!) { subject: node(id: $id) { ok } } query Two { ok }",
+        "query One($id: ID!) { # subject: node(id: $id)\n subject: viewer { id } }",
+    ],
+)
+def test_what_the_text_does_not_decide_is_not_refused(connect, query):
+    data = {"subject": {"id": "other"}}
+    with FaultServer(default=ok(**data)) as server:
+        assert connect(server.url).execute(query, {"id": "mine"}, operation="One") == data

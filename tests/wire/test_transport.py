@@ -378,6 +378,51 @@ def test_two_files_of_one_content_are_confirmed(connect):
         assert store.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "repeats"),
+    [
+        ({"x-goog-hash": "h"}, {"x-goog-hash": "h"}, True),
+        ({"ETag": '"1"', "x-goog-hash": "h"}, {"ETag": '"1"'}, True),
+        ({"ETag": '"1"', "x-goog-hash": "h"}, {"ETag": '"2"', "x-goog-hash": "h"}, False),
+        ({"ETag": '"1"', "x-goog-generation": "1"}, {"ETag": '"1"', "x-goog-generation": "2"}, False),
+        ({"x-guploader-uploadid": "1", "ETag": '"1"'}, {"x-guploader-uploadid": "2", "ETag": '"1"'}, False),
+        ({"x-guploader-uploadid": "1", "ETag": '"1"'}, {"x-guploader-uploadid": "1", "ETag": '"1"'}, True),
+        ({}, {}, False),
+    ],
+)
+def test_what_tells_responses_of_the_store_apart(connect, first, second, repeats):
+    other = {"x-goog-hash": "other", "ETag": '"other"'}
+    with FaultServer(*(reply(200, b"x", headers) for headers in (first, other, second))) as store:
+        wire = connect(store.url)
+
+        async def work() -> list[bool]:
+            found = []
+            blobs = await wire.blob_session()
+            for path in "abc":
+                async with blobs.get(f"http://127.0.0.1:{store.port}/{path}") as response:
+                    await response.read()
+                    found.append(response.repeats)
+            return found
+
+        assert wire.run(work).result() == [False, False, repeats]
+        assert store.connections == 1
+
+
+def test_a_connection_is_not_used_for_ever(connect, monkeypatch):
+    monkeypatch.setattr(network, "_REMEMBERED", 3)
+    with FaultServer(*(reply(200, b"x", {"ETag": f'"{number}"'}) for number in range(8))) as store:
+        wire = connect(store.url)
+
+        async def work() -> None:
+            blobs = await wire.blob_session()
+            for number in range(8):
+                async with blobs.get(f"http://127.0.0.1:{store.port}/{number}") as response:
+                    await response.read()
+
+        wire.run(work).result()
+        assert store.connections == 3
+
+
 # -- bodies
 
 

@@ -8,10 +8,10 @@ import sys
 import warnings
 
 
-def warn_of_both() -> None:
+def warn_if_published_is_installed() -> None:
     """Warn where the published package is installed in this environment as well; sends nothing.
 
-    Looks at the names of the installed packages only: asking importlib.metadata would cost more than all the
+    Looks at the names of the installed packages only: importing importlib.metadata would cost more than all the
     rest of the import.
     """
     for folder in sys.path:

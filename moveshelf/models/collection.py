@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -30,6 +30,7 @@ from ..tables.frame import collection_frame
 from ..wire import TooLargeError
 from .base import require, service_of
 from .contents import HasFiles
+from .matching import Match
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -175,12 +176,18 @@ class Lookup(Sequence[T]):
     def find(self, **attributes: Any) -> Any:
         """The members whose attributes all equal the given ones, as a list of the same kind.
 
-        A callable stands for a test: `find(name=lambda name: name.startswith("P-"))`. Fetches the attributes
-        that are not loaded, in batches. Raises ValidationError for an attribute that the members do not have.
+        Compared as people mean it: objects by their name or id too (`condition="Barefoot"`), dates by the day that a text,
+        a date or a time means, numbers with digits, statuses in either case; a list, an array or a Series stands for any of
+        its values, a callable for a test: `find(name=lambda name: name.startswith("P-"))`. Fetches the attributes that are
+        not loaded, in batches.
+
+        Raises ValidationError for an attribute that the members do not have, for NaN and NaT, and for a value that can
+        never equal the attribute, by its kind.
         """
         for name in attributes:
             self._check_attribute(name)
-        return self._view([one for one in self if all(_fits(one, *pair) for pair in attributes.items())])
+        matches = [Match.of(name, wanted) for name, wanted in attributes.items()]
+        return self._view([one for one in self if all(match.fits(one) for match in matches)])
 
     def find_one(self, **attributes: Any) -> T:
         """The one member whose attributes equal the given ones.
@@ -208,11 +215,6 @@ class Lookup(Sequence[T]):
 def nfc(name: str) -> str:
     """A name in the form in which names compare."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def _fits(one: Any, name: str, wanted: Any) -> bool:
-    value = getattr(one, name)
-    return bool(wanted(value)) if isinstance(wanted, Callable) else bool(value == wanted)  # type: ignore[arg-type]
 
 
 class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):

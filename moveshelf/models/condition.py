@@ -213,6 +213,18 @@ class Condition(HasFiles):
         return f"<Condition {self.name!r}{count}>"
 
 
+def _refuse(condition: Condition, name: str, value: Any) -> None:
+    """What an assignment does: a condition is the folder of its trials, which `update` of a trial changes."""
+    ways = {"clips": "create_clip(title)", "session": "update(condition=...) of its trials"}
+    raise AttributeError(
+        f"Condition.{name} shows what the service holds and cannot be assigned; use "
+        f"{ways.get(name, 'update(condition=...) of each of its trials')}"
+    )
+
+
+Condition.__setattr__ = _refuse  # type: ignore[method-assign, assignment]
+
+
 class Conditions(Lookup[Condition], HasFiles):
     """The conditions of a session, in the order of their first trials."""
 

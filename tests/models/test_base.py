@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
+import re
 import threading
 from datetime import date
 from html.parser import HTMLParser
@@ -20,6 +22,7 @@ from moveshelf import ConflictError, ValidationError
 from moveshelf.display import tree
 from moveshelf.lazy.fields import Many, One, Reference, Resolved, Scalar
 from moveshelf.lazy.registry import ENTITIES
+from moveshelf.models import MODELS
 from moveshelf.operations import commands
 from moveshelf.operations.commands import COMMANDS
 from moveshelf.operations.service import Service
@@ -417,3 +420,39 @@ def test_objects_of_one_id_are_equal_wherever_they_came_from(demo: Sandbox, sand
         clip = one.sessions[0].clips[0]
         assert clip.condition == two.sessions[0].clips[0].condition
         assert pickle.loads(pickle.dumps({clip, one})) == {clip, one}
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_an_assignment_names_a_method_that_the_class_has(kind: str) -> None:
+    """Over all classes and attributes, properties and fields alike."""
+    cls = MODELS[kind]
+    one = cls("identity", None)
+    for name in (*cls.fields, *(name for name in dir(cls) if isinstance(getattr(cls, name), property))):
+        if name == "is_deleted":
+            continue
+        with pytest.raises(AttributeError) as caught:
+            setattr(one, name, "x")
+        text = str(caught.value)
+        assert text.startswith(f"{kind}.{name} shows what the service holds and cannot be assigned; ")
+        if name in cls.writers:
+            assert f"use {cls.writers[name]}" in text
+    attributes = {*cls.fields, *cls.derived, *(n for n in dir(cls) if isinstance(getattr(cls, n), property))}
+    assert set(cls.writers) <= attributes, "each attribute that is named exists"
+    for way in cls.writers.values():
+        owner: Any = cls
+        *path, method = way.partition("(")[0].split(".")
+        for noun in path:
+            owner = MODELS[noun.capitalize()]
+        signature = inspect.signature(getattr(owner, method))
+        for argument in re.findall(r"(\w+)(?==|[,)])", way.partition("(")[2]):
+            if argument not in signature.parameters and "metadata" not in signature.parameters:
+                raise AssertionError(f"{way}: {method} takes no {argument}")
+
+
+def test_the_name_of_a_session_and_a_condition_cannot_be_assigned(session: Session) -> None:
+    with pytest.raises(AttributeError, match=r"use rename\(name\)"):
+        session.name = "x"  # type: ignore[misc]
+    with pytest.raises(AttributeError, match=r"use set_date\(date\)"):
+        session.date = "x"  # type: ignore[misc]
+    with pytest.raises(AttributeError, match=r"use update\(condition=...\)"):
+        session.condition("Barefoot").name = "x"  # type: ignore[misc]

@@ -27,6 +27,7 @@ from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.shapes import Shape
+from .tables import object_dict
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
@@ -85,6 +86,17 @@ class Model(Entity):
 
     def _site(self) -> str:
         return site_url(service_of(self._require("url")).url)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is loaded of the object, and of all below it, as a dictionary that JSON takes; never a request.
+
+        Names are those of the attributes, dates ISO text, metadata in plain form, collections lists of dictionaries, other
+        objects their ids. What is not loaded is not there: `load(...)` it first.
+
+        Example:
+            >>> json.dumps(subject.load("metadata", "sessions").to_dict())
+        """
+        return object_dict(self)
 
     # reading in a shape --------------------------------------------------------------------------------------
     def _shaped(self, shape: Shape) -> dict[str, Any] | None:

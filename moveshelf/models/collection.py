@@ -26,13 +26,14 @@ from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..operations.downloads import LocatedFile, Parts
-from ..tables.frame import collection_frame
 from ..wire import TooLargeError
+from . import tables
 from .base import require, service_of
 from .contents import HasFiles
 from .matching import Match
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
     from ..lazy.engine import Engine
@@ -445,9 +446,27 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """The folders from the collection's owner down to a member, and the member's own."""
         return member._parts_above(self._owner_now())  # type: ignore[no-any-return]
 
-    def to_frame(self) -> Any:
-        """A pandas DataFrame: one row a member, one column a loaded or listed attribute. Needs the extra `pandas`."""
-        return collection_frame(self)
+    def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A pandas DataFrame with one row a member: parents, what a listing brings, and what else is loaded.
+
+        Sends the listing's request, if that is not loaded, and none more; `table()` loads what it shows. Parents are columns
+        `subject`, `session`, `condition` and `trial`, as far as members have them. Metadata have a column a field
+        (`metadata.<key>`), where they are loaded. `columns`: the wanted ones, in order. Times are in UTC without a zone, as
+        Excel has them. Needs the extra `pandas`.
+
+        Raises ConfigError without pandas, ValidationError for a column that there is not.
+
+        Example:
+            >>> project.subjects.load("metadata").to_frame().to_excel("subjects.xlsx")
+        """
+        return tables.collection_frame(self, columns)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The members as dictionaries that JSON takes, each with what is loaded of it (`to_dict` of a member).
+
+        Sends the listing's request, if that is not loaded.
+        """
+        return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:
         return Collection(self._engine, self._type, items=items)

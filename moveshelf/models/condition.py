@@ -18,7 +18,6 @@ from ..operations.deletion import mark_deleted
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
 from ..operations.locks import write_lock
-from ..tables.frame import frame
 from .base import service_of
 from .collection import Collection, Lookup, nfc
 from .contents import HasFiles
@@ -26,6 +25,7 @@ from .contents import HasFiles
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from typing_extensions import Unpack
 
     from ..operations.service import Service
@@ -179,6 +179,16 @@ class Condition(HasFiles):
         self.session._require("refresh()").forget(self.session, "clips")
         return self
 
+    def to_dict(self) -> dict[str, Any]:
+        """Name and path, and the trials as far as they are loaded, as a dictionary that JSON takes; never a request.
+
+        Raises NotFoundError and others of a request only where the session's path is not loaded.
+        """
+        found: dict[str, Any] = {"name": self.name, "path": self.path}
+        if self.session.is_loaded("clips"):
+            found["clips"] = self.clips.to_dict()
+        return found
+
     def _download_service(self) -> Service:
         return service_of(self.session._require("download()"))
 
@@ -282,9 +292,13 @@ class Conditions(Lookup[Condition], HasFiles):
             self._session.load(path)
         return self
 
-    def to_frame(self) -> Any:
+    def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A pandas DataFrame: one row a condition, with its path and number of clips. Needs the extra `pandas`."""
-        return frame([{"name": one.name, "path": one.path, "clips": len(one.clips)} for one in self])
+        return self.table(columns=columns)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The conditions as dictionaries that JSON takes. Fetches the session's clips, if they are not there."""
+        return [one.to_dict() for one in self]
 
     def _download_service(self) -> Service:
         return service_of(self._session._require("download()"))

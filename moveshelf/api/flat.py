@@ -588,7 +588,7 @@ class MoveshelfApi:
         Two requests, four with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
         (also a TypeError) for an unknown id.
 
-        Objects: `ms.subject(subject_id).update_metadata(values)`
+        Objects: `ms.subject(subject_id).fill_metadata(values)`
         """
         validation.check_id(subject_id, "subject")
         imported = _as_dict(info_to_save, "the metadata of a subject")
@@ -623,7 +623,7 @@ class MoveshelfApi:
         Two requests, three with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
         (also a TypeError) for an unknown id.
 
-        Objects: `ms.session(session_id).update_metadata(values)`, `.rename(name)`, `.set_date(date)`
+        Objects: `ms.session(session_id).fill_metadata(values)`, `.rename(name)`, `.set_date(date)`
         """
         validation.check_id(session_id, "session")
         if isinstance(skip_validation, str):

@@ -276,7 +276,7 @@ class Project(HasFiles, Model):
         array or a Series is any of, a tuple of two is between; or a list of filters as the service takes them
         (`{"key", "operator", "value"}`). Keys and options are compared with the project's template (one request, the
         first time); `check=False` leaves that out, for what the template does not know.
-        Sent at once: one request where the service can answer whole, more where it cannot.
+        Sent at once: one request where the service can respond completely, more where it cannot.
 
         Raises ValidationError for a malformed filter or date, before any request, and for keys, options, numbers and days
         that do not fit the template, with near misses.

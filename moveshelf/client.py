@@ -20,7 +20,7 @@ from .operations import paths
 from .operations.content_cache import ContentCache
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
-from .values import seconds_value
+from .values import count_value, seconds_value
 from .wire import Budget, Stats, Wire
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Moveshelf:
 
     def budget(self, requests: int) -> AbstractContextManager[Budget]:
         """A context in which this client sends at most so many requests; one more raises BudgetError, unsent."""
-        return self._wire.budget(requests)
+        return self._wire.budget(count_value(requests, "requests", least=0))
 
     def no_fetch(self) -> AbstractContextManager[Budget]:
         """A context in which any request raises BudgetError, unsent: what is read in it is loaded already."""

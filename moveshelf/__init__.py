@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import gait
+    from . import gait, tables
     from .client import Moveshelf, connect
     from .errors import (
         AmbiguousError,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TransferError,
         ValidationError,
     )
+    from .metadata import MetadataUpdate
     from .models import (
         Clip,
         Collection,
@@ -75,6 +76,7 @@ _ROOMS = {
         "TransferError",
         "ValidationError",
     ),
+    "metadata": ("MetadataUpdate",),
     "models": (
         "Clip",
         "Collection",
@@ -93,7 +95,7 @@ _ROOMS = {
     ),
 }
 #: Whole packages that are reached as `moveshelf.<name>`; what they need themselves is imported when it is used.
-_PACKAGES = ("gait",)
+_PACKAGES = ("gait", "tables")
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
@@ -114,6 +116,7 @@ __all__ = [
     "JobFailedError",
     "JobStatus",
     "JobTimeoutError",
+    "MetadataUpdate",
     "Moveshelf",
     "MoveshelfError",
     "Norm",
@@ -132,6 +135,7 @@ __all__ = [
     "__version__",
     "connect",
     "gait",
+    "tables",
 ]
 
 

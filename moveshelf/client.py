@@ -20,6 +20,7 @@ from .operations import paths
 from .operations.content_cache import ContentCache
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
+from .values import count_value, seconds_value
 from .wire import Budget, Stats, Wire
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Moveshelf:
 
     def budget(self, requests: int) -> AbstractContextManager[Budget]:
         """A context in which this client sends at most so many requests; one more raises BudgetError, unsent."""
-        return self._wire.budget(requests)
+        return self._wire.budget(count_value(requests, "requests", least=0))
 
     def no_fetch(self) -> AbstractContextManager[Budget]:
         """A context in which any request raises BudgetError, unsent: what is read in it is loaded already."""
@@ -242,8 +243,7 @@ def connect(
     Raises ConfigError where key or address are missing or malformed, or where a key found in one place would be sent
     to an address found in another; where the cache folder is open to other users.
     """
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or timeout <= 0:
-        raise ValidationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    timeout = seconds_value(timeout, "timeout")
     problem: ConfigError | None = None
     try:
         return Moveshelf(

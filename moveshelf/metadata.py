@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
-from typing import Any, TypeGuard
+from typing import Any, NoReturn, TypeGuard
+
+import attrs
 
 from .errors import ValidationError
+from .values import plain_value, text_value
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FRACTION = re.compile(r"\.(\d+)")
@@ -83,101 +87,234 @@ def _is_sided(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list) and bool(value) and all(_is_context(one) for one in value)
 
 
-def stored(value: Any, before: Any = None) -> Any:
-    """A plain value in the shape in which the service stores it, like the value that stood there `before`.
+def stored(value: Any, before: Any = None, name: str = "the value") -> Any:
+    """A value in the shape in which the service stores it, like the value that stood there `before`.
 
     `{"left": x, "right": y}` becomes a list of contexts, a list of texts a multiselect value, a number or a date its
-    text; what has a stored shape already stays as it is. Raises ValidationError for what the service cannot store.
+    text; what has a stored shape already stays as it is. Values of numpy and pandas, arrays, sets and generators mean what
+    they mean. Raises ValidationError, which names `name`, for what the service cannot store, NaN and NaT among it.
     """
+    value = plain_value(value, name)
     if isinstance(value, Mapping):
         if "value" in value:
-            return {**value, "value": _text_or_list(value["value"])}
+            return {**_json(value, name), "value": _text_or_list(value["value"], name)}
         sides = {"left", "right"} | ({one["context"] for one in before} if _is_sided(before) else set())
         if value and set(value) <= sides:
-            return [_side(side, one, before) for side, one in value.items()]
-        return _json(value)
+            return [_side(side, one, before, name) for side, one in value.items()]
+        return _json(value, name)
     if _is_sided(value):
-        return [{**one, "value": _text_or_list(one["value"])} for one in value]
-    found = _text_or_list(value)
+        return [{**_json(one, name), "value": _text_or_list(one["value"], name)} for one in value]
+    found = _text_or_list(value, name)
     if isinstance(before, Mapping) and "value" in before:
         return {**before, "value": found}
     if isinstance(before, list) and (before or not found) and isinstance(found, list):
-        return found  # it was stored as a bare list
+        return found  # a bare list was stored, and stays one
     if isinstance(found, list) and all(isinstance(one, str) for one in found):
         return {"value": found, "multiselect": True}
     return found
 
 
-def _side(side: str, value: Any, before: Any) -> dict[str, Any]:
+def _side(side: str, value: Any, before: Any, name: str) -> dict[str, Any]:
     known: dict[str, Any] = (
         next((one for one in before if one["context"] == side), {}) if _is_sided(before) else {}
     )
-    return {**known, "context": side, "value": _text_or_list(value)}
+    return {**known, "context": side, "value": _text_or_list(value, name)}
 
 
-def _text_or_list(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_text(one) for one in value]
-    return _text(value)
+def _text_or_list(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_text(one, name) for one in value]
+    return _text(value, name)
 
 
-def _text(value: Any) -> Any:
+def _text(value: Any, name: str) -> Any:
     """Numbers and dates as the service keeps them: as text."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
+    if isinstance(value, (bool, str)) or value is None:
         return value
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, (int, float)):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValidationError(f"{value!r} is no value that metadata can hold")
-        return str(value)
-    if hasattr(value, "item") and not isinstance(value, Mapping):  # a number of numpy's or pandas'
-        return _text(value.item())
-    return _json(value)
+    if isinstance(value, (Mapping, list)):
+        return _json(value, name)
+    return text_value(value, name)
 
 
-def _json(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except RecursionError:
-        raise ValidationError(
-            f"a {type(value).__name__} that is nested so deeply is no value that metadata can hold"
-        ) from None
-    except (TypeError, ValueError):
-        raise ValidationError(
-            f"{str(value)[:60]!r} ({type(value).__name__}) is no value that metadata can hold"
-        ) from None
-    return value
+def _json(value: Any, name: str) -> Any:
+    """A structure as JSON holds it: numbers stay numbers, dates become texts."""
+    if isinstance(value, Mapping):
+        return {key: _json(one, name) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_json(one, name) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValidationError(f"{name} cannot hold {value!r}: pass a finite number")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return text_value(value, name)
 
 
 def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
     """`existing` with `new` put in: only where a field is empty, unless `overwrite`. A new dictionary.
 
-    Of a field with sides each side counts by itself. A value of None says nothing and changes nothing. Neither
-    argument is changed. Raises ValidationError for a value that cannot be stored.
+    Of a field with sides each side counts by itself. A value of None removes the field or side where `overwrite` is set,
+    and says nothing otherwise. Neither argument is changed. Raises ValidationError for a value that cannot be stored.
     """
     merged = dict(existing)
     for key, value in new.items():
         if value is None:
+            if overwrite:
+                merged.pop(key, None)
             continue
         before = existing.get(key)
-        value = stored(value, before)
-        if _is_sided(before) and _is_sided(value):
-            merged[key] = _merge_sides(before, value, overwrite)
+        value = stored(value, before, f"metadata {key!r}")
+        if _is_sided(value):
+            sides = _merge_sides(before if _is_sided(before) else [], value, overwrite)
+            if not _is_sided(before) and not (overwrite or is_empty(before)):
+                continue
+            if sides:
+                merged[key] = sides
+            elif overwrite:
+                merged.pop(key, None)
         elif overwrite or is_empty(before):
             merged[key] = value
     return merged
 
 
 def _merge_sides(before: list[Any], value: list[Any], overwrite: bool) -> list[Any]:
-    new = {one["context"]: one for one in value if one["value"] is not None}
+    new = {one["context"]: one for one in value}
     sides = []
     for one in before:
         other = new.pop(one["context"], None)
-        sides.append(other if other is not None and (overwrite or is_empty(one["value"])) else one)
-    return [*sides, *new.values()]
+        if other is None or not (overwrite or is_empty(one["value"])):
+            sides.append(one)
+        elif other["value"] is not None:
+            sides.append(other)
+        elif not overwrite:
+            sides.append(one)
+    return [*sides, *(one for one in new.values() if one["value"] is not None)]
+
+
+@attrs.frozen
+class MetadataUpdate:
+    """What a write of metadata has changed and what it has kept, by field, in plain form.
+
+    `changed`: what is stored now (None for what was removed); `before`: what was stored there (None where nothing was);
+    `kept`: the given fields that are as they were, because the same was stored or, where only empty fields are filled,
+    another value. Of a field with sides the sides are told apart. True where anything was changed.
+
+    Example:
+        >>> done = subject.fill_metadata({"subject-sex": "Male", "subject-notes": "seen"})
+        >>> done.changed, done.kept
+        ({'subject-notes': 'seen'}, {'subject-sex': 'Female'})
+    """
+
+    changed: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    kept: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    before: Mapping[str, Any] = attrs.field(factory=dict, hash=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, given: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> MetadataUpdate:
+        """The record of a write of `given`, from what was stored before and what is after."""
+        changed: dict[str, Any] = {}
+        kept: dict[str, Any] = {}
+        replaced: dict[str, Any] = {}
+        for key, value in given.items():
+            old, now = plain(before.get(key)), plain(after.get(key))
+            if old == now:
+                if key in after:
+                    kept[key] = now
+            elif isinstance(value, Mapping) and isinstance(now, Mapping) and isinstance(old, Mapping | None):
+                sides = [side for side in value if (old or {}).get(side) != now.get(side)]
+                changed[key] = {side: now.get(side) for side in sides}
+                replaced[key] = {side: (old or {}).get(side) for side in sides}
+                same = {side: now[side] for side in value if side not in sides and side in now}
+                if same:
+                    kept[key] = same
+            else:
+                changed[key], replaced[key] = now, old
+        return cls(changed, kept, replaced)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed)
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A dictionary that is read like any other, by json, pandas and `==` too, and refuses to be changed.
+
+    What is read from an object is a copy of what the service holds: a change of it would change nothing, without a word.
+    `copy()`, `dict()`, `copy.deepcopy()` and pickle give plain dictionaries, which can be changed.
+    """
+
+    __slots__ = ("_way",)
+    _way: str
+
+    def __init__(self, values: Mapping[str, Any], way: str) -> None:
+        """`way` is the method that writes, for the error."""
+        super().__init__({key: read_only(value, way) for key, value in values.items()})
+        self._way = way
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dictionary, with plain lists and dictionaries in it."""
+        return copy.deepcopy(self)
+
+    def __copy__(self) -> dict[str, Any]:
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Any]:
+        return {key: copy.deepcopy(value, memo) for key, value in self.items()}
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return (dict, (copy.deepcopy(self),))
+
+    def _refuse(self, *args: Any, **values: Any) -> NoReturn:
+        raise _read_only_error(self._way)
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+
+class ReadOnlyList(list[Any]):
+    """A list that is read like any other and refuses to be changed; see ReadOnlyDict."""
+
+    __slots__ = ("_way",)
+    _way: str
+
+    def __init__(self, values: Iterable[Any], way: str) -> None:
+        super().__init__(read_only(value, way) for value in values)
+        self._way = way
+
+    def copy(self) -> list[Any]:
+        """A plain list, with plain lists and dictionaries in it."""
+        return copy.deepcopy(self)
+
+    def __copy__(self) -> list[Any]:
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo: Any) -> list[Any]:
+        return [copy.deepcopy(value, memo) for value in self]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return (list, (copy.deepcopy(self),))
+
+    def _refuse(self, *args: Any, **values: Any) -> NoReturn:
+        raise _read_only_error(self._way)
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+
+
+def read_only(value: Any, way: str) -> Any:
+    """A parsed JSON value that refuses changes and names the method that writes."""
+    if isinstance(value, dict):
+        return ReadOnlyDict(value, way)
+    if isinstance(value, list):
+        return ReadOnlyList(value, way)
+    return value
+
+
+def _read_only_error(way: str) -> TypeError:
+    return TypeError(
+        f"this shows what the service holds, and a change of it would not be written; use {way}, or change a copy "
+        "(dict(...), .copy())"
+    )
 
 
 def to_date(text: Any) -> date | str | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import moveshelf
@@ -210,3 +213,19 @@ def test_a_path_in_one_string_is_looked_up(demo: Sandbox) -> None:
         path = f"lab/demo:{subject.name}/{session}/Barefoot/Trial-1/event.json"
         assert ms.lookup(path) is ms.lookup(*names)
         assert ms.lookup("lab/demo") is ms.projects["lab/demo"]
+
+
+def test_counts_and_seconds_of_other_libraries(demo: Sandbox, tmp_path: Path) -> None:
+    with demo.connect(timeout=np.float64(30)) as ms, ms.budget(np.int64(40)) as budget:
+        subject = ms.projects["lab/demo"].subjects[np.int64(0)]
+        assert len(subject.download(tmp_path, jobs=np.int64(3), dry_run=True)) > 0
+        assert 0 < budget.used < 40
+    for timeout in (np.nan, pd.NaT, "30", True, 0, -1, None, float("inf")):
+        with pytest.raises(ValidationError, match="timeout is a number of seconds"):
+            demo.connect(timeout=timeout)
+    with demo.connect() as ms:
+        for wrong in (-1, np.nan, "3", True, 1.5):
+            with pytest.raises(ValidationError, match="requests is a whole number"):
+                ms.budget(wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValidationError, match="jobs is a whole number from 1 to 256"):
+            ms.projects["lab/demo"].subjects[0].download(tmp_path, jobs=np.nan)  # type: ignore[arg-type]

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, TransferError, ValidationError
-from ..metadata import merge_as_published
 from ..operations import validation
 from .failures import GraphQlException, UnknownIdError, field, legacy_error
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
@@ -589,7 +588,7 @@ class MoveshelfApi:
         Two requests, four with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
         (also a TypeError) for an unknown id.
 
-        Objects: `ms.subject(subject_id).update_metadata(values)`
+        Objects: `ms.subject(subject_id).fill_metadata(values)`
         """
         validation.check_id(subject_id, "subject")
         imported = _as_dict(info_to_save, "the metadata of a subject")
@@ -624,7 +623,7 @@ class MoveshelfApi:
         Two requests, three with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
         (also a TypeError) for an unknown id.
 
-        Objects: `ms.session(session_id).update_metadata(values)`, `.rename(name)`, `.set_date(date)`
+        Objects: `ms.session(session_id).fill_metadata(values)`, `.rename(name)`, `.set_date(date)`
         """
         validation.check_id(session_id, "session")
         if isinstance(skip_validation, str):
@@ -645,6 +644,8 @@ class MoveshelfApi:
     @staticmethod
     def _merge_metadata_dictionaries(existing_metadata: Any, imported_metadata: Any) -> Any:
         """The existing metadata with its empty fields filled; neither dictionary is changed."""
+        from ..metadata import merge_as_published
+
         return merge_as_published(existing_metadata, imported_metadata)
 
     def _validateAndUpdateTimecode(self, tc: Any) -> None:

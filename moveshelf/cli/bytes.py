@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,28 @@ def resumable(ctx: click.Context, what: str) -> Iterator[None]:
     except KeyboardInterrupt:
         show.err(f"moveshelf: stopped; {what} Run the same command again to go on.")
         ctx.exit(INTERRUPTED)
+
+
+class Unmatched:
+    """A context that notes whether a pattern was warned of that no file fits; the warnings are shown all the same."""
+
+    def __init__(self) -> None:
+        self.any = False
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> Unmatched:
+        self._caught.__enter__()
+        shown = warnings.showwarning
+
+        def note(message: Any, category: type[Warning], *others: Any) -> None:
+            self.any = self.any or category.__name__ == "PatternWarning"
+            shown(message, category, *others)
+
+        warnings.showwarning = note  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._caught.__exit__(*error)
 
 
 @click.command()
@@ -104,9 +127,9 @@ def download(
         raise click.UsageError(
             "PATH is one file: --include, --exclude, --type and --layout have nothing to choose from"
         )
-    with resumable(ctx, "what has arrived stays, the rest will be continued."):
+    with resumable(ctx, "what has arrived stays, the rest will be continued."), Unmatched() as unmatched:
         done = found.download(dest, **options)
-    code = _report(done, json_)
+    code = _report(done, json_) or (FAILED if unmatched.any else OK)
     if done or not (include or exclude or types):
         return code
     chosen = _chosen(include=include, exclude=exclude, type=types)
@@ -159,7 +182,7 @@ def upload(
     if kind_of(target) != "project":
         raise click.UsageError(f"{project!r} is a {noun_of(kind_of(target))}: give the project, org/project")
     options: dict[str, Any] = {"layout": layout} if layout else {}
-    with resumable(ctx, "what is finished stays."):
+    with resumable(ctx, "what is finished stays."), Unmatched() as unmatched:
         done = target.upload_tree(
             folder,
             include=include or None,
@@ -169,7 +192,7 @@ def upload(
             jobs=jobs,
             **options,
         )
-    code = _report(done, json_)
+    code = _report(done, json_) or (FAILED if unmatched.any else OK)
     from ..transfer.layout import CONFIG_FILE
 
     # import files are not chosen by patterns

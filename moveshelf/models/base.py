@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from .. import display
 from ..config import site_url
@@ -27,10 +27,12 @@ from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.shapes import Shape
+from .tables import object_dict
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
     from ..operations.service import Service
+    from ..values import Template
 
 #: What lies below an object of a class, to load before all of it is listed.
 _BELOW = {"Subject": "sessions.clips.files", "Session": "clips.files", "Clip": "files"}
@@ -55,6 +57,12 @@ class Model(Entity):
                 state[field.slot] = value
         return (_revive, (type(self).__name__, self.id, state, self._service_url()))
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, property) and value.fset is None:
+                setattr(cls, name, value.setter(_refusal_of(name)))
+
     def _peek_name(self) -> str | None:
         """The name, if it is loaded."""
         field = type(self).fields.get(type(self).derived.get("name", "name"))
@@ -78,6 +86,17 @@ class Model(Entity):
 
     def _site(self) -> str:
         return site_url(service_of(self._require("url")).url)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is loaded of the object, and of all below it, as a dictionary that JSON takes; never a request.
+
+        Names are those of the attributes, dates ISO text, metadata in plain form, collections lists of dictionaries, other
+        objects their ids. What is not loaded is not there: `load(...)` it first.
+
+        Example:
+            >>> json.dumps(subject.load("metadata", "sessions").to_dict())
+        """
+        return object_dict(self)
 
     # reading in a shape --------------------------------------------------------------------------------------
     def _shaped(self, shape: Shape) -> dict[str, Any] | None:
@@ -204,6 +223,18 @@ class Model(Entity):
         return ConflictError(text)
 
 
+def _refusal_of(name: str) -> Callable[[Any, Any], NoReturn]:
+    """What an assignment of a property does: it names the method that changes the attribute, as fields do."""
+
+    def refuse(obj: Any, value: Any) -> NoReturn:
+        kind = type(obj)
+        raise AttributeError(
+            f"{kind.__name__}.{name} shows what the service holds and cannot be assigned; {kind._how_to_write(name)}"
+        )
+
+    return refuse
+
+
 class Deletable(Model):
     """An object that can be deleted, with all below it."""
 
@@ -253,6 +284,12 @@ def service_of(engine: Engine) -> Service:
     return cast("Service", engine.service)
 
 
+def template_of(obj: Entity) -> Template | None:
+    """The template of the project that an object belongs to, from the cache or in as few requests as it takes."""
+    obj.load("project.template")
+    return obj.project.template  # type: ignore[attr-defined, no-any-return]
+
+
 def _revive(name: str, identity: str, state: dict[str, Any], origin: str | None = None) -> Entity:
     obj = ENTITIES[name](identity, None)
     obj._origin = origin
@@ -268,4 +305,4 @@ def _parsed(text: Any) -> Any:
         return text
 
 
-__all__ = ["Deletable", "Model", "require", "service_of"]
+__all__ = ["Deletable", "Model", "require", "service_of", "template_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import display
@@ -25,12 +25,14 @@ from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..operations.downloads import LocatedFile, Parts
-from ..tables.frame import collection_frame
 from ..wire import TooLargeError
+from . import tables
 from .base import require, service_of
 from .contents import HasFiles
+from .matching import Match
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
     from ..lazy.engine import Engine
@@ -173,12 +175,18 @@ class Lookup(Sequence[T]):
     def find(self, **attributes: Any) -> Any:
         """The members whose attributes all equal the given ones, as a list of the same kind.
 
-        A callable stands for a test: `find(name=lambda name: name.startswith("P-"))`. Fetches the attributes
-        that are not loaded, in batches. Raises ValidationError for an attribute that the members do not have.
+        Compared as people mean it: objects by their name or id too (`condition="Barefoot"`), dates by the day that a text,
+        a date or a time means, numbers with digits, statuses in either case; a list, an array or a Series stands for any of
+        its values, a callable for a test: `find(name=lambda name: name.startswith("P-"))`. Fetches the attributes that are
+        not loaded, in batches.
+
+        Raises ValidationError for an attribute that the members do not have, for NaN and NaT, and for a value that can
+        never equal the attribute, by its kind.
         """
         for name in attributes:
             self._check_attribute(name)
-        return self._view([one for one in self if all(_fits(one, *pair) for pair in attributes.items())])
+        matches = [Match.of(name, wanted) for name, wanted in attributes.items()]
+        return self._view([one for one in self if all(match.fits(one) for match in matches)])
 
     def find_one(self, **attributes: Any) -> T:
         """The one member whose attributes equal the given ones.
@@ -206,11 +214,6 @@ class Lookup(Sequence[T]):
 def nfc(name: str) -> str:
     """A name in the form in which names compare."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def _fits(one: Any, name: str, wanted: Any) -> bool:
-    value = getattr(one, name)
-    return bool(wanted(value)) if isinstance(wanted, Callable) else bool(value == wanted)  # type: ignore[arg-type]
 
 
 class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
@@ -421,9 +424,27 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """The folders from the collection's owner down to a member, and the member's own."""
         return member._parts_above(self._owner_now())  # type: ignore[no-any-return]
 
-    def to_frame(self) -> Any:
-        """A pandas DataFrame: one row a member, one column a loaded or listed attribute. Needs the extra `pandas`."""
-        return collection_frame(self)
+    def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A pandas DataFrame with one row a member: parents, what a listing brings, and what else is loaded.
+
+        Sends the listing's request, if that is not loaded, and none more; `table()` loads what it shows. Parents are columns
+        `subject`, `session`, `condition` and `trial`, as far as members have them. Metadata have a column a field
+        (`metadata.<key>`), where they are loaded. `columns`: the wanted ones, in order. Times are in UTC without a zone, as
+        Excel has them. Needs the extra `pandas`.
+
+        Raises ConfigError without pandas, ValidationError for a column that there is not.
+
+        Example:
+            >>> project.subjects.load("metadata").to_frame().to_excel("subjects.xlsx")
+        """
+        return tables.collection_frame(self, columns)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The members as dictionaries that JSON takes, each with what is loaded of it (`to_dict` of a member).
+
+        Sends the listing's request, if that is not loaded.
+        """
+        return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:
         return Collection(self._engine, self._type, items=items)

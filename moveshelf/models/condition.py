@@ -18,7 +18,6 @@ from ..operations.deletion import mark_deleted
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
 from ..operations.locks import write_lock
-from ..tables.frame import frame
 from .base import service_of
 from .collection import Collection, Lookup, nfc
 from .contents import HasFiles
@@ -26,6 +25,7 @@ from .contents import HasFiles
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from typing_extensions import Unpack
 
     from ..operations.service import Service
@@ -179,6 +179,16 @@ class Condition(HasFiles):
         self.session._require("refresh()").forget(self.session, "clips")
         return self
 
+    def to_dict(self) -> dict[str, Any]:
+        """Name and path, and the trials as far as they are loaded, as a dictionary that JSON takes; never a request.
+
+        Raises NotFoundError and others of a request only where the session's path is not loaded.
+        """
+        found: dict[str, Any] = {"name": self.name, "path": self.path}
+        if self.session.is_loaded("clips"):
+            found["clips"] = self.clips.to_dict()
+        return found
+
     def _download_service(self) -> Service:
         return service_of(self.session._require("download()"))
 
@@ -211,6 +221,18 @@ class Condition(HasFiles):
             path = peek(type(self.session).fields["path"].read(self.session))
             count = f" clips={sum(1 for one in peek(clips._items) if one._peek_folder(path) == self.name)}"
         return f"<Condition {self.name!r}{count}>"
+
+
+def _refuse(condition: Condition, name: str, value: Any) -> None:
+    """What an assignment does: a condition is the folder of its trials, which `update` of a trial changes."""
+    ways = {"clips": "create_clip(title)", "session": "update(condition=...) of its trials"}
+    raise AttributeError(
+        f"Condition.{name} shows what the service holds and cannot be assigned; use "
+        f"{ways.get(name, 'update(condition=...) of each of its trials')}"
+    )
+
+
+Condition.__setattr__ = _refuse  # type: ignore[method-assign, assignment]
 
 
 class Conditions(Lookup[Condition], HasFiles):
@@ -270,9 +292,13 @@ class Conditions(Lookup[Condition], HasFiles):
             self._session.load(path)
         return self
 
-    def to_frame(self) -> Any:
+    def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A pandas DataFrame: one row a condition, with its path and number of clips. Needs the extra `pandas`."""
-        return frame([{"name": one.name, "path": one.path, "clips": len(one.clips)} for one in self])
+        return self.table(columns=columns)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The conditions as dictionaries that JSON takes. Fetches the session's clips, if they are not there."""
+        return [one.to_dict() for one in self]
 
     def _download_service(self) -> Service:
         return service_of(self._session._require("download()"))

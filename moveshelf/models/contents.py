@@ -14,7 +14,7 @@ from ..gait.extra import numeric
 from ..operations import contents, downloads, files
 from ..operations.downloads import LocatedFile, Parts
 from ..wire.codec import decode
-from . import derived
+from . import derived, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +114,30 @@ class HasFiles:
         ...     print(file.clip.title, file.name, len(content))
         """
         return contents.read(self._download_service(), self._located_files(), include, jobs, errors)
+
+    def table(
+        self, kind: str | None = None, *, columns: Sequence[str] | None = None, labels: bool = False
+    ) -> pd.DataFrame:
+        """A DataFrame with one row for each object of one kind here or below, with all that it shows loaded.
+
+        `kind`: "subjects", "sessions", "conditions", "clips" (also "trials") or "files", and "norms" and "reports" where there
+        are such; None is the kind of a collection's members, or what lies directly below an object. Parents come first
+        (`subject`, `session`, `condition`, `trial`), then what a listing brings, then the metadata of subjects and sessions
+        by key, with the types that the project's template declares: numbers float64, dates datetime64[ns], choices as
+        categories, left and right as two columns, ids and EHR numbers always text. Times are in UTC without a zone, as Excel
+        has them. See `moveshelf.tables.table`, also for what is not of its field's type.
+
+        `columns`: the wanted ones, in order (names, keys of metadata, labels): what is not wanted is not loaded. `labels`:
+        name the columns of metadata by the template's labels.
+
+        Sends at once what it takes to list the objects (many to a request), a request for every 100 objects with metadata,
+        and one for the template, if that is not loaded. Needs the extra `pandas`. Raises ConfigError without it,
+        ValidationError for a kind that is not here and a column that there is not, with near misses.
+
+        >>> project.table("sessions", labels=True).to_excel("sessions.xlsx")  # doctest: +SKIP
+        >>> project.subjects.table(columns=["name", "ehr-id", "subject-sex"])  # doctest: +SKIP
+        """
+        return tables.object_table(self, kind, columns, labels)
 
     def cycles(
         self,

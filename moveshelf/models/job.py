@@ -10,7 +10,7 @@ from ..errors import JobFailedError, JobTimeoutError, ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Scalar
 from ..operations.processing import looks
-from ..values import JobStatus, word_of
+from ..values import JobStatus, seconds_value, word_of
 from .base import Model
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ class Job(Model):
         Raises JobFailedError with the service's words where the job has failed, JobTimeoutError (a TimeoutError) where
         it had not ended in time.
         """
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0
-        ):
-            raise ValidationError(f"timeout is a number of seconds, or None; this is {timeout!r}")
+        if timeout is not None:
+            timeout = seconds_value(timeout, "timeout", zero=True)
         if progress is not None and not isinstance(progress, bool) and not callable(progress):
             raise ValidationError(f"progress is True, False or a function of the job; this is {progress!r}")
         for seconds in looks(timeout):

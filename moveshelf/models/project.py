@@ -6,29 +6,35 @@ import threading
 import warnings
 from concurrent.futures import Future, wait
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import NotFoundError, ValidationError
 from ..gait.extra import numeric
 from ..lazy.entity import Entity, entity
 from ..lazy.fields import BASIC, FLAG, PLAIN, Many, Scalar
-from ..lazy.selection import basic
+from ..lazy.selection import Selection, basic
+from ..metadata import parse_record, plain, stored
 from ..operations import commands, listings, overview, queries, upload_tree, uploads
 from ..operations.additions import add, by_name
 from ..operations.downloads import LocatedFile, Parts
-from ..operations.locks import write_lock
-from ..operations.responses import is_valid
-from ..operations.validation import (
+from ..operations.filters import (
+    Criterion,
     SessionsWhere,
     Where,
     checked_limit,
-    checked_name,
-    checked_values,
-    metadata_filters,
+    criteria,
+    is_service_form,
     period,
+    session_criteria,
     sessions_filter,
+    subject_criteria,
     subject_filter,
+    subject_group,
 )
+from ..operations.known_fields import check_values, checked_criteria
+from ..operations.locks import write_lock
+from ..operations.responses import is_valid
+from ..operations.validation import checked_name, checked_values
 from ..values import Configuration, Dataset, Template
 from .base import Model, service_of
 from .clip import Clip
@@ -81,6 +87,12 @@ def _all_clips(project: Project) -> list[dict[str, Any]]:
 @entity("Project")
 class Project(HasFiles, Model):
     """A project of an organization: subjects with sessions, norms, a template for metadata."""
+
+    writers: ClassVar[dict[str, str]] = {
+        "subjects": "create_subject(name)",
+        "sessions": "subject.create_session(name)",
+        "clips": "upload_clip(file)",
+    }
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="`organization/project`.")
     description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
@@ -151,6 +163,14 @@ class Project(HasFiles, Model):
         service = self._attached("create_subject()")
         name = checked_name(name, "subject")
         values = None if metadata is None else checked_values(metadata)
+        if values:
+            shaped = {
+                key: stored(value, name=f"metadata {key!r}")
+                for key, value in values.items()
+                if value is not None and key != "interventions"
+            }
+            if shaped:
+                check_values(self.template, "subjects", shaped, f"subject {name!r}")
         with write_lock(service, self.id) as others:
             if others:  # another program may have created one since the subjects were listed
                 service.cache.unload(self, Project.fields["subjects"])
@@ -172,7 +192,7 @@ class Project(HasFiles, Model):
                 )
         if values:
             try:
-                subject.update_metadata(values)
+                subject.fill_metadata(values)
             except ValidationError:
                 if is_new:  # nothing half-filled stays behind
                     subject.delete()
@@ -190,19 +210,51 @@ class Project(HasFiles, Model):
         return row
 
     def find_subjects(
-        self, where: Where | None = None, sessions: SessionsWhere | None = None
+        self, where: Where | None = None, sessions: SessionsWhere | None = None, *, check: bool = True
     ) -> Collection[Subject]:
         """The subjects that fit, as a collection, by name. One request, at once; the service does the filtering.
 
-        `where`: `{"subject-sex": "Male", ...}` (all must equal; a list of values: any of them), or a filter group as the
-        service takes it (`{"logic": "OR", "filters": [...]}`), nested at will. `sessions`: `{"start": day, "end": day,
-        "min": count, "max": count}`, each optional, both days included; a subject comes with all its sessions.
+        `where`: `{"subject-sex": "Male", ...}` (all must hold; a list, an array or a Series of values: any of them; a tuple
+        of two: between them, both included, which the service does not know and which is compared here), or a filter group
+        as the service takes it (`{"logic": "OR", "filters": [...]}`), nested at will. `sessions`: `{"start": day, "end":
+        day, "min": count, "max": count}`, each optional, both days included; a subject comes with all its sessions.
 
-        Raises ValidationError for a malformed filter, before the request.
+        Keys and options are compared with the project's template (one request, the first time); `check=False` leaves that
+        out, for what the template does not know.
+
+        Raises ValidationError for a malformed filter, before any request, and for keys, options, numbers and days that do
+        not fit the template, with near misses.
+
+        Example:
+            >>> project.find_subjects({"subject-sex": "Male", "subject-gmfcs": ["II", "III"]}, {"min": 2})
+            >>> project.find_subjects({"subject-date-of-birth": ("2010-01-01", "2014-12-31")})
         """
-        arguments = {"metadataFilters": subject_filter(where), "sessionFilters": sessions_filter(sessions)}
+        during = sessions_filter(sessions)
         service = service_of(self._require("find_subjects()"))
-        return self._listed(Subject, service.rows(queries.SUBJECTS, self.id, arguments))
+        ranges: list[Criterion] = []
+        if is_service_form(where):
+            tree = subject_filter(where)
+            if check and tree is not None:
+                checked_criteria(self.template, "subjects", subject_criteria(tree), "where")
+        else:
+            wanted = [] if where is None else criteria(where)
+            if check and wanted:
+                wanted = checked_criteria(self.template, "subjects", wanted, "where")
+            ranges = [one for one in wanted if one.operator == "BETWEEN"]
+            tree = subject_group([one for one in wanted if one.operator != "BETWEEN"])
+        arguments = {"metadataFilters": tree, "sessionFilters": during}
+        if not ranges:
+            return self._listed(Subject, service.rows(queries.SUBJECTS, self.id, arguments))
+        clock = service.cache.clock
+        rows = service.rows(queries.SUBJECTS, self.id, arguments, _WITH_METADATA)
+        fitting = [row for row in rows or () if row and _is_within(row.get("metadata"), ranges)]
+        found = self._listed(Subject, fitting)
+        with service.cache.lock:
+            for row in fitting:
+                one = service.cache.peek(row["id"])
+                if one is not None:
+                    _WITH_METADATA.populate(service.cache, one, row, clock)
+        return found
 
     def find_sessions(
         self,
@@ -211,22 +263,36 @@ class Project(HasFiles, Model):
         where: Where | None = None,
         subject_where: Where | None = None,
         limit: int | None = None,
+        *,
+        check: bool = True,
     ) -> Collection[Session]:
         """The sessions that fit, newest first, as a collection. Both days are included; nothing is cut off but by `limit`.
 
-        `where` (session metadata) and `subject_where` (subject metadata): `{"session-type": "Gait"}` equals, a list is any
-        of, a tuple of two is between; or a list of filters as the service takes them (`{"key", "operator", "value"}`).
+        `where` (session metadata) and `subject_where` (subject metadata): `{"session-type": "Gait"}` equals, a list, an
+        array or a Series is any of, a tuple of two is between; or a list of filters as the service takes them
+        (`{"key", "operator", "value"}`). Keys and options are compared with the project's template (one request, the
+        first time); `check=False` leaves that out, for what the template does not know.
         Sent at once: one request where the service can respond completely, more where it cannot.
 
-        Raises ValidationError for a malformed filter or date, before any request.
+        Raises ValidationError for a malformed filter or date, before any request, and for keys, options, numbers and days
+        that do not fit the template, with near misses.
+
+        Example:
+            >>> project.find_sessions("2024-01-01", where={"session-height": (120, 140)})
         """
         first, last = period(start, end)
-        filters = {
-            "metadataFilters": metadata_filters(where),
-            "patientMetadataFilters": metadata_filters(subject_where),
-        }
+        most = checked_limit(limit)
+        of_sessions, of_subjects = session_criteria(where), session_criteria(subject_where)
         service = service_of(self._require("find_sessions()"))
-        rows = listings.recent_sessions(service, self.id, first, last, filters, checked_limit(limit))
+        if check and (of_sessions or of_subjects):
+            template = self.template
+            of_sessions = checked_criteria(template, "sessions", of_sessions, "where")
+            of_subjects = checked_criteria(template, "subjects", of_subjects, "subject_where")
+        filters = {
+            "metadataFilters": [one.as_wire() for one in of_sessions] or None,
+            "patientMetadataFilters": [one.as_wire() for one in of_subjects] or None,
+        }
+        rows = listings.recent_sessions(service, self.id, first, last, filters, most)
         return self._listed(Session, rows)
 
     def cohort(
@@ -260,7 +326,7 @@ class Project(HasFiles, Model):
         """
         conditions = checked_conditions(condition)
         numeric(".cohort", "moveshelf.gait").pairs([], procedure, before, after, between=between)
-        metadata_filters(session_where)
+        session_criteria(session_where)
         subjects = self.subjects if where is None else self.find_subjects(where)
         subjects.load("metadata", "sessions" if conditions is None else "sessions.clips")
         fitting = None if session_where is None else set(self.find_sessions(where=session_where).ids())
@@ -293,6 +359,7 @@ class Project(HasFiles, Model):
             str(overview.day_or_period(end) or end),
             found["session_metadata_filters"],
             found["patient_metadata_filters"],
+            check=False,  # the page has shown them
         )
 
     def _listed(self, kind: type[Any], rows: Sequence[Mapping[str, Any]] | None) -> Collection[Any]:
@@ -417,7 +484,7 @@ class Project(HasFiles, Model):
         session = self._require("upload_tree()").cache.get(Session, identity)
         done = False
         if content.metadata:
-            session.update_metadata(content.metadata)
+            session.fill_metadata(content.metadata)
             done = True
         if content.date and not is_new and session.date is None:
             session.set_date(content.date)
@@ -466,6 +533,24 @@ class Project(HasFiles, Model):
     def url(self) -> str:
         """The project's page on the service's web site."""
         return f"{self._site()}/project/{self.id}"
+
+
+#: What a listing of subjects brings, and the metadata that ranges are compared with.
+_WITH_METADATA = Selection.of(Subject, [*Subject.groups[BASIC], Subject.fields["stored"]])
+
+
+def _is_within(metadata: Any, ranges: Sequence[Criterion]) -> bool:
+    """Whether a subject's stored metadata meet all ranges."""
+    record = parse_record(metadata)
+    return isinstance(record, dict) and all(one.is_met(_texts(plain(record.get(one.key)))) for one in ranges)
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a value in plain form: those of both sides, of all chosen options."""
+    if isinstance(value, (dict, list)):
+        parts = value.values() if isinstance(value, dict) else value
+        return [text for one in parts for text in _texts(one)]
+    return [] if value is None or value == "" else [str(value)]
 
 
 def _beside(work: Callable[[], list[Clip]]) -> Future[list[Clip]]:

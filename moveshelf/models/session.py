@@ -14,12 +14,25 @@ from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..lazy.inspection import View
 from ..lazy.state import NOT_LOADED
-from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_date, to_datetime
+from ..metadata import (
+    MetadataUpdate,
+    ReadOnlyDict,
+    merge,
+    merge_as_published,
+    parse_record,
+    read_only,
+    record_of,
+    stored,
+    to_date,
+    to_datetime,
+)
 from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
+from ..operations.filters import day_text
 from ..operations.folders import condition_name, session_name
+from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
@@ -30,12 +43,11 @@ from ..operations.validation import (
     checked_title,
     checked_values,
     clip_values,
-    day_text,
     json_text,
     options_text,
 )
 from ..values import ReportType
-from .base import Deletable, service_of
+from .base import Deletable, service_of, template_of
 from .clip import Clip
 from .condition import Condition, Conditions
 from .contents import HasFiles
@@ -55,6 +67,8 @@ if TYPE_CHECKING:
     from .report import Report
     from .subject import Subject
 
+#: The method that writes, for the error of who changes what was read.
+_WAY = "update_metadata(values)"
 #: What a write of a session sends: its name, the text of its metadata, its day (None: as it is).
 _Written = tuple[str, "str | None", "str | None"]
 
@@ -69,6 +83,10 @@ class Session(HasFiles, Deletable):
         "date": "set_date(date)",
         "metadata": "update_metadata(values)",
         "stored": "update_metadata(values)",
+        "record": "update_metadata(values)",
+        "clips": "create_clip(title)",
+        "conditions": "create_clip(title, condition)",
+        "reports": "generate_report(kind, title)",
     }
 
     path: Scalar[str] = Scalar("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
@@ -107,21 +125,22 @@ class Session(HasFiles, Deletable):
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The whole stored object as it is: `{"metadata": {...}, ...}`; or None. A new one at each access.
+        """The whole stored object as it is: `{"metadata": {...}, ...}`, to be read only; or None.
 
         Fetched when first touched. Text that is no JSON stays text.
         """
-        return parse_record(self.stored)  # type: ignore[no-any-return]
+        return read_only(parse_record(self.stored), _WAY)  # type: ignore[no-any-return]
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The metadata in plain form: `{key: value}`, `{"left": ..., "right": ...}` where a field has sides.
 
-        What the service keeps beside it is in `record`. A new dictionary at each access: changing it changes nothing
-        (write with `update_metadata`). Fetched when first touched. Raises ValidationError where it is no object.
+        What the service keeps beside it is in `record`. A dictionary to be read: a change of it raises TypeError (write
+        with `update_metadata`). Fetched when first touched. Raises ValidationError where it is no object.
         """
         whose = f"session {self.id}"
-        return plain_values(record_of(record_of(self.record, whose).get("metadata"), whose))
+        record = record_of(parse_record(self.stored), whose)
+        return ReadOnlyDict(plain_values(record_of(record.get("metadata"), whose)), _WAY)
 
     @View
     def conditions(self) -> Conditions:
@@ -207,41 +226,61 @@ class Session(HasFiles, Deletable):
         )
 
     def update_metadata(
-        self, values: Mapping[str, Any], overwrite: bool = False, validate: bool = True
-    ) -> Self:
-        """Fill in metadata: only what is still empty, unless `overwrite`. Returns the session.
+        self, values: Mapping[str, Any], *, overwrite: bool = True, validate: bool = True
+    ) -> MetadataUpdate:
+        """Write metadata as given, and return what was changed and what was kept; other fields stay as they are.
 
         `values`: `{key: value}`, where a value is text, a number, a date, a list of texts, or `{"left": ..., "right":
-        ...}` (each side counts for itself); None says nothing. What else the record holds stays. Unless `validate` is
-        False the service's validator goes first. Two requests, one where there is nothing to change.
+        ...}` (each side counts for itself); None removes the field or the side. Without `overwrite` only what is empty is
+        filled in (`fill_metadata`). What else the record holds stays.
 
-        Raises ValidationError for values that cannot be stored (before any request) and with all complaints of the
-        validator in `errors`, ConflictError where somebody else has changed the session since it was read here. In both
-        cases nothing was written.
+        Unless `validate` is False keys and options are compared with the project's template, with near misses (one request,
+        the first time), and the service's validator goes first. Two requests, one where there is nothing to change.
+
+        Raises ValidationError for values that cannot be stored, NaN and NaT among them (before any request), for what the
+        template does not know and with all complaints of the validator in `errors`; ConflictError where somebody else has
+        changed the session since it was read here. In all cases nothing was written.
+
+        Example:
+            >>> session.update_metadata({"session-height": 131.5})
+            MetadataUpdate(changed={'session-height': '131.5'}, kept={})
         """
         service = self._attached("update_metadata()")
-        given = {key: value for key, value in checked_values(values).items() if value is not None}
-        shaped = {key: stored(value) for key, value in given.items()}
-        if not given:
-            return self
+        given = checked_values(values)
+        shaped = {
+            key: stored(value, name=f"metadata {key!r}") for key, value in given.items() if value is not None
+        }
+        if not (given if overwrite else shaped):
+            return MetadataUpdate()
+        if validate and shaped:
+            check_values(template_of(self), "sessions", shaped, label(self))
+        updates = [MetadataUpdate()]
 
         def written(node: Mapping[str, Any]) -> _Written | None:
             whose = label(self)
             record = record_of(parse_record(node.get("metadata")), whose)
             before = record_of(record.get("metadata"), whose)
             merged = merge(before, given, overwrite=overwrite)
+            updates[0] = MetadataUpdate.of(given, before, merged)
             if merged == before:
                 return None
             name = session_name(node.get("projectPath")) or ""
             return name, json_text({**record, "metadata": merged}), None
 
         with write_lock(service, self.id):
-            done = self._update([("sessionMetadata", shaped)] if validate else [], written)
+            done = self._update([("sessionMetadata", shaped)] if validate and shaped else [], written)
             if done is not None:
                 with service.cache.lock:
                     self._after_write(service.cache)
                     service.cache.put(self, Session.fields["stored"], done[1])
-        return self
+        return updates[0]
+
+    def fill_metadata(self, values: Mapping[str, Any], *, validate: bool = True) -> MetadataUpdate:
+        """Fill in what is empty, and return what was changed and what was kept; None says nothing.
+
+        As `update_metadata` with `overwrite=False`, in requests and errors too.
+        """
+        return self.update_metadata(values, overwrite=False, validate=validate)
 
     def _update(
         self, tabs: list[tuple[str, Any]], written: Callable[[Mapping[str, Any]], _Written | None]

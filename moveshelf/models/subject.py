@@ -10,23 +10,29 @@ from ..display import label
 from ..errors import OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
-from ..metadata import merge, merge_as_published, parse_record, record_of, stored, to_datetime
+from ..metadata import (
+    MetadataUpdate,
+    ReadOnlyDict,
+    ReadOnlyList,
+    merge,
+    merge_as_published,
+    parse_record,
+    read_only,
+    record_of,
+    stored,
+    to_datetime,
+)
 from ..metadata import values as plain_values
 from ..operations import commands
 from ..operations.additions import add, by_date
 from ..operations.downloads import LocatedFile, Parts
+from ..operations.filters import day_text
+from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
-from ..operations.validation import (
-    checked_interventions,
-    checked_name,
-    checked_values,
-    day_in,
-    day_text,
-    json_text,
-)
-from .base import Deletable, service_of
+from ..operations.validation import checked_interventions, checked_name, checked_values, day_in, json_text
+from .base import Deletable, service_of, template_of
 from .contents import HasFiles
 from .session import Session, existing
 
@@ -34,14 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
-    from typing_extensions import Self
-
     from ..operations.service import Service
     from .project import Project
     from .report import Report
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _METADATA = Shape("metadata")
+#: The methods that write, for the error of who changes what was read.
+_WAY = "update_metadata(values)"
+_INTERVENTIONS_WAY = "update_metadata(values, interventions=...)"
 #: How often a record is merged again that somebody else overwrites.
 _MERGES = 5
 
@@ -53,7 +60,9 @@ class Subject(HasFiles, Deletable):
     writers: ClassVar[dict[str, str]] = {
         "metadata": "update_metadata(values)",
         "stored": "update_metadata(values)",
+        "record": "update_metadata(values)",
         "interventions": "update_metadata(values, interventions=...)",
+        "sessions": "create_session(name)",
     }
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The subject's name.")
@@ -78,27 +87,29 @@ class Subject(HasFiles, Deletable):
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """The whole stored object as it is, interventions and all; or None. A new one at each access.
+        """The whole stored object as it is, interventions and all, to be read only; or None.
 
         Fetched when first touched. Text that is no JSON stays text.
         """
-        return parse_record(self.stored)  # type: ignore[no-any-return]
+        return read_only(parse_record(self.stored), _WAY)  # type: ignore[no-any-return]
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The metadata in plain form: `{key: value}`, `{"left": ..., "right": ...}` where a field has sides.
 
-        Interventions are in `interventions`. A new dictionary at each access: changing it changes nothing (write
-        with `update_metadata`). Fetched when first touched. Raises ValidationError where what is stored is no object.
+        Interventions are in `interventions`. A dictionary to be read: a change of it raises TypeError (write with
+        `update_metadata`). Fetched when first touched. Raises ValidationError where what is stored is no object.
         """
-        record = record_of(self.record, f"subject {self.id}")
-        return plain_values({key: one for key, one in record.items() if key != "interventions"})
+        record = record_of(parse_record(self.stored), f"subject {self.id}")
+        return ReadOnlyDict(
+            plain_values({key: one for key, one in record.items() if key != "interventions"}), _WAY
+        )
 
     @property
     def interventions(self) -> list[dict[str, Any]]:
-        """The interventions as they are stored, in order; fetched together with the metadata."""
-        found = record_of(self.record, f"subject {self.id}").get("interventions")
-        return list(found) if isinstance(found, list) else []
+        """The interventions as they are stored, in order, to be read only; fetched together with the metadata."""
+        found = record_of(parse_record(self.stored), f"subject {self.id}").get("interventions")
+        return ReadOnlyList(found if isinstance(found, list) else (), _INTERVENTIONS_WAY)
 
     def create_session(self, name: str, date: date | str | None = None, exist_ok: bool = False) -> Session:
         """Create a session; the new object, which `sessions` lists at once.
@@ -153,20 +164,29 @@ class Subject(HasFiles, Deletable):
     def update_metadata(
         self,
         values: Mapping[str, Any],
-        overwrite: bool = False,
+        *,
+        overwrite: bool = True,
         validate: bool = True,
         interventions: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Self:
-        """Fill in metadata: only what is still empty, unless `overwrite`. Returns the subject.
+    ) -> MetadataUpdate:
+        """Write metadata as given, and return what was changed and what was kept; other fields stay as they are.
 
         `values`: `{key: value}`, where a value is text, a number, a date, a list of texts, or `{"left": ..., "right":
-        ...}` (each side counts for itself); None says nothing. `interventions` replace the stored ones, which stay if
-        none are given. Unless `validate` is False the service's validator goes first. Three requests (the last
-        reads back what was written), one where there is nothing to change.
+        ...}` (each side counts for itself); None removes the field or the side. Without `overwrite` only what is empty is
+        filled in (`fill_metadata`). `interventions` replace the stored ones, which stay if none are given.
 
-        Raises ValidationError for values that cannot be stored (before any request) and with all complaints of the
-        validator in `errors`, ConflictError where somebody else has changed the subject since it was read here. In these
-        cases nothing was written. OutcomeUnknownError where it was written and could not be read back.
+        Unless `validate` is False keys and options are compared with the project's template, with near misses (one request,
+        the first time), and the service's validator goes first. Three requests (the last reads back what was
+        written), one where there is nothing to change.
+
+        Raises ValidationError for values that cannot be stored, NaN and NaT among them (before any request), for what the
+        template does not know and with all complaints of the validator in `errors`; ConflictError where somebody else has
+        changed the subject since it was read here. In these cases nothing was written. OutcomeUnknownError where it was
+        written and could not be read back.
+
+        Example:
+            >>> subject.update_metadata({"subject-sex": "Male", "subject-notes": None})
+            MetadataUpdate(changed={'subject-sex': 'Male', 'subject-notes': None}, kept={})
         """
         service = self._attached("update_metadata()")
         given = checked_values(values)
@@ -174,23 +194,28 @@ class Subject(HasFiles, Deletable):
             if interventions is not None:
                 raise ValidationError("the interventions are given twice: in values, and as interventions=")
             interventions = given.pop("interventions")
+            if interventions is None:
+                interventions = [] if overwrite else None
         wanted = None if interventions is None else checked_interventions(interventions)
-        given = {key: value for key, value in given.items() if value is not None}
-        shaped = {key: stored(value) for key, value in given.items()}
-        if not given and wanted is None:
-            return self
+        shaped = {
+            key: stored(value, name=f"metadata {key!r}") for key, value in given.items() if value is not None
+        }
+        if wanted is None and not (given if overwrite else shaped):
+            return MetadataUpdate()
         tabs: list[tuple[str, Any]] = []
         if validate and shaped:
+            check_values(template_of(self), "subjects", shaped, label(self))
             tabs.append(("subjectMetadata", shaped))
         if validate and wanted:
             tabs.append(("interventionMetadata", wanted))
         cache = service.cache
+        replaces = wanted is not None
 
         def written(record: dict[str, Any]) -> dict[str, Any]:
             merged = merge(record, given, overwrite=overwrite)
             if "interventions" in record:
                 merged["interventions"] = record["interventions"]
-            if wanted is not None:
+            if replaces and (overwrite or not record.get("interventions")):
                 merged["interventions"] = wanted
             return merged
 
@@ -199,17 +224,27 @@ class Subject(HasFiles, Deletable):
             node = self._stored_now(tabs)
             before = record_of(parse_record(node["metadata"]), label(self))
             merged = written(before)
+            done = MetadataUpdate.of(
+                {**given, "interventions": wanted} if replaces else given, before, merged
+            )
             if merged == before:
                 with cache.lock:
                     stored_state(Subject).populate(cache, self, node, clock)
-                return self
+                return done
             text = self._write_record(service, node["metadata"], merged, written)
             with cache.lock:
                 cache.invalidate(self.id)
                 cache.put(self, Subject.fields["stored"], text)
                 for name in ("updated", "ehr_id"):  # the service's to say
                     cache.unload(self, Subject.fields[name])
-        return self
+        return done
+
+    def fill_metadata(self, values: Mapping[str, Any], *, validate: bool = True) -> MetadataUpdate:
+        """Fill in what is empty, and return what was changed and what was kept; None says nothing.
+
+        As `update_metadata` with `overwrite=False`, in requests and errors too.
+        """
+        return self.update_metadata(values, overwrite=False, validate=validate)
 
     def _write_record(
         self,

@@ -17,7 +17,7 @@ from ..lazy.registry import ENTITIES
 from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths
 from ..transfer.paths import local_path
-from ..transfer.patterns import Given, Patterns
+from ..transfer.patterns import Given, Patterns, PatternWarning
 from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
@@ -175,7 +175,7 @@ class Filter:
     def warn_of_unmatched(self) -> None:
         """Warn of patterns that no file fits: nothing is left out without a word."""
         for pattern in self.patterns.unmatched:
-            warnings.warn(f"no file fits include={pattern!r}", stacklevel=4)
+            warnings.warn(f"no file fits include={pattern!r}", PatternWarning, stacklevel=4)
 
 
 def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:

@@ -1,7 +1,7 @@
 """What is checked before anything is sent: names, values, dates, filters, and what a clip can be given.
 
-The objects and the flat client use the same checks: the flat client's filters travel as they are given, in the service's
-own form (`check_...`); the objects' shorter forms are made into that form first.
+The flat client's filters travel as they are given, in the service's own form, and are checked here (`check_...`); the
+objects' shorter forms are made into that form in `filters`. The flat client imports this: only the standard library is used.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any, TypedDict
 
 from ..errors import ValidationError
 from ..timecode import Timecode
-
-Where = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-SessionsWhere = Mapping[str, Any]
 
 SUBJECT_OPERATORS = ("EQ",)
 SESSION_OPERATORS = ("ALL", "BETWEEN", "EQ", "IN")
@@ -190,24 +187,6 @@ def options_text(options: Any) -> str | None:
 
 
 # dates ----------------------------------------------------------------------------------------------------------------
-def day(value: date | str | None, name: str) -> date | None:
-    """A day given as a date or as `YYYY-MM-DD`. Raises ValidationError for anything else."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, date):
-        return date(value.year, value.month, value.day)
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValidationError(f"{name} must be a date or text like 2026-01-31, not {value!r}") from None
-
-
-def day_text(value: date | str | None) -> str | None:
-    """A session's day as the service takes it. Raises ValidationError for what is no date."""
-    found = day(value, "date")
-    return None if found is None else found.isoformat()
-
-
 def day_in(name: str) -> str | None:
     """The day that a name is, YYYY-MM-DD; None where it is no day."""
     try:
@@ -228,84 +207,7 @@ def check_date(value: Any) -> None:
         raise ValidationError(f"{value!r} is no date; write it as YYYY-MM-DD, as in 2024-05-31") from None
 
 
-def _ordered(start: date | None, end: date | None) -> None:
-    if start is not None and end is not None and start > end:
-        raise ValidationError(f"start {start} is after end {end}")
-
-
-def period(start: date | str | None, end: date | str | None) -> tuple[date | None, date | None]:
-    """First and last day of a period. Raises ValidationError for what is no date, and for an end before the start."""
-    first, last = day(start, "start"), day(end, "end")
-    _ordered(first, last)
-    return first, last
-
-
-def checked_limit(limit: Any) -> int | None:
-    """A number of sessions, or None for all. Raises ValidationError."""
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise ValidationError(
-            f"limit is a number of sessions, at least 1, or None for all; this is {limit!r}"
-        )
-    return limit
-
-
-# filters over subjects ------------------------------------------------------------------------------------------------
-def subject_filter(where: Where | None) -> dict[str, Any] | None:
-    """A filter over subject metadata as the service takes it. Raises ValidationError for a malformed one."""
-    if where is None:
-        return None
-    if not isinstance(where, Mapping):
-        raise ValidationError(
-            f"where is a dictionary, {{key: value}} or a filter group, not {type(where).__name__}"
-        )
-    if "logic" in where or "filters" in where or {"key", "operator"} <= set(where):
-        made = _with_texts(where)
-        check_subject_filter(made)
-        _check_complete(made)
-        return made
-    return _group("AND", [_leaf(key, value) for key, value in where.items()]) if where else None
-
-
-def _leaf(key: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(key, str) or not key:
-        raise ValidationError(f"a filter's key is the name of a metadata field, not {key!r}")
-    if isinstance(value, (list, set, frozenset)):
-        if not value:
-            raise ValidationError(f"the filter on {key!r} allows no value at all")
-        return _group("OR", [_leaf(key, one) for one in value])
-    if value is None or isinstance(value, (Mapping, tuple)):
-        raise ValidationError(f"the filter on {key!r} needs a value or a list of values, not {value!r}")
-    return {"key": key, "operator": "EQ", "value": _text(value)}
-
-
-def _group(logic: str, filters: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"logic": logic, "filters": filters}
-
-
-def _with_texts(tree: Any) -> dict[str, Any]:
-    """A filter in the service's form with its values as text; what is malformed is left for the check."""
-    made = dict(tree) if isinstance(tree, Mapping) else tree
-    if not isinstance(made, dict):
-        return made  # type: ignore[no-any-return]
-    filters = made.get("filters")
-    if isinstance(filters, Sequence) and not isinstance(filters, str):
-        made["filters"] = [_with_texts(one) for one in filters]
-    if not isinstance(made.get("value"), (str, type(None), Mapping, list, tuple)):
-        made["value"] = _text(made["value"])
-    return made
-
-
-def _check_complete(tree: Mapping[str, Any]) -> None:
-    """Refuse what the service would pass over: unknown names, a group without filters."""
-    known = {"logic", "filters"} if "logic" in tree else {"key", "operator", "value"}
-    if set(tree) != known:
-        raise ValidationError(f"a filter has {' and '.join(sorted(known))}; this one has {sorted(tree)}")
-    if "filters" in known and not tree["filters"]:
-        raise ValidationError("a filter group needs a list of filters that is not empty")
-    for part in tree.get("filters", ()):
-        _check_complete(part)
-
-
+# filters, as the flat client takes them --------------------------------------------------------------------------------
 def check_subject_filter(tree: Any) -> None:
     """Refuse a subject filter that is neither a leaf {key, operator, value} nor a group {logic, filters}.
 
@@ -342,29 +244,6 @@ def check_subject_filter(tree: Any) -> None:
         )
 
 
-def sessions_filter(sessions: SessionsWhere | None) -> dict[str, Any] | None:
-    """A filter by dates and number of sessions. The service leaves the last day out; ours includes it."""
-    if sessions is None:
-        return None
-    unknown = set(sessions) - {"start", "end", "min", "max"}
-    if unknown:
-        raise ValidationError(f"sessions takes start, end, min and max, and not {sorted(unknown)}")
-    made: dict[str, Any] = {}
-    first, last = period(sessions.get("start"), sessions.get("end"))
-    if first is not None or last is not None:
-        made["sessionDates"] = {
-            "startDate": None if first is None else first.isoformat(),
-            "endDate": None if last is None else (last + timedelta(days=1)).isoformat(),
-        }
-    counts = {name: sessions.get(name) for name in ("min", "max")}
-    for name, count in counts.items():
-        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
-            raise ValidationError(f"{name} is a number of sessions, not {count!r}")
-    if any(count is not None for count in counts.values()):
-        made["numSessions"] = counts
-    return made or None
-
-
 def check_session_filters(filters: Any) -> None:
     """Refuse session filters other than {sessionDates: {startDate, endDate}, numSessions: {min, max}}.
 
@@ -387,44 +266,6 @@ def check_session_filters(filters: Any) -> None:
                 check_date(value)
             elif value is not None and not isinstance(value, int):
                 raise ValidationError(f"{key!r} of numSessions is a whole number or None, not {value!r}")
-
-
-# filters over sessions ------------------------------------------------------------------------------------------------
-def metadata_filters(where: Where | None) -> list[dict[str, Any]] | None:
-    """Filters over session metadata (or over the subjects of sessions). Raises ValidationError for malformed ones."""
-    if where is None:
-        return None
-    if isinstance(where, Mapping):
-        return [_session_leaf(key, value) for key, value in where.items()] or None
-    if isinstance(where, str) or not isinstance(where, Sequence):
-        raise ValidationError(f"where is a dictionary or a list of filters, not {type(where).__name__}")
-    check_filter_list([dict(one) if isinstance(one, Mapping) else one for one in where])
-    return [_session_filter(one) for one in where] or None
-
-
-def _session_leaf(key: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(key, str) or not key:
-        raise ValidationError(f"a filter's key is the name of a metadata field, not {key!r}")
-    if isinstance(value, tuple):
-        if len(value) != 2:
-            raise ValidationError(
-                f"a tuple in the filter on {key!r} means between: it takes two values, not {value!r}"
-            )
-        return {"key": key, "operator": "BETWEEN", "values": [_text(one) for one in value]}
-    if isinstance(value, (list, set, frozenset)):
-        if not value:
-            raise ValidationError(f"the filter on {key!r} allows no value at all")
-        return {"key": key, "operator": "IN", "values": [_text(one) for one in value]}
-    if value is None:
-        raise ValidationError(f"the filter on {key!r} needs a value")
-    return {"key": key, "operator": "EQ", "value": _text(value)}
-
-
-def _session_filter(one: Mapping[str, Any]) -> dict[str, Any]:
-    made = {"key": one["key"], "operator": one["operator"]}
-    if one["operator"] == "EQ":
-        return {**made, "value": _text(one["value"])}
-    return {**made, "values": [_text(value) for value in one["values"]]}
 
 
 def check_filter_list(filters: Any) -> None:
@@ -457,7 +298,3 @@ def check_filter_list(filters: Any) -> None:
             )
         if operator == "BETWEEN" and len(values) != 2:
             raise ValidationError(f"the filter on {key!r} needs two 'values' for BETWEEN, not {len(values)}")
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)

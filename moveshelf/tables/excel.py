@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
@@ -20,7 +19,7 @@ import attrs
 
 from ..errors import ValidationError
 from ..values import brief, plain_value
-from .extra import openpyxl_module, pandas_module
+from .extra import openpyxl_module, pandas_module, warn
 from .typed import PARENTS, SEPARATOR, TableWarning
 
 if TYPE_CHECKING:
@@ -231,12 +230,11 @@ def _safe_text(text: str, where: str) -> str:
     """Text that a cell can hold: controls as their signs, cut where Excel cuts; a warning says what was changed."""
     found = _NOT_IN_CELLS.sub(_sign, text)
     if found != text:
-        warnings.warn(f"control characters in {where} are written as signs", TableWarning, stacklevel=6)
+        warn(f"control characters in {where} are written as signs", TableWarning)
     if len(found) > MOST_CHARACTERS:
-        warnings.warn(
+        warn(
             f"{where} has {len(found)} characters; a cell holds the first {MOST_CHARACTERS} of them",
             TableWarning,
-            stacklevel=6,
         )
         found = found[:MOST_CHARACTERS]
     return found

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +24,7 @@ from ..values import (
     printable,
     text_value,
 )
-from .extra import pandas_module
+from .extra import pandas_module, warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -546,4 +545,4 @@ def _warn(cells: _Cells, rows: Sequence[Mapping[str, Any]], stored: str, kept: b
     else:
         meant = _MEANT.get(cells.column.type, "a value")
         text = f"column {cells.column.name!r}: not {meant} that it can hold: {', '.join(shown)}{more}; {way}"
-    warnings.warn(text, TableWarning, stacklevel=5)
+    warn(text, TableWarning)

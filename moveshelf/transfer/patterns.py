@@ -11,6 +11,10 @@ from ..errors import ValidationError
 Given = str | Iterable[str] | None
 
 
+class PatternWarning(UserWarning):
+    """A pattern of `include` fits no file."""
+
+
 class Patterns:
     """`Patterns(include, exclude)`: the files that fit one of `include` (all, where it is empty) and none of `exclude`.
 

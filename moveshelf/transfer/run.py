@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MoveshelfError, ValidationError
+from ..errors import MoveshelfError
+from ..values import count_value
 from .result import Entry, Plan, Step, TransferResult
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ Closing = Callable[[], Awaitable[None]]
 
 def checked_jobs(jobs: int, windows: bool = sys.platform == "win32") -> int:
     """`jobs`, if it is a number of files at once; on Windows at most `WINDOWS_JOBS`. Raises ValidationError."""
-    try:
-        number = None if isinstance(jobs, bool) else operator.index(jobs)
-    except TypeError:
-        number = None
-    if number is None or not 1 <= number <= 256:
-        raise ValidationError(f"jobs is the number of files at once, 1 to 256, not {jobs!r}")
+    number = count_value(jobs, "jobs", most=256)
     return min(number, WINDOWS_JOBS) if windows else number
 
 

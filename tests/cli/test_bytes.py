@@ -157,6 +157,39 @@ def test_a_pattern_that_matches_nothing(
     assert shell("upload", str(tree), "lab/practice", "--include", "*.csv", "--dry-run")[0] == 0
 
 
+def test_one_of_several_patterns_that_matches_nothing(
+    there: Sandbox, shell: Any, tmp_path: Path, tree: Path
+) -> None:
+    to = tmp_path / "data"
+    patterns = ["--include", "event.json", "--include", "*.cd3"]
+    code, _, err = shell("download", SESSION, str(to), *patterns)
+    assert code == 1
+    assert "warning: no file fits --include '*.cd3'" in err
+    assert [path.name for path in to.rglob("event.json")], "what fits has arrived"
+    code, _, err = shell(
+        "upload", str(tree), "lab/practice", "--dry-run", "--include", "*.csv", "--include", "x"
+    )
+    assert code == 1
+    assert "no file fits --include 'x'" in err
+    assert shell("download", SESSION, str(to), "--include", "event.json")[0] == 0
+
+
+def test_a_path_with_brackets_is_a_pattern_of_itself(mine: Sandbox, shell: Any, tmp_path: Path) -> None:
+    with mine.connect() as ms:
+        session = ms.projects["lab/practice"].create_subject("S1").create_session("2024-01-02")
+        clip = session.create_clip("Trial [1]", condition="Walk [fast]")
+        for name in ("a [b].csv", "a c.csv"):
+            local = tmp_path / "local.csv"
+            local.write_text(name)
+            clip.upload(local, name)
+        path = "Walk [fast]/Trial [1]/a [b].csv"
+        for number, pattern in enumerate((path, "a [b].csv", path.upper())):
+            to = tmp_path / f"data-{number}"
+            assert [one.path for one in session.download(to, include=pattern)] == [path]
+            assert shell("download", "lab/practice:S1/2024-01-02", str(to), "--include", pattern)[0] == 0
+            assert [one.name for one in to.rglob("*.csv")] == ["a [b].csv"]
+
+
 def test_exclude(mine: Sandbox, shell: Any, tmp_path: Path, tree: Path) -> None:
     code, out, _ = shell("upload", str(tree), "lab/practice", "--exclude", "S1/*")
     assert code == 0

@@ -89,12 +89,12 @@ def test_a_response_older_than_a_write_does_not_replace_its_value(
         of_subject, of_session = {"subject-notes": text}, {"session-clinician": text}
         assert overtake(
             shared,
-            partial(subject.update_metadata, of_subject, True),
+            partial(subject.update_metadata, of_subject),
             SubjectStored=lambda: subject.metadata,
         ) == [of_subject]
         assert overtake(
             shared,
-            partial(session.update_metadata, of_session, True),
+            partial(session.update_metadata, of_session),
             SessionStored=lambda: session.metadata,
         ) == [of_session]
         assert overtake(shared, partial(clip.update, **new), ClipDescription=lambda: clip.description) == [

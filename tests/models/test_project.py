@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import moveshelf
@@ -13,6 +15,7 @@ from moveshelf.models import Configuration, Dataset, Template
 
 if TYPE_CHECKING:
     from moveshelf import Moveshelf, Project
+    from moveshelf.sandbox import Sandbox
 
 
 def test_attributes(project: Project) -> None:
@@ -89,7 +92,7 @@ def test_an_empty_project(ms: Moveshelf) -> None:
             },
             [1, 2],
         ),
-        ({"subject-sex": "nobody"}, []),
+        ({"subject-sex": "Other"}, []),
     ],
 )
 def test_find_subjects_by_metadata(reader: Moveshelf, project: Project, where: Any, numbers: Any) -> None:
@@ -99,6 +102,7 @@ def test_find_subjects_by_metadata(reader: Moveshelf, project: Project, where: A
         if where in (None, {})
         or int(subject.name[2:]) in numbers
     }  # fmt: skip
+    project.load("template")  # which keys and options are compared with: one request, once
     with reader.budget(1):
         found = project.find_subjects(where)
     with reader.no_fetch():
@@ -129,7 +133,10 @@ def test_find_subjects_by_their_sessions(project: Project) -> None:
         ({3: "x"}, None),
         ({"a": None}, None),
         ({"a": []}, None),
-        ({"a": ("x", "y")}, None),
+        ({"a": ("x", "y", "z")}, None),
+        ({"a": (2, 1)}, None),
+        ({"a": float("nan")}, None),
+        ({"a": object()}, None),
         ({"a": {"b": 1}}, None),
         ({"logic": "XOR", "filters": [{"key": "a", "operator": "EQ", "value": "b"}]}, None),
         ({"logic": "AND", "filters": []}, None),
@@ -154,6 +161,97 @@ def test_malformed_filters_of_subjects(
 ) -> None:
     with reader.no_fetch(), pytest.raises(ValidationError):
         project.find_subjects(where, sessions)
+
+
+@pytest.mark.parametrize(
+    ("find", "hint"),
+    [
+        (lambda p: p.find_subjects({"sex": "Male"}), "did you mean 'subject-sex'"),
+        (lambda p: p.find_subjects({"subject-sexx": "Male"}), "did you mean 'subject-sex'"),
+        (lambda p: p.find_subjects({"subject-sex": "male"}), "did you mean 'Male'"),
+        (lambda p: p.find_subjects({"subject-sex": ["Male", "female"]}), "did you mean 'Female'"),
+        (lambda p: p.find_subjects({"session-type": "Gait"}), "sessions have it"),
+        (lambda p: p.find_subjects({"subject-date-of-birth": "soon"}), "holds days"),
+        (
+            lambda p: p.find_subjects(
+                {"logic": "OR", "filters": [{"key": "subject-sexx", "operator": "EQ", "value": "Male"}]}
+            ),
+            "did you mean 'subject-sex'",
+        ),
+        (lambda p: p.find_sessions(where={"session-hieght": 120}), "did you mean 'session-height'"),
+        (lambda p: p.find_sessions(where={"session-height": "tall"}), "holds numbers"),
+        (lambda p: p.find_sessions(where={"session-height": ("small", "tall")}), "holds numbers"),
+        (lambda p: p.find_sessions(where={"session-type": "gait"}), "did you mean 'Gait'"),
+        (lambda p: p.find_sessions(where={"subject-sex": "Male"}), "subjects have it"),
+        (lambda p: p.find_sessions(subject_where={"subject-sexx": "Male"}), "did you mean 'subject-sex'"),
+        (
+            lambda p: p.find_sessions(where=[{"key": "session-typ", "operator": "EQ", "value": "Gait"}]),
+            "did you mean 'session-type'",
+        ),
+    ],
+)
+def test_keys_and_values_are_compared_with_the_template(
+    reader: Moveshelf, project: Project, find: Any, hint: str
+) -> None:
+    project.load("template")
+    with reader.no_fetch(), pytest.raises(ValidationError, match=hint):
+        find(project)
+
+
+def test_what_is_not_compared_with_the_template(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"]
+        with ms.budget(2):
+            assert len(project.find_subjects({"sex": "Male"}, check=False)) == 0
+            assert len(project.find_sessions(where={"session-typ": "Gait"}, check=False)) == 0
+        with ms.budget(2) as budget:  # the template, once
+            project.find_subjects({"subject-sex": "Male"})
+        assert budget.used == 2
+        with ms.budget(1):
+            project.find_sessions(where={"session-type": "Gait"})
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"]
+        with ms.budget(1):  # days need no template
+            project.find_sessions("2024-01-01")
+
+
+@pytest.mark.parametrize("data", [None, "{", '["a"]', "{}"])
+def test_without_a_template_nothing_is_compared(ms: Moveshelf, empty_project: Project, data: Any) -> None:
+    template = None if data is None else Template.parse({"name": "t", "data": data})
+    ms._engine.cache.put(empty_project, type(empty_project).fields["template"], template)
+    with ms.budget(2):
+        assert len(empty_project.find_subjects({"sex": "Male"})) == 0
+        assert len(empty_project.find_sessions(where={"session-typ": "Gait"})) == 0
+
+
+def test_ranges_over_subjects(reader: Moveshelf, project: Project) -> None:
+    born = {one.name: one.metadata.get("subject-date-of-birth", "") for one in project.subjects}
+    low, high = "2009-01-01", "2012-12-31"
+    expected = [name for name, day in born.items() if low <= day <= high]
+    assert 0 < len(expected) < len(born)
+    project.load("template")
+    with reader.budget(1):
+        found = project.find_subjects({"subject-date-of-birth": (date(2009, 1, 1), "2012-12-31")})
+    assert found.names() == expected
+    with reader.no_fetch():
+        assert all(low <= one.metadata["subject-date-of-birth"] <= high for one in found)
+    boys = project.find_subjects({"subject-sex": "Male", "subject-date-of-birth": (low, pd.Timestamp(high))})
+    assert boys.names() == [name for name in expected if int(name[2:]) % 2 == 0]
+    legs = {one.name: one.metadata.get("subject-leg-length") for one in project.subjects}
+    wanted = [name for name, leg in legs.items() if leg and any(600 <= float(x) <= 700 for x in leg.values())]
+    assert project.find_subjects({"subject-leg-length": (600, 700)}).names() == wanted
+    assert wanted
+
+
+def test_values_of_other_libraries_in_filters(project: Project) -> None:
+    by_array = project.find_subjects({"subject-gmfcs": np.array(["II", "III"])})
+    assert by_array.names() == project.find_subjects({"subject-gmfcs": ["II", "III"]}).names()
+    by_series = project.find_sessions(where={"session-type": pd.Series(["Running", "Gait"])})
+    assert by_series.ids() == project.find_sessions(where={"session-type": ["Running", "Gait"]}).ids()
+    since = project.find_sessions(pd.Timestamp("2024-01-01"), np.datetime64("2024-12-31"))
+    assert since.ids() == project.find_sessions("2024-1-1", date(2024, 12, 31)).ids()
+    due = {"session-report-due": (pd.Timestamp("2023-03-01"), "2023-4-30")}
+    assert project.find_sessions(where=due, limit=np.int64(1)).ids()
 
 
 def test_subject_by_ehr_id(reader: Moveshelf, project: Project) -> None:

@@ -130,9 +130,9 @@ def test_arguments_of_reports_are_checked(ms: Moveshelf, recorded_session: Sessi
 @pytest.mark.parametrize("when", ["2026-02-30", "31.01.2026", "soon", 20260131])
 def test_malformed_dates(ms: Moveshelf, subject: Subject, session: Session, when: Any) -> None:
     with ms.no_fetch():
-        with pytest.raises(ValidationError, match="2026-01-31"):
+        with pytest.raises(ValidationError, match=r"date is .*(2026-01-31|calendar)"):
             subject.create_session("x", date=when)
-        with pytest.raises(ValidationError, match="2026-01-31"):
+        with pytest.raises(ValidationError, match=r"date is .*(2026-01-31|calendar)"):
             session.set_date(when)
         with pytest.raises(ValidationError):
             session.set_date("")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from moveshelf import ConflictError, OutcomeUnknownError, ValidationError
 
 if TYPE_CHECKING:
-    from moveshelf import Moveshelf, Project, Subject
+    from moveshelf import Moveshelf, Project, Session, Subject
     from moveshelf.sandbox import Sandbox
 
 
@@ -36,14 +41,10 @@ def test_metadata(project: Project) -> None:
         "subject-gmfcs": "II",
         "subject-aids": ["Ankle-foot orthosis", "Insole"],
     }
-    subject.metadata["ehr-id"] = "changed"
-    assert subject.metadata["ehr-id"] == "4237"
     assert [[p["procedure"] for p in one["procedures"]] for one in subject.interventions] == [
         ["Lengthening", "Recession"],
         ["Injection"],
     ]
-    subject.interventions[0]["procedures"][0]["side"] = "changed"
-    assert subject.interventions[0]["procedures"][0]["side"] == "Both"
     assert subject.record is not None
     assert subject.record["subject-diagnosis"] == {"value": "Clubfoot"}
     assert project.subjects["P-007"].metadata["subject-date-of-birth"] == "0007-01-12"
@@ -87,7 +88,7 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
         }
     )
     with ms.budget(3):
-        subject.update_metadata(
+        done = subject.fill_metadata(
             {
                 "subject-sex": "Female",
                 "subject-notes": "new",
@@ -96,6 +97,12 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
                 "subject-gmfcs": None,
             }
         )
+    assert done.changed == {
+        "subject-notes": "new",
+        "subject-leg-length": {"right": "702"},
+        "subject-aids": ["Insole", "Crutches"],
+    }
+    assert done.kept == {"subject-sex": "Male", "subject-leg-length": {"left": "700"}}
     with ms.no_fetch():
         assert subject.metadata == {
             "subject-sex": "Male",
@@ -113,9 +120,147 @@ def test_only_empty_fields_are_filled(ms: Moveshelf, subject: Subject) -> None:
     seen = subject.metadata
     subject.refresh()
     assert subject.metadata == seen
-    assert (
-        subject.update_metadata({"subject-sex": "Female"}, overwrite=True).metadata["subject-sex"] == "Female"
+    assert subject.update_metadata({"subject-sex": "Female"}).before == {"subject-sex": "Male"}
+    assert subject.metadata["subject-sex"] == "Female"
+
+
+def test_what_is_given_is_written_and_none_removes(ms: Moveshelf, subject: Subject) -> None:
+    subject.update_metadata(
+        {"subject-sex": "Male", "subject-gmfcs": "II", "subject-leg-length": {"left": 700, "right": 702}}
     )
+    done = subject.update_metadata(
+        {
+            "subject-sex": "Female",
+            "subject-gmfcs": None,
+            "subject-notes": None,
+            "subject-diagnosis": "Stroke",
+            "subject-leg-length": {"left": None, "right": 702},
+        }
+    )
+    assert done.changed == {
+        "subject-sex": "Female",
+        "subject-gmfcs": None,
+        "subject-diagnosis": "Stroke",
+        "subject-leg-length": {"left": None},
+    }
+    assert done.kept == {"subject-leg-length": {"right": "702"}}
+    assert done.before == {
+        "subject-sex": "Male",
+        "subject-gmfcs": "II",
+        "subject-diagnosis": None,
+        "subject-leg-length": {"left": "700"},
+    }
+    expected = {
+        "subject-sex": "Female",
+        "subject-diagnosis": "Stroke",
+        "subject-leg-length": {"right": "702"},
+    }
+    for _ in range(2):
+        assert subject.metadata == expected
+        subject.refresh()
+    same = subject.update_metadata(expected)
+    assert not same
+    assert same.kept == expected
+    with pytest.raises(AttributeError):
+        same.changed = {}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"subject-notes": float("nan")},
+        {"subject-notes": pd.NaT},
+        {"subject-notes": pd.NA},
+        {"subject-notes": np.datetime64("NaT")},
+        {"subject-notes": ["a", np.nan]},
+        {"subject-leg-length": {"left": np.float64("nan"), "right": 1}},
+        {"subject-notes": float("inf")},
+        {"subject-notes": b"x"},
+        {"subject-notes": object()},
+    ],
+)
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_missing_values_are_not_written(
+    ms: Moveshelf, subject: Subject, session: Session, values: Any, overwrite: bool
+) -> None:
+    (key,) = values
+    with ms.no_fetch():
+        for one in (subject, session):
+            with pytest.raises(ValidationError, match=key):
+                one.update_metadata(values, overwrite=overwrite)
+
+
+def test_values_of_other_libraries_are_written_as_what_they_mean(subject: Subject) -> None:
+    subject.update_metadata(
+        {
+            "subject-aids": np.array(["Insole", "Crutches"]),
+            "subject-date-of-birth": pd.Timestamp("2014-05-06"),
+            "subject-leg-length": {"left": np.float64(700.0), "right": np.int64(702)},
+        }
+    )
+    assert subject.refresh().metadata == {
+        "subject-aids": ["Insole", "Crutches"],
+        "subject-date-of-birth": "2014-05-06",
+        "subject-leg-length": {"left": "700", "right": "702"},
+    }
+
+
+def test_keys_and_options_are_compared_with_the_template(ms: Moveshelf, subject: Subject) -> None:
+    subject.project.load("template")
+    with ms.no_fetch():
+        for values, hint in (
+            ({"sex": "Male"}, "did you mean 'subject-sex'"),
+            ({"subject-sexx": "Male"}, "did you mean 'subject-sex'"),
+            ({"subject-sex": "male"}, "did you mean 'Male'"),
+            ({"subject-aids": ["Insole", "crutches"]}, "did you mean 'Crutches'"),
+            ({"session-type": "Gait"}, "sessions have it"),
+        ):
+            for write in (subject.update_metadata, subject.fill_metadata):
+                with pytest.raises(ValidationError, match=hint) as caught:
+                    write(values)
+                assert len(caught.value.errors) == 1
+    subject.update_metadata({"sex": "Male"}, validate=False)
+    assert subject.metadata == {"sex": "Male"}
+    assert subject.update_metadata({"sex": None}).changed == {"sex": None}
+    assert subject.metadata == {}
+
+
+def test_metadata_that_was_read_refuses_changes_and_names_the_method(project: Project) -> None:
+    subject = project.subjects["P-001"]
+    session = subject.sessions[0]
+    for one in (subject, session):
+        values = one.metadata
+        for change in (
+            lambda values=values: values.__setitem__("x", 1),
+            lambda values=values: values.update(x=1),
+            lambda values=values: values.pop("x", None),
+            lambda values=values: values.setdefault("x", 1),
+            lambda values=values: values.clear(),
+            lambda values=values: values.__delitem__("x"),
+            lambda values=values: values.__ior__({"x": 1}),
+            lambda one=one: one.record.update(x=1),
+        ):
+            with pytest.raises(TypeError, match="update_metadata"):
+                change()
+        plain = json.loads(json.dumps(values))
+        assert values == plain == dict(values)
+        for copied in (
+            values.copy(),
+            copy.copy(values),
+            copy.deepcopy(values),
+            pickle.loads(pickle.dumps(values)),
+        ):
+            assert type(copied) is dict
+            assert copied == plain
+            copied["x"] = 1
+        assert pd.DataFrame([values]).shape == (1, len(values))
+        assert one.metadata == plain
+    with pytest.raises(TypeError, match="update_metadata"):
+        subject.metadata["subject-aids"].append("x")
+    with pytest.raises(TypeError, match="interventions="):
+        subject.interventions.append({})
+    with pytest.raises(TypeError, match="interventions="):
+        subject.interventions[0]["procedures"][0]["side"] = "x"
 
 
 def test_interventions_stay_unless_given(ms: Moveshelf, subject: Subject) -> None:
@@ -145,7 +290,8 @@ def test_writing_an_ehr_id(empty_project: Project, subject: Subject) -> None:
     assert subject.ehr_id == "E-77"
     assert empty_project.subject_by_ehr_id("E-77") is subject
     before = subject.updated
-    assert subject.update_metadata({"subject-sex": "Male"}).updated != before
+    assert subject.update_metadata({"subject-sex": "Male"}).changed == {"subject-sex": "Male"}
+    assert subject.updated != before
 
 
 def test_a_write_that_cannot_be_read_back_does_not_pass_for_one_that_failed(sandbox: Sandbox) -> None:

@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, TransferError, ValidationError
@@ -134,13 +135,12 @@ class MoveshelfApi:
 
     def _object(self, kind: str, identity: Any) -> Any:
         """The object of an id; where the id is known as another kind's, an object that says what the service says."""
-        from ..models import MODELS
-
         engine = self._connection()._engine
+        model = _model(kind)
         try:
-            return engine.cache.get(MODELS[kind], identity)
+            return engine.cache.get(model, identity)
         except NotFoundError:
-            return MODELS[kind](identity, engine)
+            return model(identity, engine)
 
     def _project(self, project: Any) -> Any:
         """The project of an id, or of a name, which the service takes in its place."""
@@ -990,6 +990,15 @@ class MoveshelfApi:
             raise legacy_error(error) from None
 
 
+@cache
+def _model(kind: str) -> Any:
+    """A class of objects by its name."""
+    from ..models import MODELS
+
+    return MODELS[kind]
+
+
+@cache
 def _shape(name: str) -> Shape:
     """A shape by its name: the shapes cost more to import than making a MoveshelfApi should."""
     from . import shapes

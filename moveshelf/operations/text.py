@@ -35,11 +35,17 @@ def _item_text(one: Item) -> str:
 
 
 @lru_cache(maxsize=1024)
+def node_text(name: str, wire: str, fields: str, variable: str) -> str:
+    """A query for `fields` of one object, whose id is in `variable`; alias n0."""
+    return (
+        f"query {name}(${variable}: ID!) {{ n0: node(id: ${variable}) {{ ... on {wire} {{ {fields} }} }} }}"
+    )
+
+
+@lru_cache(maxsize=1024)
 def nodes_text(name: str, wire: str, fields: str, count: int) -> str:
     """A query for `fields` of `count` objects: aliases n0, n1, ...; variables id0, id1, ..."""
     variables = ", ".join(f"$id{n}: ID!" for n in range(count))
-    if count == 1:
-        return f"query {name}({variables}) {{ n0: node(id: $id0) {{ ... on {wire} {{ {fields} }} }} }}"
     aliases = " ".join(f"n{n}: node(id: $id{n}) {{ ...Fields }}" for n in range(count))
     return f"query {name}({variables}) {{ {aliases} }} fragment Fields on {wire} {{ {fields} }}"
 

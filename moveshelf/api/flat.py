@@ -50,10 +50,11 @@ class MoveshelfApi:
     """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends
     nothing.
 
-    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: everything is sent
-    through `_dispatch_graphql`, and methods call each other with their oldest arguments only. Reading by id sends
-    one request at every call, also when an object holds the result already: scripts poll. A mutation is sent once; if its
-    response is lost, the error says so. An error of the service is raised, or reported by the methods that loop.
+    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: where a script has replaced
+    `_dispatch_graphql` or set `http`, everything is sent through it; methods call each other with their oldest arguments
+    only. Reading by id sends one request at every call, also when an object holds the result already: scripts poll. A
+    mutation whose response is lost is looked for before it is sent again; where nobody can tell, an OutcomeUnknownError
+    says so. An error of the service is raised, or reported by the methods that loop.
 
     Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one
     without `secretKey`; all are moveshelf.errors.ConfigError.

@@ -1,4 +1,4 @@
-"""GraphQL text of selections: the only place where a request's text is put together.
+"""GraphQL text: selections, fields with their arguments, whole operations. Queries and commands are put together of these.
 
 Requests are strings: gql's own path through syntax trees takes hundreds of times longer. Ids travel as variables, so
 that a text depends on the shape of the request and on the number of objects only, and is made once.

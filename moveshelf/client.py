@@ -11,17 +11,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
 from .errors import ConfigError, NotFoundError, ValidationError
-from .lazy.cache import Cache
-from .lazy.engine import Engine
 from .lazy.inspection import View
-from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
-from .models.base import Model
+from .models import Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
+from .models.base import Model, service_of
+from .models.connection import make_engine
 from .operations import paths
-from .operations.content_cache import ContentCache
-from .operations.service import Sender, Service
+from .operations.service import Sender
 from .operations.validation import checked_id
 from .values import count_value, seconds_value
-from .wire import Budget, Stats, Wire
+from .wire import Budget, Stats
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -60,15 +58,9 @@ class Moveshelf:
         `cache`: a folder that keeps contents of files, as of `connect`.
         """
         self._config = config
-        self._wire = Wire(config.api_url, config.secret, timeout=timeout)
-        objects = Cache()
-        self._service = Service(self._wire, objects, sender)
-        if cache is not None:
-            self._service.contents = ContentCache(cache, config)
-        self._engine = Engine(objects, self._service)
-        self._account = Account("viewer", self._engine)
-        with objects.lock:
-            objects.objects.put(self._account)
+        self._engine, self._account = make_engine(config, timeout=timeout, sender=sender, cache=cache)
+        self._service = service_of(self._engine)
+        self._wire = self._service.wire
 
     # objects -------------------------------------------------------------------------------------------------
     @View

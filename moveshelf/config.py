@@ -110,6 +110,8 @@ class Config:
     secret: Secret
     url_source: str
     key_source: str
+    #: whether the key itself was an argument, so that no other process finds it by itself
+    key_is_argument: bool = False
 
 
 @attrs.frozen
@@ -182,7 +184,7 @@ def _resolve(
             f"places, and the URL is not Moveshelf's: the key is not sent there. If they belong "
             f"together, pass both to connect(), put both into the environment, or both files into one folder."
         )
-    return Config(address, key.value, url.source, key.source)
+    return Config(address, key.value, url.source, key.source, key_is_argument=api_key is not None)
 
 
 def read_key_file(path: str | os.PathLike[str]) -> str:

@@ -12,6 +12,7 @@ from .cache import Cache
 from .entity import Entity
 from .fields import BASIC, Many
 from .loader import Loader
+from .origin import Origin
 from .preload import preload
 
 
@@ -23,6 +24,8 @@ class Engine:
         self.cache = cache
         self.service = service
         self.loader = Loader(cache, service)
+        #: where copies of this engine's objects come from
+        self.origin = Origin(str(getattr(service, "url", "")))
         #: whether what is read in a shape (models/base.py) is populated into objects as well
         self.populates_shapes = True
         cache.attach(self)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from ..errors import ValidationError
-from .fields import BASIC, Field, Resolved, deleted, detached
+from ..errors import DetachedError, ValidationError
+from .fields import BASIC, Field, Many, Resolved, deleted, detached
 from .registry import BY_WIRE, ENTITIES
 from .state import DELETED, NOT_LOADED, peek
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .engine import Engine
+    from .origin import Origin
     from .peers import Peers
 
 E = TypeVar("E", bound="Entity")
@@ -41,8 +42,8 @@ class Entity(metaclass=_Listed):
     id: str
     _engine: Engine | None = None
     _peers: Peers | None = attrs.field(default=None, init=False)
-    #: the address of the service that a copy without a connection came from
-    _origin: str | None = attrs.field(default=None, init=False)
+    #: where a copy without a connection came from
+    _origin: Origin | None = attrs.field(default=None, init=False)
 
     wire: ClassVar[str] = ""
     fields: ClassVar[dict[str, Field[Any]]] = {}
@@ -64,11 +65,12 @@ class Entity(metaclass=_Listed):
         service has no such object, and the errors of requests.
         """
         if self._engine is None:
-            for path in paths:
-                name = path.split(".")[0]
-                if name in type(self).fields and not type(self).fields[name].loaded(self):
-                    raise detached(self, name)
-            return self
+            # a copy that holds all of it needs no connection
+            missing = [path for path in paths if not _holds(self, path.split("."))]
+            if not missing:
+                return self
+            self._connected(missing[0])
+        assert self._engine is not None
         self._engine.load([self], type(self), paths or (BASIC,))
         return self
 
@@ -83,11 +85,10 @@ class Entity(metaclass=_Listed):
         objects, in whichever variable.
         Raises NotFoundError where the service has no such object any more.
         """
-        if self._engine is None:
-            raise detached(self, "refresh()")
+        engine = self._connected("refresh()")
         if self.is_deleted:
             raise deleted(self)
-        self._engine.refresh(self)
+        engine.refresh(self)
         return self
 
     @property
@@ -122,7 +123,23 @@ class Entity(metaclass=_Listed):
 
     def _service_url(self) -> str | None:
         """The address of the service that the object is of; None where that is not known."""
-        return self._origin if self._engine is None else getattr(self._engine.service, "url", None)
+        if self._engine is not None:
+            return getattr(self._engine.service, "url", None)
+        return None if self._origin is None else self._origin.url
+
+    def _connected(self, what: str) -> Engine:
+        """The engine; a copy is connected to this process's own client for that. Raises DetachedError where there is none."""
+        engine = self._engine
+        if engine is None:
+            if self._origin is None:
+                raise detached(self, what)
+            try:
+                self._origin.connect()
+            except DetachedError as error:
+                raise detached(self, what, error) from None
+            engine = self._engine
+            assert engine is not None
+        return engine
 
     # equality, bool, dir and copies never send a request ---------------------------------------------------------------
     def __eq__(self, other: object) -> bool:
@@ -149,6 +166,20 @@ class Entity(metaclass=_Listed):
             for name in object.__dir__(self)
             if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")
         ]
+
+
+def _holds(obj: Entity, names: list[str]) -> bool:
+    """Whether a copy holds what a dotted path names. Raises ValidationError for a name that its class does not have."""
+    name, *below = names
+    field = type(obj).field(name)
+    if not field.loaded(obj):
+        return False
+    if not below:
+        return True
+    value = peek(field.read(obj))
+    if isinstance(field, Many):
+        return all(_holds(one, below) for one in value._members())
+    return value is None
 
 
 def entity(

@@ -73,11 +73,8 @@ class Field(Generic[T]):
         while value.__class__ is State:
             if value is DELETED:
                 raise deleted(obj)
-            engine = obj._engine
-            if engine is None:
-                raise detached(obj, self.name)
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
-            engine.loader.fetch(obj, self.group)
+            obj._connected(self.name).loader.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is PrefetchMarker:
             batch, value = value.batch, value.value
@@ -91,12 +88,14 @@ def deleted(obj: Entity) -> DeletedError:
     return DeletedError(f"{type(obj).__name__} {obj.id} was deleted and cannot be used any more")
 
 
-def detached(obj: Entity, what: str) -> DetachedError:
-    """The error of a copy from which more is wanted than it carries."""
+def detached(obj: Entity, what: str, reason: DetachedError | None = None) -> DetachedError:
+    """The error of a copy from which more is wanted than it carries; `reason`: why it cannot be fetched here."""
     kind = type(obj).__name__
+    why = "a copy has no connection" if reason is None else reason.message
+    load = f" ({kind.lower()}.load({what!r}))" if what.isidentifier() else ""
     return DetachedError(
-        f"{kind}.{what} was not loaded before this {kind} ({obj.id}) was copied or pickled, and a copy has no "
-        f"connection; load it first ({kind.lower()}.load({what!r})) or get the object from a client by its id"
+        f"{kind}.{what} was not loaded before this {kind} ({obj.id}) was copied or pickled, and {why}; load it "
+        f"first{load} or get the object from a client by its id"
     )
 
 
@@ -123,6 +122,11 @@ class Scalar(Field[T]):
         self.convert = convert
         self.types = types
         self.nested = nested
+
+    @property
+    def has_signed_urls(self) -> bool:
+        """Whether the value holds URLs that open files without a key: it is never copied or pickled."""
+        return any(name.endswith(("Uri", "Url")) for name in (self.wire, *self.nested))
 
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Self: ...
@@ -167,10 +171,7 @@ class One(Reference[C]):
         identity = self._value(obj)
         if identity is None:
             return None
-        engine = obj._engine
-        if engine is None:
-            raise detached(obj, self.name)
-        found = engine.cache.get(self.target, identity)
+        found = obj._connected(self.name).cache.get(self.target, identity)
         if obj._peers is not None and found._peers is None:
             found._peers = obj._peers.child(self, None)
         return found
@@ -186,9 +187,8 @@ class Resolved(One[C]):
     def _value(self, obj: Entity) -> Any:
         value = self.read(obj)
         if value is NOT_LOADED:
-            if obj._engine is None:
-                raise detached(obj, self.name)
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
+            obj._connected(self.name)
             setattr(obj, self.slot, self.resolver(obj))
         return super()._value(obj)
 
@@ -268,5 +268,7 @@ class Many(Reference[C]):
             found: Any = self.read(obj)
             if isinstance(found, State):
                 found = Many.collection_type(engine, self.target, owner=obj.id, field=self)
+                if engine is None and obj._origin is not None:
+                    obj._origin.add_collection(found)
                 setattr(obj, self.slot, found)
             return found

@@ -26,7 +26,7 @@ from .entity import Entity
 from .fields import Many, deleted
 from .peers import Peers, UnloadedParent
 from .selection import Selection, group
-from .state import PrefetchMarker, State
+from .state import PrefetchMarker, State, peek
 from .window import OPENING
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ class Loader:
         selection = group(type(obj), name)
         detours, attempts = DETOURS, ATTEMPTS
         cache = self.cache
+        known = cache.objects.get(obj.id)
+        if known is not None and known is not obj and type(known) is type(obj):
+            self._read_through(known, obj, name)
+            return
         while attempts:
             with cache.lock:
                 if cache.deleted_ids and obj.id in cache.deleted_ids:
@@ -120,6 +124,15 @@ class Loader:
             else:
                 detours = 0 if batch.error is not None else detours - 1
         raise RequestError(f"{type(obj).__name__} {obj.id} keeps changing while {name!r} is read; try again")
+
+    def _read_through(self, known: Entity, copy: Entity, name: str) -> None:
+        """Load a group of a copy that came to this client when the id was known already: from the client's own object."""
+        if copy._peers is not None:
+            known._peers = copy._peers
+        self.fetch(known, name)
+        with self.cache.lock:
+            for field in type(known).groups[name]:
+                setattr(copy, field.slot, peek(field.read(known)))
 
     def size(self, kind: type[Entity], name: str) -> int:
         """How many objects a request for the group may name."""

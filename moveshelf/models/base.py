@@ -10,7 +10,6 @@ from .. import display
 from ..config import site_url
 from ..errors import (
     ConflictError,
-    DetachedError,
     NotFoundError,
     OutcomeUnknownError,
     QueryError,
@@ -20,6 +19,7 @@ from ..errors import (
 from ..lazy.cache import loaded_value
 from ..lazy.entity import Entity
 from ..lazy.fields import Many, Scalar, deleted
+from ..lazy.origin import Origin
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations.commands import DELETE_COMMANDS, Command, Values
@@ -53,9 +53,11 @@ class Model(Entity):
         state = {}
         for field in type(self).fields.values():
             value = peek(field.read(self))
-            if value is not NOT_LOADED and (not isinstance(field, Many) or field.loaded(self)):
+            if value is NOT_LOADED or (isinstance(field, Many) and not field.loaded(self)):
+                continue
+            if not (isinstance(field, Scalar) and field.has_signed_urls):  # these are keys to patients' files
                 state[field.slot] = value
-        return (_revive, (type(self).__name__, self.id, state, self._service_url()))
+        return (_revive, (type(self).__name__, self.id, state, origin_of(self)))
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -74,8 +76,8 @@ class Model(Entity):
         return str(value)
 
     def _require(self, what: str) -> Engine:
-        """The engine. Raises DetachedError for a copy."""
-        return require(self._engine, f"{type(self).__name__}.{what}")
+        """The engine. Raises DetachedError for a copy that this process has no client for."""
+        return self._connected(what)
 
     def _attached(self, what: str) -> Service:
         """The service, for an object that can be written. Raises DetachedError for a copy, DeletedError for a deleted one."""
@@ -272,11 +274,10 @@ class Deletable(Model):
         return done
 
 
-def require(engine: Engine | None, what: str) -> Engine:
-    """The engine of an attached object. Raises DetachedError for a copy."""
-    if engine is None:
-        raise DetachedError(f"{what} needs a connection, and this is a copy without one")
-    return engine
+def origin_of(obj: Any) -> Origin | None:
+    """Where a copy of an object or a collection comes from: the same origin for all that is copied together."""
+    engine: Engine | None = obj._engine
+    return obj._origin if engine is None else engine.origin
 
 
 def service_of(engine: Engine) -> Service:
@@ -290,11 +291,14 @@ def template_of(obj: Entity) -> Template | None:
     return obj.project.template  # type: ignore[attr-defined, no-any-return]
 
 
-def _revive(name: str, identity: str, state: dict[str, Any], origin: str | None = None) -> Entity:
+def _revive(name: str, identity: str, state: dict[str, Any], origin: Origin | str | None = None) -> Entity:
     obj = ENTITIES[name](identity, None)
-    obj._origin = origin
+    if isinstance(origin, str):  # a pickle of 0.1.0
+        origin = Origin(origin)
     for slot, value in state.items():
         setattr(obj, slot, value)
+    if origin is not None:
+        origin.add(obj)
     return obj
 
 
@@ -305,4 +309,4 @@ def _parsed(text: Any) -> Any:
         return text
 
 
-__all__ = ["Deletable", "Model", "require", "service_of", "template_of"]
+__all__ = ["Deletable", "Model", "origin_of", "service_of", "template_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from .. import display
 from ..errors import (
@@ -27,7 +27,7 @@ from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..operations.downloads import LocatedFile, Parts
 from ..wire import TooLargeError
 from . import tables
-from .base import require, service_of
+from .base import origin_of, service_of
 from .contents import HasFiles
 from .matching import Match
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..lazy.engine import Engine
+    from ..lazy.origin import Origin
     from ..operations.service import Service
 
 #: The way from a member down to its clips, to load with their files.
@@ -224,7 +225,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     the members that come next; an index or a name fetches for that member alone.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_field", "_owner", "_type")
+    __slots__ = ("__weakref__", "_engine", "_field", "_origin", "_owner", "_type")
 
     def __init__(
         self,
@@ -236,6 +237,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         items: list[C] | None = None,
     ) -> None:
         self._engine = engine
+        #: where a copy without a connection came from
+        self._origin: Origin | None = None
         self._type = kind
         self._owner = owner
         self._field = field
@@ -262,12 +265,11 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         field, engine = self._field, self._engine
         if self._items is State.DELETED:
             raise DeletedError(f"this collection of {self._kind()} belongs to something that was deleted")
-        if engine is None or field is None or self._owner is None:
-            raise DetachedError(
-                f"this collection of {self._kind()} was not loaded before it was copied or pickled, and a copy has "
-                "no connection; load it first, or get its owner from a client by its id"
-            )
         refuse_to_tools(f"this collection of {self._kind()}")
+        if engine is None or field is None or self._owner is None:
+            engine = self._connected("its listing")
+        if field is None or self._owner is None:
+            raise DetachedError(f"this collection of {self._kind()} has no owner that it could be listed from")
         owner = self._adopting_owner(engine, field)
         if not field.in_parts:
             try:
@@ -297,6 +299,22 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
                 setattr(owner, field.slot, self)
             return owner
 
+    def _connected(self, what: str) -> Engine:
+        """The engine; a copy is connected to this process's own client for that. Raises DetachedError where there is none."""
+        if self._engine is None:
+            reason = "a copy has no connection"
+            if self._origin is not None:
+                try:
+                    self._origin.connect()
+                except DetachedError as error:
+                    reason = error.message
+            if self._engine is None:
+                raise DetachedError(
+                    f"{what} of this collection of {self._kind()} was not loaded before it was copied or pickled, and "
+                    f"{reason}; load it first, or get its owner from a client by its id"
+                )
+        return self._engine
+
     def _owner_now(self) -> Entity | None:
         if self._engine is None or self._owner is None:
             return None
@@ -309,8 +327,15 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         path it fetches the listing. Raises ValidationError for a path that names no attribute.
         """
         members = self._members()
-        if paths and self._engine is not None:
-            self._engine.load(members, self._type, paths)
+        if self._engine is not None:
+            if paths:
+                self._engine.load(members, self._type, paths)
+            return self
+        for one in members:  # a copy that holds all of it needs no connection; else all of them are connected at once
+            if self._engine is None:
+                one.load(*paths)
+        if self._engine is not None:
+            return self.load(*paths)
         return self
 
     def refresh(self) -> Self:
@@ -319,7 +344,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         One request at once (for a slice, or what was found: what a listing brings of each member, in batches); everything
         else is fetched again when touched. Raises NotFoundError where the owner, or a member, is no longer there.
         """
-        engine = require(self._engine, "refresh()")
+        engine = self._connected("refresh()")
         field, owner = self._field, self._owner_now()
         if field is not None and owner is not None:
             engine.forget(owner, field.name)
@@ -352,14 +377,18 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         return found
 
     def _picked(self, member: C, select: Selector) -> C:
-        if self._engine is not None:
+        if self._may_load:
             member._peers = self._peers_of(select, False)
         return member
+
+    @property
+    def _may_load(self) -> bool:
+        return self._engine is not None or self._origin is not None
 
     # reading -------------------------------------------------------------------------------------------------
     def __iter__(self) -> Iterator[C]:
         items = self._members()
-        if self._engine is None:
+        if not self._may_load:
             yield from items
             return
         peers = self._peers_of(None, True)
@@ -369,7 +398,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def __reversed__(self) -> Iterator[C]:
         items = self._members()
-        if self._engine is None:
+        if not self._may_load:
             yield from reversed(items)
             return
         peers = Peers([one.id for one in reversed(items)])
@@ -408,7 +437,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     def _download_service(self) -> Service:
         if not hasattr(self._type, "_located_files"):
             raise ValidationError(f"{self._kind()} have no files to download")
-        return service_of(require(self._engine, "download()"))
+        return service_of(self._connected("download()"))
 
     def _download_title(self) -> str:
         return f"download of {self._kind()}"
@@ -482,7 +511,11 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         items = peek(self._items)
-        return (_revive, (self._type.__name__, items if items.__class__ is list else None))
+        listed = None if self._field is None else (self._field.owner.__name__, self._owner, self._field.name)
+        return (
+            _revive,
+            (self._type.__name__, items if items.__class__ is list else None, origin_of(self), listed),
+        )
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
@@ -497,8 +530,24 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         return items.index(value, start, len(items) if stop is None else stop)
 
 
-def _revive(name: str, items: Iterable[Any] | None) -> Collection[Any]:
-    return Collection(None, ENTITIES[name], items=None if items is None else list(items))
+def _revive(
+    name: str,
+    items: Iterable[Any] | None,
+    origin: Origin | None = None,
+    listed: tuple[str, str | None, str] | None = None,
+) -> Collection[Any]:
+    """A copy of a collection; `listed` says where it is listed: the owner's class and id, and the field."""
+    kind, owner, field = listed or ("", None, "")
+    copied: Collection[Any] = Collection(
+        None,
+        ENTITIES[name],
+        owner=owner,
+        field=None if not kind else cast("Many[Any]", ENTITIES[kind].fields[field]),
+        items=None if items is None else list(items),
+    )
+    if origin is not None:
+        origin.add_collection(copied)
+    return copied
 
 
 Many.collection_type = Collection

@@ -54,6 +54,7 @@ class ConditionClips(Collection["Clip"]):
         session = condition.session
         source = session.clips
         super().__init__(source._engine, source._type, owner=session.id, field=source._field)
+        self._origin = source._origin
         self._condition = condition
         self._of: Any = None
 

@@ -99,6 +99,8 @@ class Service:
         self.wire = wire
         self.cache = cache
         self.sender: Sender = wire if sender is None else sender
+        #: whether the key was handed over in the program: no other process finds it by itself
+        self.key_is_argument = False
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
 

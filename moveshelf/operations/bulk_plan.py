@@ -240,6 +240,12 @@ def _counts(rows: Sequence[tuple[Any, ...]], none: str) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items()) or none
 
 
+def _ordered(rows: Sequence[Any]) -> list[Any]:
+    """Rows by how much they need a look: failures, what is new, what changes, what stays."""
+    ranks = {"failed": 0, "create": 1, "created": 1, "update": 2, "updated": 2, "keep": 3, "kept": 3}
+    return sorted(rows, key=lambda row: ranks.get(row[0], 4))
+
+
 def _text(title: str, rows: Sequence[tuple[str, int, str, str]], none: str, notes: Sequence[str]) -> str:
     # what needs a look comes first, so that it is not in what the repr leaves out
     ordered = _ordered(rows)[:SHOWN]

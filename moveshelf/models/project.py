@@ -380,6 +380,108 @@ class Project(HasFiles, Model):
             target, made, f"{len(made)} trials for {target.name}", overwrite=overwrite, dry_run=dry_run
         )
 
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: Literal[False] = False,
+    ) -> BulkResult[Any]: ...
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: Literal[True],
+    ) -> BulkPlan: ...
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: bool,
+    ) -> BulkPlan | BulkResult[Any]: ...
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> BulkPlan | BulkResult[Any]:
+        """Write what a table says of subjects or sessions; what became of each row.
+
+        `table`: the path of a workbook (.xlsx, all its sheets or `sheet`) or of a text file (.csv in UTF-8), a DataFrame of
+        pandas or polars, or a list of dictionaries. Columns are the keys or labels of the template's fields, as `table(...)`
+        names them (`subject-leg-length.left`, "Leg length (mm), left"); columns that are nothing are refused before
+        anything is written, unless `ignore` names them. A table that came from `project.table("subjects")` or
+        `project.table("sessions")`, through a workbook or not, changes what was edited in it and nothing else.
+
+        A column `subject`, `session` or `date` makes the rows sessions, which have their subject in column `subject`, and
+        are found by their name or, without one, by their day; `kind` says it where that is not so. `on="name"` matches
+        subjects by name, `on="ehr_id"` by a column `ehr_id`. Only what is exactly the same matches: a number 123 of a
+        spreadsheet is not `00123`. What matches nothing is a failed row of the plan, with what is near. **New subjects and
+        sessions are created only with `create=True`**, since a typing error would create a patient; with `on="ehr_id"` they
+        need a column `name`, too.
+
+        An empty cell changes nothing. What cells say is written over what is stored, or (`overwrite=False`) only where
+        nothing is. Subjects or sessions that occur twice, names that are ambiguous in the project (unless a column `id`
+        tells) and values that are none of the field are failed rows; the others are carried out. `dry_run=True` returns the
+        plan. Requests as of `create_subjects` and `create_sessions`.
+
+        Raises ValidationError for arguments, tables and columns that cannot be, before any request but that for the template;
+        ConfigError where a workbook is given and openpyxl is not installed (extras `pandas`, `gait`).
+
+        Example:
+            >>> table = project.table("subjects", labels=True)  # doctest: +SKIP
+            >>> moveshelf.tables.to_excel(table, "subjects.xlsx")  # edit it, then:  # doctest: +SKIP
+            >>> project.import_table("subjects.xlsx", dry_run=True)  # doctest: +SKIP
+        """
+        from ..operations import bulk, imports
+        from ..tables.read import read_lines
+
+        how, wanted = imports.checked_on(on), imports.checked_kind(kind)
+        lines = read_lines(table, sheet)
+        service, identity, name, template = self._bulk("import_table()", True)
+        target = bulk.Project(service, identity, name, template)
+        chosen = wanted or imports.kind_of(lines, template)
+        columns = imports.columns_of(lines, template, chosen, how, ignore)
+        title = f"{len(lines.rows)} {chosen} of {lines.title} for {name}"
+        options: Any = {"overwrite": overwrite, "validate": validate, "dry_run": dry_run}
+        if chosen == "subjects":
+            subjects = imports.subjects_in(lines, columns, how, template, name)
+            match = imports.subject_matcher(how, create, template)
+            return bulk.write_subjects(target, subjects, match, title, columns.notes, **options)
+        sessions = imports.sessions_in(lines, columns, how, name)
+        find = imports.subject_finder(how)
+        return bulk.write_sessions(target, sessions, find, title, columns.notes, create=create, **options)
+
     def _bulk(self, what: str, with_template: bool) -> tuple[Service, str, str, Template | None]:
         """What bulk writes know of the project."""
         service = self._attached(what)

@@ -14,9 +14,10 @@ from typing import Any, Final
 import attrs
 
 from ..errors import ValidationError
-from ..values import brief, is_missing, text_value
-from .excel import NAMING
+from ..values import TemplateField, brief, is_missing, plain_value, text_value
+from .excel import NAMING, text_in_cell
 from .extra import openpyxl_module
+from .typed import cell_of, typed_cell
 
 WORKBOOKS: Final = (".xlsx", ".xlsm")
 TEXTS: Final = (".csv", ".tsv", ".txt")
@@ -90,6 +91,34 @@ def text_of(cell: Any, what: str) -> str:
     if isinstance(cell, BadCell):
         raise ValidationError(f"{what}: {cell.problem}")
     return "" if empty(cell) else text_value(cell, what)
+
+
+def is_shown_as(field: TemplateField, stored: Any, cell: Any, *, as_stored: bool = False) -> bool:
+    """Whether a table shows a stored value, in plain form and of one side, as `cell`: then the cell says nothing new.
+
+    A number counts by its value (`120` shows `120.0`, and `12` shows `0012`), a day by the calendar, a text as a
+    workbook can hold it. `as_stored`: the cell is of a column that shows what is stored as it is.
+    """
+    if isinstance(cell, BadCell):
+        return False
+    old = cell_of(stored)
+    if old is None or (isinstance(old, str) and not old.strip()):
+        return False
+    try:
+        new = cell_of(plain_value(cell, missing="none"))
+        old_text, new_text = text_value(old), text_value(new)
+    except ValidationError:
+        return False
+    if old_text == new_text or _in_workbook(old_text) == _in_workbook(new_text):
+        return True
+    if as_stored:
+        return False
+    shown = typed_cell(field, old)
+    return shown is not None and shown == typed_cell(field, new)
+
+
+def _in_workbook(text: str) -> str:
+    return text_in_cell(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 # dictionaries and frames ------------------------------------------------------------------------------------------
@@ -279,4 +308,4 @@ def _together(title: str, sheets: Sequence[tuple[str, Lines]]) -> Lines:
     return Lines(title, tuple(columns), tuple(Line(number, cells) for number, cells in rows.values()))
 
 
-__all__ = ["BadCell", "Line", "Lines", "empty", "read_lines", "text_of"]
+__all__ = ["BadCell", "Line", "Lines", "empty", "is_shown_as", "read_lines", "text_of"]

@@ -11,11 +11,12 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from ..display import near_misses
+from ..display import folded, near_misses
 from ..errors import (
     AmbiguousError,
     ConflictError,
@@ -122,6 +123,8 @@ class Row:
 
     #: what may be among the changes and is no metadata
     beside: ClassVar[frozenset[str]] = frozenset()
+    #: the validator's name for the metadata
+    tab: ClassVar[str] = ""
 
     @property
     def has_failed(self) -> bool:
@@ -184,6 +187,7 @@ class SubjectRow(Row):
 
     interventions: list[Any] | None = None
     beside: ClassVar[frozenset[str]] = frozenset({"interventions"})
+    tab: ClassVar[str] = "subjectMetadata"
 
     def merged(self, record: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
         """The record with what the row gives."""
@@ -218,6 +222,7 @@ class SessionRow(Row):
     #: the session as it is stored now
     node: Mapping[str, Any] | None = None
     beside: ClassVar[frozenset[str]] = frozenset({DATE})
+    tab: ClassVar[str] = "sessionMetadata"
 
     def compare(self, node: Mapping[str, Any], *, overwrite: bool) -> tuple[dict[str, Any], str | None]:
         """The merged record and the day to write, None for none; what the row changes and keeps is noted."""
@@ -307,7 +312,7 @@ class Project:
         return self.cache.peek(self.id)
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Listed:
     """The subjects of a project as they are now: ids by names, names and EHR ids by ids."""
 
@@ -315,6 +320,16 @@ class Listed:
     by_ehr_id: dict[str, list[str]] = attrs.field(factory=dict)
     names: dict[str, str] = attrs.field(factory=dict)
     ehr_ids: dict[str, str | None] = attrs.field(factory=dict)
+
+    @cached_property
+    def near_names(self) -> Nearby:
+        """What may have been meant by a name."""
+        return Nearby(self.by_name)
+
+    @cached_property
+    def near_ehr_ids(self) -> Nearby:
+        """What may have been meant by an EHR id."""
+        return Nearby(self.by_ehr_id)
 
     @classmethod
     def now(cls, project: Project) -> Listed:
@@ -351,7 +366,34 @@ class Listed:
             return ids[0]
         if reference in self.names:
             return str(reference)
-        raise NotFoundError(f"no subject {reference!r} in the project{meant(reference, self.by_name)}")
+        raise NotFoundError(f"no subject {reference!r} in the project{self.near_names.meant(str(reference))}")
+
+
+class Nearby:
+    """The names of a project that may have been meant, for the rows of one run.
+
+    Names that are alike are found for every row. Others are only looked for as often as people read them: each such look
+    compares a name with all names of the project.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+        self._alike: dict[str, list[str]] = {}
+        for name in self._names:
+            self._alike.setdefault(folded(name), []).append(name)
+        self._looks = 50
+
+    def alike(self, name: str) -> list[str]:
+        """The names that only case, separators and leading zeros tell from this one, at most three."""
+        return self._alike.get(folded(name), [])[:3]
+
+    def meant(self, name: str) -> str:
+        """`; did you mean 'P-014'?`, or nothing."""
+        found = self.alike(name)
+        if not found and self._looks > 0:
+            self._looks -= 1
+            found = near_misses(name, self._names)
+        return f"; did you mean {' or '.join(repr(one) for one in found)}?" if found else ""
 
 
 def form(name: Any) -> str:
@@ -459,7 +501,7 @@ def match_by_name(rows: Iterable[SubjectRow], listed: Listed) -> None:
             row.identity, row.creates = ids[0], False
         else:
             row.creates = True
-            similar = near_misses(row.name, listed.by_name)
+            similar = listed.near_names.alike(row.name)
             if similar:
                 row.notes.append(f"new; the project has {' and '.join(repr(one) for one in similar)}")
 
@@ -560,9 +602,6 @@ def _shaped(row: Row) -> dict[str, Any]:
     }
 
 
-_TABS: Mapping[type[Row], str] = {SubjectRow: "subjectMetadata", SessionRow: "sessionMetadata"}
-
-
 def _validate(
     project: Project, rows: Iterable[Any], owner_of: Callable[[Any], tuple[type[Entity], str] | None]
 ) -> None:
@@ -576,7 +615,7 @@ def _validate(
         if not row.is_pending:
             continue
         owner = owner_of(row)
-        tabs = [(_TABS[type(row)], _shaped(row))]
+        tabs = [(row.tab, _shaped(row))]
         if isinstance(row, SubjectRow) and row.interventions:
             tabs.append(("interventionMetadata", row.interventions))  # type: ignore[arg-type]
         for tab, values in tabs:

@@ -457,7 +457,7 @@ def _match_name(row: TableSubject, listed: Listed, create: bool) -> None:
     if ids:
         row.identity = ids[0]
         return
-    _be_new(row, listed, create, f"no subject {row.name!r} in the project", meant(row.name, listed.by_name))
+    _be_new(row, listed, create, f"no subject {row.name!r} in the project", listed.near_names.meant(row.name))
 
 
 def _be_new(row: TableSubject, listed: Listed, create: bool, what: str, near: str) -> None:
@@ -465,7 +465,7 @@ def _be_new(row: TableSubject, listed: Listed, create: bool, what: str, near: st
     if not create:
         raise NotFoundError(f"{what}{near or '; create=True creates it'}")
     row.creates = True
-    similar = near_misses(row.name, listed.by_name)
+    similar = listed.near_names.alike(row.name)
     if similar:
         row.notes.append(f"new; the project has {' and '.join(repr(one) for one in similar)}")
 
@@ -487,7 +487,7 @@ def _match_ehr_id(row: TableSubject, listed: Listed, create: bool, field: Templa
         return
     what, near = (
         f"no subject with the EHR id {row.ehr_id!r} in the project",
-        meant(row.ehr_id, listed.by_ehr_id),
+        listed.near_ehr_ids.meant(row.ehr_id),
     )
     if not row.said_name:
         raise NotFoundError(f"{what}{near or '; a column with names and create=True create subjects'}")
@@ -560,7 +560,7 @@ def _subject_of(row: TableSession, listed: Listed, on: On) -> str:
         raise AmbiguousError(f"{len(ids)} subjects have the EHR id {row.ehr_id!r}: {', '.join(ids)}")
     if not ids:
         raise NotFoundError(
-            f"no subject with the EHR id {row.ehr_id!r} in the project{meant(row.ehr_id, listed.by_ehr_id)}"
+            f"no subject with the EHR id {row.ehr_id!r} in the project{listed.near_ehr_ids.meant(row.ehr_id)}"
         )
     if row.subject and form(row.subject) != listed.names[ids[0]]:
         raise ValidationError(

@@ -87,8 +87,8 @@ def near_misses(key: str, names: Iterable[str]) -> list[str]:
     are only similar.
     """
     known = list(dict.fromkeys(names))
-    folded = folded(key)
-    same = [name for name in known if folded and folded(name) == folded]
+    wanted = folded(key)
+    same = [name for name in known if wanted and folded(name) == wanted]
     return same[:3] or difflib.get_close_matches(key, known, 3, 0.6)
 
 

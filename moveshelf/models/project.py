@@ -472,6 +472,8 @@ class Project(HasFiles, Model):
         target = bulk.Project(service, identity, name, template)
         chosen = wanted or imports.kind_of(lines, template)
         columns = imports.columns_of(lines, template, chosen, how, ignore)
+        if "project" in columns.listed:
+            name = self.name
         title = f"{len(lines.rows)} {chosen} of {lines.title} for {name}"
         options: Any = {"overwrite": overwrite, "validate": validate, "dry_run": dry_run}
         if chosen == "subjects":

@@ -29,6 +29,7 @@ from ..errors import (
 )
 from ..lazy.cache import Cache, loaded_value
 from ..lazy.entity import Entity
+from ..lazy.fields import Scalar
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED
 from ..metadata import MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
@@ -120,6 +121,10 @@ class Row:
     #: whether something else is stored, and is to stay
     keeps: bool = False
     update: MetadataUpdate = attrs.field(factory=MetadataUpdate)
+    #: the object, held: the cache lets go of what nobody holds
+    held: Any = None
+    #: the object as it is stored now, as far as it was read
+    node: Mapping[str, Any] | None = None
 
     #: what may be among the changes and is no metadata
     beside: ClassVar[frozenset[str]] = frozenset()
@@ -219,8 +224,6 @@ class SessionRow(Row):
     said_id: str | None = None
     subject_id: str = ""
     subject_name: str = ""
-    #: the session as it is stored now
-    node: Mapping[str, Any] | None = None
     beside: ClassVar[frozenset[str]] = frozenset({DATE})
     tab: ClassVar[str] = "sessionMetadata"
 
@@ -262,7 +265,6 @@ class ClipRow(Row):
     options: str | None = None
     session_id: str = ""
     session_path: str = ""
-    node: Mapping[str, Any] | None = None
 
     def changes(self, node: Mapping[str, Any], *, overwrite: bool) -> tuple[dict[str, Any], str | None]:
         """What is to be written of the values, and the custom options, None for none; noted for the result."""
@@ -542,7 +544,10 @@ def _plan_subjects(
     """Find out for each row what it changes, and whether that can be; the id of a subject that the validator takes."""
     listed = Listed.now(project)
     match(list(rows), listed)
-    _show_names(project, listed, [row.identity for row in rows if row.identity])
+    for row in rows:
+        if row.identity is not None:
+            row.node = {"name": listed.names[row.identity], "externalId": listed.ehr_ids[row.identity]}
+            _hold(project, "Subject", row)
     kind = ENTITIES["Subject"]
     there = [row for row in rows if row.identity and not row.has_failed]
     giving = [row for row in there if row.given != PlainValues() or row.interventions is not None]
@@ -665,16 +670,12 @@ def _create(project: Project, rows: Sequence[SubjectRow]) -> None:
             row.fail(outcome)
             continue
         row.identity, row.is_new = outcome["patient"]["id"], True
+        links = {"project": project.id}
         with cache.lock:
-            new.append(
-                populated(
-                    cache,
-                    commands.CREATE_SUBJECT,
-                    outcome["patient"],
-                    {"project": project.id},
-                    ("sessions", "reports"),
-                )
+            row.held = populated(
+                cache, commands.CREATE_SUBJECT, outcome["patient"], links, ("sessions", "reports")
             )
+            new.append(row.held)
     with cache.lock:
         list_new(cache, new, (project.object(), "subjects", by_name))
 
@@ -881,7 +882,6 @@ def _plan_sessions(
         if row.subject_id:
             row.subject_name = listed.names[row.subject_id]
             row.name = "/".join((row.subject_name, row.title or row.day or ""))
-    _show_names(project, listed, [row.subject_id for row in rows if row.subject_id])
     _look_at_sessions(project, rows, create=create, overwrite=overwrite, checks=True)
     refuse_twice(rows, lambda row: row.identity or (row.subject_id, row.title or row.day), "session")
     if validate:
@@ -987,8 +987,8 @@ def _create_sessions(project: Project, rows: Sequence[SessionRow]) -> None:
         row.identity, row.is_new = outcome["session"]["id"], True
         links = {"project": project.id, "subject": row.subject_id}
         with cache.lock:
-            one = populated(cache, commands.CREATE_SESSION, outcome["session"], links, ("reports",))
-            new.setdefault(row.subject_id, []).append(one)
+            row.held = populated(cache, commands.CREATE_SESSION, outcome["session"], links, ("reports",))
+            new.setdefault(row.subject_id, []).append(row.held)
     with cache.lock:
         for subject, sessions in new.items():
             list_new(cache, sessions, (cache.peek(subject), "sessions", by_date))
@@ -1247,8 +1247,8 @@ def _create_clips(project: Project, rows: Sequence[ClipRow]) -> None:
         row.node, row.identity, row.is_new = clip, clip["id"], True
         links = {"project": project.id, "session": row.session_id}
         with cache.lock:
-            one = populated(cache, commands.CREATE_CLIPS, clip, links, ("files",))
-            new.setdefault(row.session_id, []).append(one)
+            row.held = populated(cache, commands.CREATE_CLIPS, clip, links, ("files",))
+            new.setdefault(row.session_id, []).append(row.held)
     with cache.lock:
         for session, clips in new.items():
             list_new(cache, clips, (cache.peek(session), "clips", None))
@@ -1311,21 +1311,29 @@ def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def _result(
     project: Project, rows: Sequence[Row], kind: str, title: str, notes: Sequence[str]
 ) -> BulkResult[Any]:
-    cache = project.cache
     entries = []
     for row in rows:
-        obj = None if row.identity is None else cache.get(ENTITIES[kind], row.identity)
-        entries.append(row.entry(obj))
+        _hold(project, kind, row)
+        entries.append(row.entry(row.held))
     return BulkResult(entries, title, notes)
 
 
-def _show_names(project: Project, listed: Listed, ids: Iterable[str]) -> None:
-    """Objects of the rows that were not loaded before have the names that the listing has shown."""
-    cache, kind = project.cache, ENTITIES["Subject"]
+def _hold(project: Project, kind: str, row: Row) -> None:
+    """The object of a row, which shows what was read of it where it was not loaded before."""
+    if row.identity is None:
+        row.held = None
+        return
+    cache, declared = project.cache, ENTITIES[kind]
     with cache.lock:
-        for identity in ids:
-            obj = cache.get(kind, identity)
-            cache.hold(obj)
-            if loaded_value(obj, "name") is NOT_LOADED:
-                cache.put(obj, kind.fields["name"], listed.names[identity])
-            cache.put(obj, kind.fields["project"], project.id)
+        obj = row.held = cache.get(declared, row.identity)
+        for field in declared.fields.values():
+            if not isinstance(field, Scalar) or field.wire not in (row.node or {}):
+                continue
+            if row.is_written and field.name != "path":  # what was read is old
+                continue
+            if loaded_value(obj, field.name) is NOT_LOADED:
+                value = (row.node or {})[field.wire]
+                cache.put(
+                    obj, field, value if value is None or field.convert is None else field.convert(value)
+                )
+        cache.put(obj, declared.fields["project"], project.id)

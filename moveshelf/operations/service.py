@@ -443,7 +443,28 @@ class Service:
                 else:
                     outcomes += [fresh(error) for _ in part]
                 continue
-            outcomes += self._row_outcomes(command, part, response)
+            found = self._row_outcomes(command, part, response)
+            if command.list_name and len(part) > 1 and all(isinstance(one, QueryError) for one in found):
+                found = self._list_in_halves(command, part, found)
+            outcomes += found
+        return outcomes
+
+    def _list_in_halves(
+        self, command: Command, rows: Sequence[Values], refused: list[Outcome]
+    ) -> list[Outcome]:
+        """A list that was refused for one of its rows: what of it is not there is sent in halves."""
+        outcomes = list(refused)
+        if self.is_replaced or not recovery.can_look(command):
+            return outcomes
+        now = time.time()
+        try:
+            looks = recovery.find_many(self, [recovery.Lost(command, one, now) for one in rows])
+        except (RequestError, NotFoundError):
+            return outcomes
+        absent = [n for n, one in enumerate(looks) if one.verdict == recovery.ABSENT]
+        again = self._run_rows(command, [rows[n] for n in absent], -(-len(rows) // 2))
+        for n, outcome in zip(absent, again, strict=True):
+            outcomes[n] = outcome
         return outcomes
 
     def _row_outcomes(self, command: Command, rows: Sequence[Values], response: Response) -> list[Outcome]:

@@ -77,7 +77,7 @@ class Columns:
 
 def kind_of(lines: Lines, template: Template | None) -> Kind:
     """Whether the rows are subjects or sessions: a column of subjects, sessions or dates makes them sessions."""
-    own = {} if template is None else template.subject_fields
+    own = {} if template is None or template.problem else template.fields("subjects")
     names = {name.casefold() for name in lines.columns if name not in own}
     return "sessions" if names & {"subject", "session", "date"} else "subjects"
 
@@ -320,7 +320,8 @@ def _number(value: Any, what: str) -> str:
         if not _NUMBER.fullmatch(text):
             point = "; write the decimal point as a point" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
             raise ValidationError(f"{what} holds numbers, and {brief(value)} is none{point}")
-        return text
+        # a column of numbers with a gap holds 79 as 79.0, and a text file of it says so
+        return re.sub(r"(?<=[0-9])\.0+$", "", text)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValidationError(f"{what} holds numbers, and {brief(value)} is none")
     return text_value(value, what)

@@ -139,7 +139,7 @@ def test_sessions_of_a_table(shared: Sandbox, people: Project) -> None:
     assert "neither the name of a session nor a date" in plan[3].reason
     result = people.import_table(table, create=True)
     assert [one.status for one in result] == ["created", "created", "failed", "failed"]
-    assert result[0].object.metadata == {"vicon-height": "131.5", "vicon-leg-length": {"left": "700"}}
+    assert result.objects[0].metadata == {"vicon-height": "131.5", "vicon-leg-length": {"left": "700"}}
     again = people.import_table(table.head(2))
     assert [one.status for one in again] == ["unchanged", "unchanged"]
     by_ehr = [
@@ -229,7 +229,7 @@ def test_rows_that_cannot_be_told_apart(ms: Moveshelf, people: Project) -> None:
     ("table", "options", "said"),
     [
         ([{"name": "P-001", "Sexx": "Male"}], {}, "did you mean 'subject-sex'"),
-        ([{"name": "P-001", "Leg lenth (mm), left": 1}], {}, "did you mean 'Leg length"),
+        ([{"name": "P-001", "Leg lenth (mm), left": 1}], {}, "did you mean 'subject-leg-length'"),
         ([{"name": "P-001", "session-height": 1}], {}, "sessions have it"),
         ([{"name": "P-001", "surgeon": "x"}], {}, "interventions"),
         ([{"subject": "P-001", "date": "2024-05-06", "Height (cm)": 1}], {}, "several fields are called"),
@@ -308,6 +308,8 @@ def field(kind: str = "text", **options: Any) -> TemplateField:
         (field(), 123.0, "123"),
         (field("number"), 131.50, "131.5"),
         (field("number"), " 12 ", "12"),
+        (field("number"), "79.0", "79"),
+        (field("number"), "0079", "0079"),
         (field("date"), datetime(2014, 5, 6), "2014-05-06"),
         (field("date"), date(2014, 5, 6), "2014-05-06"),
         (field("date"), "2014-5-6", "2014-05-06"),

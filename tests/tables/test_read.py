@@ -20,7 +20,7 @@ from moveshelf.tables.read import BadCell, empty, read_lines, text_of
 
 def book(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
     made = openpyxl.Workbook()
-    made.remove(made.active)  # type: ignore[arg-type]
+    made.remove(made.active)
     for name, rows in sheets.items():
         sheet = made.create_sheet(name)
         for row in rows:
@@ -61,7 +61,7 @@ def test_errors_and_formulas_without_a_value_are_bad_cells(tmp_path: Path) -> No
 
 
 def test_sheets_are_put_together_by_what_names_a_row(tmp_path: Path) -> None:
-    sheets = {
+    sheets: dict[str, list[list[Any]]] = {
         "Data": [["name", "a"], ["P-1", 1], ["P-2", 2]],
         "More": [["name", "b"], ["P-2", 4], ["P-1", 3], ["P-3", 5]],
         "Empty": [],

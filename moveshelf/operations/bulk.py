@@ -621,7 +621,7 @@ def _validate(
             continue
         owner = owner_of(row)
         tabs = [(row.tab, _shaped(row))]
-        if isinstance(row, SubjectRow) and row.interventions:
+        if isinstance(row, SubjectRow) and row.interventions and "interventions" in row.update.changed:
             tabs.append(("interventionMetadata", row.interventions))  # type: ignore[arg-type]
         for tab, values in tabs:
             if owner is not None and values:
@@ -653,12 +653,21 @@ def _create_subjects(
                 identity = first.identity
                 _validate(project, missing, lambda row: (kind, identity))  # noqa: B023
                 if first.has_failed:
-                    project.service.run(commands.DELETE_SUBJECT, {"patientId": identity})
-                    mark_deleted(project.cache, [project.cache.get(kind, identity)])
-                    first.identity, first.is_new = None, False
+                    _take_back(project, first)
                 break
         missing = [row for row in missing if row.identity is None and not row.has_failed]
     _create(project, missing)
+
+
+def _take_back(project: Project, row: SubjectRow) -> None:
+    """Delete a subject of ours whose metadata are refused."""
+    try:
+        project.service.run(commands.DELETE_SUBJECT, {"patientId": row.identity})
+    except RequestError as error:
+        row.notes.append(f"the subject, which is empty, could not be deleted: {error}")
+        return
+    mark_deleted(project.cache, [project.cache.get(ENTITIES["Subject"], str(row.identity))])
+    row.identity, row.is_new, row.held = None, False, None
 
 
 def _create(project: Project, rows: Sequence[SubjectRow]) -> None:
@@ -943,7 +952,13 @@ def _find_session(
             f"subject {row.subject_name!r} has {len(fitting)} such sessions: {ids}; say which one"
         )
     if fitting and row.said_id not in (None, fitting[0]["id"]):
-        raise ValidationError(f"the row's id is {row.said_id!r}, and this session's is {fitting[0]['id']!r}")
+        raise ValidationError(
+            f"the row's id is {row.said_id!r}, and this session's is {fitting[0]['id']!r} (ignore='id' leaves it out)"
+        )
+    if not fitting and row.said_id in names:
+        raise ValidationError(
+            f"the row's id is that of session {names[row.said_id]!r}: a table does not rename sessions, session.rename() does"
+        )
     if fitting:
         row.node, row.identity, row.creates = fitting[0], fitting[0]["id"], False
         row.name = f"{row.subject_name}/{names[fitting[0]['id']]}"

@@ -304,7 +304,8 @@ def cell_value(field: TemplateField, cell: Any, what: str = "the cell") -> Any:
         return _number(value, what)
     if kind == "date":
         day = day_value(value, what)
-        assert day is not None
+        if day is None:
+            raise ValidationError(f"{what} holds a day, and this is empty")
         return day.isoformat()
     if kind in ("boolean", "checkbox"):
         flag = value if isinstance(value, bool) else _FLAGS.get(str(value).strip().casefold())

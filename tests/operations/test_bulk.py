@@ -221,6 +221,18 @@ def test_the_validator_is_told_before_anything_is_created(shared: Sandbox, empty
     ]
 
 
+def test_a_first_subject_that_is_refused_and_cannot_be_deleted_is_said(
+    shared: Sandbox, empty_project: Project
+) -> None:
+    shared.fail("deletePatient", error="no")
+    (entry,) = empty_project.create_subjects(
+        [{"name": "A", "metadata": {"subject-leg-length": {"left": "x"}}}]
+    )
+    assert entry.status == "failed"
+    assert "could not be deleted" in entry.reason
+    assert entry.object is empty_project.subjects["A"]
+
+
 def test_a_name_that_several_have(ms: Moveshelf, empty_project: Project) -> None:
     for _ in range(2):
         ms.execute(

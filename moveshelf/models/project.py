@@ -247,8 +247,8 @@ class Project(HasFiles, Model):
 
         Sends one request for the names, one for the template (the first time), one for every 100 subjects that are there,
         one for every 200 records to the validator; then one for every 50 subjects to create, for every 50 records to write,
-        for every 100 to read back: 57 for 1,000 new subjects with metadata. Requests whose responses are lost are looked
-        for; another run at the same time on this computer waits.
+        for every 100 to read back: 57 for 1,000 new subjects with metadata (one more in a project without subjects).
+        Requests whose responses are lost are looked for; another run at the same time on this computer waits.
 
         Raises ValidationError where `rows` are no rows, before any request.
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -391,6 +391,69 @@ def test_what_is_overtaken_is_merged_again(
             "subject-notes": "ours",
         }
         assert third.subject(result.objects[1].id).metadata == {"subject-notes": "ours"}
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, 413])
+@pytest.mark.parametrize("mutation", ["createPatient", "updatePatient"])
+def test_a_batch_that_a_proxy_refuses(
+    shared: Sandbox, empty_project: Project, mutation: str, status: int
+) -> None:
+    """Whether it was carried out is not known from these but 413: it is looked for, and sent in smaller parts."""
+    empty_project.create_subject("Z")
+    shared.fail(mutation, status=status)
+    empty_project.create_subjects(subjects(60)).raise_for_errors()
+    assert names_of(shared, empty_project) == [*(f"P-{n:04}" for n in range(60)), "Z"]
+
+
+def test_a_budget_that_is_used_up_fails_the_rest(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    empty_project.create_subject("Z")
+    assert empty_project.template is not None
+    with ms.budget(4):  # the names, the validator, two batches
+        result = empty_project.create_subjects(subjects(150))
+    assert len(result.failed) == 150
+    assert sum("created, and then: " in one.reason for one in result) == 100
+    assert isinstance(result[149].error, moveshelf.BudgetError)
+    again = empty_project.create_subjects(subjects(150))
+    assert (len(again.updated), len(again.created)) == (100, 50)
+    assert len(names_of(shared, empty_project)) == 151
+
+
+def test_single_writes_at_the_same_time_are_not_lost(
+    shared: Sandbox, empty_project: Project, other: Moveshelf
+) -> None:
+    names = [f"P-{n:04}" for n in range(30)]
+    there = other.project(empty_project.id)
+    empty_project.create_subjects(names[:15]).raise_for_errors()
+    found = list(there.subjects)
+    failures: list[Exception] = []
+
+    def write() -> None:
+        try:
+            for one in found:
+                while True:
+                    with suppress(ConflictError):  # it has seen a state that is old, and looks again
+                        one.update_metadata({"subject-notes": "single"})
+                        break
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    for sex in ("Male", "Female", "Male"):
+        empty_project.create_subjects([{"name": name, "metadata": {"subject-sex": sex}} for name in names])
+    thread.join()
+    assert not failures
+    # what was read before another's write is refused once, and not the next time
+    last = [{"name": name, "metadata": {"subject-sex": "Female"}} for name in names]
+    if empty_project.create_subjects(last).failed:
+        empty_project.create_subjects(last).raise_for_errors()
+    with shared.connect() as third:
+        subjects_now = third.project(empty_project.id).subjects.load("metadata")
+        assert subjects_now.names() == names
+        assert [one.metadata.get("subject-notes") for one in subjects_now] == ["single"] * 15 + [None] * 15
+        assert {one.metadata["subject-sex"] for one in subjects_now} == {"Female"}
 
 
 def _run(url: str, key: str, project: str, count: int) -> None:

@@ -427,3 +427,22 @@ def test_frames_and_dictionaries_are_the_same_rows() -> None:
     assert read_lines(frame).rows == read_lines(rows).rows
     assert read_lines(frame.set_index("name")).columns == ("name", "x")
     assert issubclass(TableWarning, UserWarning)
+
+
+def test_a_thousand_rows_in_sixty_requests(shared: Sandbox, ms: Moveshelf, empty_project: Project) -> None:
+    table = pd.DataFrame(
+        {
+            "name": [f"P-{n:04}" for n in range(1000)],
+            "EHR ID": [f"{n:05}" for n in range(1000)],
+            "Leg length (mm), left": [700 + n / 10 for n in range(1000)],
+        }
+    )
+    with ms.budget(60):
+        assert len(empty_project.import_table(table, create=True).created) == 1000
+    with ms.budget(12):
+        assert len(empty_project.import_table(table).unchanged) == 1000
+    table["Leg length (mm), left"] += 1
+    with ms.budget(60):
+        result = empty_project.import_table(table.drop(columns="name"), on="ehr_id")
+    assert len(result.updated) == 1000
+    assert result[999].changed == {"subject-leg-length": {"left": "800.9"}}

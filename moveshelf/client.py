@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 from .config import Config, resolve
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.inspection import View
-from .models import Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
+from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
 from .models.base import Model, service_of
-from .models.connection import make_engine
 from .operations import paths
+from .operations.connection import make_engine
 from .operations.service import Sender
 from .operations.validation import checked_id
 from .values import count_value, seconds_value
@@ -58,7 +58,10 @@ class Moveshelf:
         `cache`: a folder that keeps contents of files, as of `connect`.
         """
         self._config = config
-        self._engine, self._account = make_engine(config, timeout=timeout, sender=sender, cache=cache)
+        self._engine = make_engine(config, timeout=timeout, sender=sender, cache=cache)
+        self._account = Account("viewer", self._engine)
+        with self._engine.cache.lock:
+            self._engine.cache.objects.put(self._account)
         self._service = service_of(self._engine)
         self._wire = self._service.wire
 

@@ -47,12 +47,14 @@ from .units import unit_name
 __all__ = [
     "FileContent",
     "GaitFileWarning",
+    "ParsedFile",
     "complete",
     "cycles",
     "event_files",
     "events",
     "parameter_files",
     "parameters",
+    "parse_cycles",
     "series",
     "series_files",
     "temporal",
@@ -299,6 +301,33 @@ def _curves_of_file(content: FileContent, grid: _Grid, findings: Findings) -> It
 _EVENLY = "its rows have no 'perc': taken as evenly spaced from 0 to 100"
 
 
+@attrs.define
+class ParsedFile:
+    """The curves of one file, as `cycles` takes them in place of its bytes: parsed elsewhere, in another process."""
+
+    owner: FileContent  # without its bytes: those of all files would need more memory than their curves
+    curves: list[_Curves]
+    findings: Findings
+
+
+def _parsed(content: FileContent, grid: _Grid) -> ParsedFile:
+    findings = Findings(content.where)
+    curves: list[_Curves] = []
+    try:
+        curves = list(_curves_of_file(content, grid, findings))
+    except UnreadableError as error:
+        findings.fault(f"not read: {error}")
+    return ParsedFile(attrs.evolve(content, content=b""), curves, findings)
+
+
+def parse_cycles(content: FileContent, points: int | None = 101) -> ParsedFile:
+    """The curves of one file, to be collected by `cycles` with the same `points`. Sends no request."""
+    parsed = _parsed(content, _Grid(points))
+    # the rows have become curves
+    parsed.curves = [attrs.evolve(one, item=attrs.evolve(one.item, rows=[])) for one in parsed.curves]
+    return parsed
+
+
 def _careful_curves(item: _Item, marker: str | None, findings: Findings) -> _Curves | None:
     """One label's curves where rows differ in their keys, or hold what is no number."""
     keys = _all_keys(item.rows)
@@ -422,16 +451,12 @@ class _Stack:
     problems: list[str] = attrs.field(factory=list)
     unsure: dict[str, dict[str, None]] = attrs.field(factory=dict)  # vocabulary, channels
 
-    def add(self, content: FileContent) -> None:
+    def add(self, content: FileContent | ParsedFile) -> None:
         """Read one file and add its strides."""
-        findings = Findings(content.where)
-        try:
-            curves = list(_curves_of_file(content, self.grid, findings))
-            named = self._named(curves, findings)
-            # only the names are kept: the bytes of all files would need more memory than their curves
-            self._place(attrs.evolve(content, content=b""), named, findings)
-        except UnreadableError as error:
-            findings.fault(f"not read: {error}")
+        parsed = content if isinstance(content, ParsedFile) else _parsed(content, self.grid)
+        findings = parsed.findings
+        named = self._named(parsed.curves, findings)
+        self._place(parsed.owner, named, findings)
         findings.report(self.problems)
 
     def _named(self, curves: list[_Curves], findings: Findings) -> list[_Curves]:
@@ -691,7 +716,7 @@ def _trial_coords(owners: Sequence[FileContent], dim: str) -> dict[str, Any]:
 
 
 def cycles(
-    contents: Iterable[FileContent],
+    contents: Iterable[FileContent | ParsedFile],
     file: str = "angles",
     channels: Sequence[str] | str | None = None,
     points: int | None = 101,
@@ -714,7 +739,7 @@ def cycles(
     Parameters
     ----------
     contents
-        The files, in any order; read one after another, and not kept.
+        The files, in any order; read one after another, and not kept. Or what `parse_cycles` made of them.
     file
         What the files hold: "angles", "moments", "powers", … It names the array.
     channels

@@ -23,6 +23,7 @@ from ..lazy.origin import Origin
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations.commands import DELETE_COMMANDS, Command, Values
+from ..operations.connection import process_engine
 from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
@@ -84,6 +85,9 @@ class Model(Entity):
         engine = self._require(what)
         if self.is_deleted:
             raise deleted(self)
+        known = engine.cache.peek(self.id)
+        if known is not None and known is not self:
+            engine.forget(known)  # this is a copy, and what it writes has to show in the client's own object
         return service_of(engine)
 
     def _site(self) -> str:
@@ -308,5 +312,7 @@ def _parsed(text: Any) -> Any:
     except (ValueError, RecursionError):
         return text
 
+
+Origin.connector = staticmethod(process_engine)
 
 __all__ = ["Deletable", "Model", "origin_of", "service_of", "template_of"]

@@ -269,7 +269,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         if engine is None or field is None or self._owner is None:
             engine = self._connected("its listing")
         if field is None or self._owner is None:
-            raise DetachedError(f"this collection of {self._kind()} has no owner that it could be listed from")
+            raise DetachedError(
+                f"this collection of {self._kind()} has no owner that it could be listed from"
+            )
         owner = self._adopting_owner(engine, field)
         if not field.in_parts:
             try:
@@ -331,7 +333,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
             if paths:
                 self._engine.load(members, self._type, paths)
             return self
-        for one in members:  # a copy that holds all of it needs no connection; else all of them are connected at once
+        for one in (
+            members
+        ):  # a copy that holds all of it needs no connection; else all of them are connected at once
             if self._engine is None:
                 one.load(*paths)
         if self._engine is not None:

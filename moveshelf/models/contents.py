@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..errors import ValidationError
 from ..gait.extra import numeric
-from ..operations import contents, downloads, files
+from ..operations import contents, downloads, executors, files
 from ..operations.downloads import LocatedFile, Parts
 from ..wire.codec import decode
 from . import derived, tables
@@ -58,6 +60,8 @@ class HasFiles:
         progress: bool | None = None,
         exclude: str | Iterable[str] | None = None,
         layout: str | None = None,
+        *,
+        executor: Executor | None = None,
     ) -> TransferResult | Plan:
         """Download every file below, into folder `to`, and return a result with one entry a file.
 
@@ -76,7 +80,8 @@ class HasFiles:
         `"sub-{subject}/ses-{date}/{condition}/{trial}_{file}"` (project, subject, session, date, condition, trial, file,
         type, id). Only complete files are downloaded,
         others are entries with their status. `dry_run`: return the plan instead. `jobs`: files at once. `progress`:
-        a bar or none; None shows one where a terminal or a notebook is.
+        a bar or none; None shows one where a terminal or a notebook is. `executor`: a `concurrent.futures.Executor` whose
+        workers download, 64 files at a time, to the same path `to` on a disk that they share; without a bar; see `read`.
 
         Sends at once what is needed to list the files (many objects a request), then a request for every 64 signed
         URLs. A file that fails is in the result's `failed` and stops no other: `raise_for_errors()` raises.
@@ -94,16 +99,34 @@ class HasFiles:
             progress,
             exclude,
             layout,
+            self._runner(executor),
         )
 
+    def _runner(self, executor: Executor | None) -> Callable[[Iterable[Any], int], Iterator[Any]] | None:
+        """What gets the results of parts from an executor; None without one."""
+        if executor is None:
+            return None
+        run = executors.runner(executor, self._download_service())
+        return lambda work, ahead: executors.results(executor, run, work, ahead)
+
     def read(
-        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+        self,
+        include: str | Iterable[str] | None = None,
+        *,
+        jobs: int = 16,
+        errors: str = "raise",
+        executor: Executor | None = None,
     ) -> Iterator[tuple[DataFile | OriginalFile, bytes]]:
         """The contents of every file below, as an iterator of (file, bytes), in order; verified, in memory only.
 
         `include`: a pattern or several, as in `download`. `jobs`: files at once. `errors`: what to do where a file cannot
         be had: "raise" its error when its turn comes, or "warn" and go on with the next. Files whose upload is not
         complete have no contents: they are left out with a warning, as a pattern is warned of that no file fits.
+
+        `executor`: a `concurrent.futures.Executor` whose workers fetch the contents, eight files at a time, and send them
+        here. Workers in other processes or on other computers (a process pool, Dask's `client.get_executor()`) use a key of
+        their own, which `connect()` without arguments finds there: they get addresses and ids, never a key. Raises
+        ConfigError, before anything is submitted, where this client's key is an argument (`connect(api_key=...)`).
 
         Sends at once what is needed to list the files (many objects a request), then, as the iterator is used, a request
         for every 64 signed URLs and one for each file's bytes. At most 64 MiB are read ahead; a single file that is larger
@@ -113,7 +136,15 @@ class HasFiles:
         >>> for file, content in session.read("*.c3d"):  # doctest: +SKIP
         ...     print(file.clip.title, file.name, len(content))
         """
-        return contents.read(self._download_service(), self._located_files(), include, jobs, errors)
+        carry = self._runner(executor)
+        return contents.read(
+            self._download_service(),
+            self._located_files(),
+            include,
+            jobs,
+            errors,
+            None if carry is None else partial(contents.contents_elsewhere, carry),
+        )
 
     def table(
         self, kind: str | None = None, *, columns: Sequence[str] | None = None, labels: bool = False
@@ -144,6 +175,8 @@ class HasFiles:
         file: str = "angles",
         channels: Sequence[str] | str | None = None,
         points: int | None = 101,
+        *,
+        executor: Executor | None = None,
     ) -> xr.DataArray:
         """Every stride of every trial below as one labelled array: dims `stride`, `channel` and `percent` (0 … 100).
 
@@ -155,6 +188,8 @@ class HasFiles:
         `moveshelf.gait.CHANNELS`, or labels of files that it does not know; None: every known channel, and
         `.attrs["other"]` lists the labels that are not known. `points`: how many evenly spaced points (see
         `moveshelf.gait.reading.cycles`, which also says how values are placed); None: the files' own, if all agree.
+        `executor`: a `concurrent.futures.Executor` whose workers read the files and find the curves, 64 files at a time (see
+        `read`); the array is the same.
 
         What cannot be read is a `GaitFileWarning` and an entry of `.attrs["problems"]`, never a wrong number. Sends at
         once what is needed to list the files, a request for every 64 signed URLs, and one for each file that is read.
@@ -164,7 +199,14 @@ class HasFiles:
         >>> curves = subject.cycles("angles", ["knee_flexion", "hip_flexion"])  # doctest: +SKIP
         >>> curves.groupby("condition").mean().sel(channel="knee_flexion")  # doctest: +SKIP
         """
-        return derived.cycles(self._derived_files(), file, channels, points)
+        return derived.cycles(self._carried(executor), file, channels, points)
+
+    def _carried(self, executor: Executor | None) -> derived.DerivedFiles:
+        found = self._derived_files()
+        if executor is not None:
+            executors.runner(executor, found.service)  # refused before anything is listed
+            found.executor = executor
+        return found
 
     def series(self, file: str = "angles", channels: Sequence[str] | str | None = None) -> Any:
         """The time series of every trial below: a dictionary of an xarray Dataset over `time` (seconds) by the trial's id.
@@ -178,18 +220,18 @@ class HasFiles:
         """
         return derived.series(self._derived_files(), file, channels)
 
-    def parameters(self) -> pd.DataFrame:
+    def parameters(self, *, executor: Executor | None = None) -> pd.DataFrame:
         """The gait parameters of every trial below, a pandas DataFrame of one row a value.
 
         Columns: subject, session, date, condition, trial, clip, session_id, subject_id, side ("left", "right", or ""),
         name ("Cadence", "Step Length", …), unit (as the file says it), mean, std, label (the file's own) and cycle.
         Stride time, stance, swing, single and double support that a trial's file does not have are computed from its
         events: their label is "from events" (see `moveshelf.gait.reading.temporal`). Requests, warnings and errors as
-        of `cycles`; of each trial the files of parameters and of events are read.
+        of `cycles`; of each trial the files of parameters and of events are read. `executor`: as of `read`.
 
         >>> project.parameters().query("name == 'Cadence'").groupby("condition")["mean"].mean()  # doctest: +SKIP
         """
-        return derived.parameters(self._derived_files())
+        return derived.parameters(self._carried(executor))
 
     def events(self) -> pd.DataFrame:
         """The gait events of every trial below, a pandas DataFrame of one row an event.
@@ -248,7 +290,11 @@ class FileContent:
         return result
 
     def read(
-        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+        self,
+        include: str | Iterable[str] | None = None,
+        *,
+        jobs: int = 16,
+        errors: str = "raise",
     ) -> Iterator[tuple[DataFile | OriginalFile, bytes]]:
         """The same as `read` of a trial, for this file alone: an iterator of one pair (file, bytes), or of none."""
         service = self._content("read()")[0]

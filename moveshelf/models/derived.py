@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,7 +13,7 @@ import attrs
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..lazy.cache import loaded_value
-from ..operations import contents
+from ..operations import contents, executors
 from ..operations.downloads import LocatedFile
 from ..operations.folders import condition_name
 
@@ -48,6 +50,8 @@ class DerivedFiles:
     in_sessions: bool = False
     keep: Callable[[Clip], bool] | None = None
     problems: list[str] = attrs.field(factory=list)
+    #: who carries the reading, in parts; None for this process alone
+    executor: Executor | None = None
     _trials: dict[str, list[LocatedFile]] | None = None
     _about: dict[str, dict[str, Any]] = attrs.field(factory=dict)
 
@@ -55,15 +59,23 @@ class DerivedFiles:
     def service(self) -> Service:
         return self.owner._download_service()
 
-    def read(self, names: Names, what: str, optional: bool = False) -> Iterator[FileContent]:
+    def read(
+        self,
+        names: Names,
+        what: str,
+        optional: bool = False,
+        parse: Callable[[FileContent], Any] | None = None,
+    ) -> Iterator[Any]:
         """The contents of the files that are meant, in order. `what` says in texts what was looked for.
+
+        With an executor and `parse`, what that makes of each of them, where it was read.
 
         Where no trial has such a file, that is a warning, unless they are `optional`.
 
         What has no contents (not complete, not in the store, damaged) is a warning and one of `problems`; what keeps all
         of them away (no connection, no right) is raised.
         """
-        from ..gait.content import FileContent, warn
+        from ..gait.content import warn
 
         service = self.service
         trials = self._listed()
@@ -80,14 +92,49 @@ class DerivedFiles:
         self._describe(chosen)
         for one, status in incomplete:
             self._problem(one, f"not read: its upload is not complete ({status})", warn)
-        for content in contents.contents(service, complete):
-            one = content.located
-            if isinstance(content.result, bytes):
-                yield FileContent(one.file.name, content.result, **self._about[_trial_of(one)])
-            elif isinstance(content.result, contents.FILE_ERRORS):
-                self._problem(one, f"not read: {content.result}", warn)
+        for one, result in self._results(service, complete, parse):
+            if isinstance(result, bytes):
+                yield self._content(one, result)
+            elif isinstance(result, contents.FILE_ERRORS):
+                self._problem(one, f"not read: {result}", warn)
+            elif isinstance(result, Exception):
+                raise result
             else:
-                raise content.result
+                yield result
+
+    def _content(self, one: LocatedFile, content: bytes) -> FileContent:
+        from ..gait.content import FileContent
+
+        return FileContent(one.file.name, content, **self._about[_trial_of(one)])
+
+    def _results(
+        self,
+        service: Service,
+        files: Sequence[LocatedFile],
+        parse: Callable[[FileContent], Any] | None,
+    ) -> Iterator[tuple[LocatedFile, Any]]:
+        """Each file with its bytes, with what `parse` made of it elsewhere, or with an exception."""
+        if self.executor is None:
+            for content in contents.contents(service, files):
+                yield content.located, content.result
+            return
+        run = executors.runner(self.executor, service)
+        if parse is None:
+            size, ahead = executors.BYTES_A_PART, executors.BYTES_AHEAD
+            work = (contents.ReadPart.of(some) for some in executors.split(files, size))
+        else:
+            size, ahead = executors.FILES_A_PART, executors.PARTS_AHEAD
+            work = (
+                contents.ReadPart.of(
+                    some,
+                    parse=partial(_parsed, parse),
+                    about=(self._content(one, b"") for one in some),
+                )
+                for some in executors.split(files, size)
+            )
+        found = executors.results(self.executor, run, work, ahead)
+        for some, result in zip(executors.split(files, size), found, strict=True):
+            yield from zip(some, result, strict=True)
 
     def _problem(self, one: LocatedFile, text: str, warn: Callable[[str], None]) -> None:
         text = f"{contents.path_of(one)}: {text}"
@@ -135,6 +182,10 @@ class DerivedFiles:
             clip = _clip_of(one)
             session = None if clip is None else sessions.get(clip.id)
             self._about[trial] = _description(one, clip, session)
+
+
+def _parsed(parse: Callable[[FileContent], Any], about: FileContent, content: bytes) -> Any:
+    return parse(attrs.evolve(about, content=content))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -212,7 +263,14 @@ def cycles(
     reading = _gait("reading")
     name = _checked_file(file)
     found: xr.DataArray = reading.cycles(
-        files.read(lambda names: reading.wanted(names, name), f"cycles of {name!r}"), name, channels, points
+        files.read(
+            lambda names: reading.wanted(names, name),
+            f"cycles of {name!r}",
+            parse=partial(reading.parse_cycles, points=points),
+        ),
+        name,
+        channels,
+        points,
     )
     found.attrs["problems"] = [*files.problems, *found.attrs["problems"]]
     return found

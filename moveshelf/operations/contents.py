@@ -18,6 +18,7 @@ from ..transfer.run import JOBS, checked_jobs
 from ..values import UploadStatus
 from .content_cache import read_through
 from .downloads import Filter, LocatedFile, selected, statuses_now
+from .executors import BYTES_A_PART, BYTES_AHEAD, split
 from .files import DataFiles
 from .service import Service
 
@@ -50,8 +51,9 @@ def read(
     include: Given = None,
     jobs: int = JOBS,
     errors: str = "raise",
+    fetch: Callable[[Sequence[LocatedFile], int], Iterator[Content]] | None = None,
 ) -> Iterator[tuple[Any, bytes]]:
-    """Files and their contents, in order; the methods `read` lead here.
+    """Files and their contents, in order; the methods `read` lead here. `fetch` gets the contents in place of this process.
 
     What is needed to list the files is sent at once, contents are fetched as the iterator is used.
     """
@@ -66,7 +68,7 @@ def read(
         shown = ", ".join(f"{path_of(one)} ({status})" for one, status in incomplete[:_SHOWN])
         more = f" and {len(incomplete) - _SHOWN} more" if len(incomplete) > _SHOWN else ""
         warn(f"files whose upload is not complete have no contents and are left out: {shown}{more}")
-    return _pairs(contents(service, complete, jobs), errors)
+    return _pairs(contents(service, complete, jobs) if fetch is None else fetch(complete, jobs), errors)
 
 
 def _pairs(found: Iterator[Content], errors: str) -> Iterator[tuple[Any, bytes]]:
@@ -124,6 +126,49 @@ def contents(
             del result  # the caller may be done with it: its memory is needed for the next
     finally:
         reader.stop()
+
+
+@attrs.frozen
+class ReadPart:
+    """Some files that somebody else reads, and parses where they arrive."""
+
+    files: tuple[LocatedFile, ...]
+    jobs: int
+    #: what becomes of a file's bytes, and for each file its first argument
+    parse: Callable[[Any, bytes], Any] | None = None
+    about: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        files: Iterable[LocatedFile],
+        jobs: int = JOBS,
+        parse: Callable[[Any, bytes], Any] | None = None,
+        about: Iterable[Any] = (),
+    ) -> ReadPart:
+        """A part that names its files by ids, and holds no objects."""
+        return cls(tuple(attrs.evolve(one, file=None, values={}) for one in files), jobs, parse, tuple(about))
+
+    def carry_out(self, service: Service) -> list[Any]:
+        """What became of each file, in order: its bytes, what `parse` made of them, or an exception."""
+        found: list[Any] = []
+        for n, one in enumerate(contents(service, self.files, self.jobs)):
+            result: Any = one.result
+            if self.parse is not None and isinstance(result, bytes):
+                result = self.parse(self.about[n], result)
+            found.append(result)
+        return found
+
+
+def contents_elsewhere(
+    carry: Callable[[Iterable[Any], int], Iterator[Any]], wanted: Sequence[LocatedFile], jobs: int
+) -> Iterator[Content]:
+    """The contents of files, in their order, which somebody else reads in parts."""
+    chunks = list(split(wanted, BYTES_A_PART))
+    found = carry((ReadPart.of(chunk, jobs) for chunk in chunks), BYTES_AHEAD)
+    for chunk, results in zip(chunks, found, strict=True):
+        for one, result in zip(chunk, results, strict=True):
+            yield Content(one, result)
 
 
 class _NoRoomError(Exception):
@@ -281,4 +326,15 @@ class _ReadAhead:
             await self._urls.close()
 
 
-__all__ = ["FILE_ERRORS", "READ_AHEAD", "Content", "by_status", "contents", "path_of", "read", "warn"]
+__all__ = [
+    "FILE_ERRORS",
+    "READ_AHEAD",
+    "Content",
+    "ReadPart",
+    "by_status",
+    "contents",
+    "contents_elsewhere",
+    "path_of",
+    "read",
+    "warn",
+]

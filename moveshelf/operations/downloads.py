@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,11 @@ from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths
 from ..transfer.paths import local_path
 from ..transfer.patterns import Given, Patterns, PatternWarning
-from ..transfer.result import Plan, Step, TransferResult
+from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
 from ..wire import thread
+from .executors import FILES_A_PART, PARTS_AHEAD, split
 from .files import DataFiles
 from .service import Service
 from .shapes import Shape
@@ -87,8 +89,12 @@ def download(
     progress: bool | None = None,
     exclude: Given = None,
     layout: str | None = None,
+    carry: Callable[[Iterable[Any], int], Iterator[Any]] | None = None,
 ) -> TransferResult | Plan:
-    """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes."""
+    """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes.
+
+    `carry` has the parts of the download (parts.py) carried out elsewhere, and gets their results.
+    """
     if existing not in EXISTING:
         raise ValidationError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
     checked_jobs(jobs)
@@ -101,7 +107,7 @@ def download(
     wanted.warn_of_unmatched()
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
-    first = None if dry_run or _has_entries(folder) else _first_urls(service, found)
+    first = None if dry_run or carry or _has_entries(folder) else _first_urls(service, found)
     plan, ids = make_plan(service, found, folder, existing, title)
     if dry_run:
         return plan
@@ -110,16 +116,67 @@ def download(
     from ..transfer.partial import tidy
     from ..transfer.receiver import Receiver
 
-    receiver = Receiver(
-        DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
-    )
-    result = carry_out(
-        service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
-    )
+    if carry is not None:
+        result = _carried(plan, folder, jobs, carry)
+    else:
+        receiver = Receiver(
+            DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
+        )
+        result = carry_out(
+            service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+        )
     tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
     return result
+
+
+@attrs.frozen
+class DownloadPart:
+    """Some files of a download that somebody else carries out, on a disk that both see."""
+
+    root: Path
+    steps: tuple[Step, ...]
+    jobs: int
+
+    def carry_out(self, service: Service) -> list[Entry]:
+        """One entry a file, in order."""
+        from ..transfer.receiver import Receiver
+
+        ids = [step.work.key for step in self.steps]
+        steps = [
+            attrs.evolve(step, work=attrs.evolve(step.work, number=n)) for n, step in enumerate(self.steps)
+        ]
+        receiver = Receiver(DataFiles(service).download_urls, ids, root=self.root, retry=service.wire.retry)
+        result = carry_out(
+            service.wire,
+            Plan(steps, "part of a download"),
+            receiver.work,
+            jobs=self.jobs,
+            progress=False,
+            closing=receiver.close,
+        )
+        return list(result)
+
+
+def _carried(
+    plan: Plan, folder: Path, jobs: int, carry: Callable[[Iterable[Any], int], Iterator[Any]]
+) -> TransferResult:
+    """The result of a plan whose files are downloaded in parts by somebody else."""
+    begin = time.perf_counter()
+    entries = [Entry(step.path) for step in plan]
+    todo = []
+    for number, (step, entry) in enumerate(zip(plan, entries, strict=True)):
+        if step.idle:
+            entry.skip(step.reason)
+        else:
+            todo.append(number)
+    chunks = list(split(todo, FILES_A_PART))
+    work = (DownloadPart(folder, tuple(plan[number] for number in chunk), jobs) for chunk in chunks)
+    for chunk, done in zip(chunks, carry(work, PARTS_AHEAD), strict=True):
+        for number, entry in zip(chunk, done, strict=True):
+            entries[number] = entry
+    return TransferResult(entries, plan.title, time.perf_counter() - begin)
 
 
 def _has_entries(folder: Path) -> bool:

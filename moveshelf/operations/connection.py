@@ -9,17 +9,15 @@ from ..config import Config, resolve
 from ..errors import ConfigError, DetachedError
 from ..lazy.cache import Cache
 from ..lazy.engine import Engine
-from ..lazy.origin import Origin
-from ..operations.content_cache import ContentCache
-from ..operations.service import Sender, Service
 from ..wire import Wire
-from .account import Account
+from .content_cache import ContentCache
+from .service import Sender, Service
 
 if TYPE_CHECKING:
     from os import PathLike
 
 _LOCK = threading.RLock()
-_ENGINES: dict[str, tuple[Engine, Account]] = {}
+_ENGINES: dict[str, Engine] = {}
 _HOW = (
     "to load it here, this computer needs a key of its own for that address, where moveshelf.connect() finds it without "
     "arguments: mvshlf-api-key.json and mvshlf-config.json in one folder, or MOVESHELF_API_KEY_FILE and MOVESHELF_API_URL"
@@ -32,19 +30,15 @@ def make_engine(
     timeout: float = 120,
     sender: Sender | None = None,
     cache: str | PathLike[str] | None = None,
-) -> tuple[Engine, Account]:
-    """An engine with a connection and a cache, and the account of its key, which holds the engine. Sends nothing."""
+) -> Engine:
+    """An engine with a connection and an empty cache. Sends nothing."""
     wire = Wire(config.api_url, config.secret, timeout=timeout)
     objects = Cache()
     service = Service(wire, objects, sender)
     service.key_is_argument = config.key_is_argument
     if cache is not None:
         service.contents = ContentCache(cache, config)
-    engine = Engine(objects, service)
-    account = Account("viewer", engine)
-    with objects.lock:
-        objects.objects.put(account)
-    return engine, account
+    return Engine(objects, service)
 
 
 def process_engine(url: str) -> Engine:
@@ -56,19 +50,17 @@ def process_engine(url: str) -> Engine:
     with _LOCK:
         known = _ENGINES.get(url)
         if known is not None:
-            return known[0]
+            return known
         try:
             config = resolve()
         except ConfigError as error:
             problem = f"nothing can be fetched here from {url}: {error.message} ({_HOW})"
         else:
             if config.api_url == url:
-                _ENGINES[url] = make_engine(config)
-                return _ENGINES[url][0]
+                engine = _ENGINES[url] = make_engine(config)
+                return engine
             problem = f"it came from {url}, while the key of this computer is for {config.api_url} ({_HOW})"
     raise DetachedError(problem)
 
-
-Origin.connector = staticmethod(process_engine)
 
 __all__ = ["make_engine", "process_engine"]

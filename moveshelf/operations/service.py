@@ -31,6 +31,7 @@ from .responses import InvalidResponseError, errors_by_alias, no_such, query_err
 if TYPE_CHECKING:
     from ..wire import Wire
     from .content_cache import ContentCache
+    from .read_ahead import ReadAhead
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
@@ -101,6 +102,8 @@ class Service:
         self.sender: Sender = wire if sender is None else sender
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
+        #: contents that are fetched ahead of loops; None where that is off
+        self.ahead: ReadAhead | None = None
 
     @property
     def is_replaced(self) -> bool:

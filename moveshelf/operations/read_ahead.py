@@ -27,7 +27,6 @@ from ..lazy.entity import Entity
 from ..lazy.peers import Peers, UnloadedParent
 from ..lazy.state import NOT_LOADED
 from ..transfer.ranges import BLOCK
-from ..transfer.receiver import CHUNK
 from ..transfer.run import JOBS
 from ..values import UploadStatus
 from .content_cache import read_through
@@ -39,8 +38,11 @@ if TYPE_CHECKING:
     from ..wire import Future
     from .service import Service
 
-#: How many files the first batch ahead of a reader has; each further one has twice as many, up to CHUNK.
+#: How many files the first batch ahead of a reader has; each further one has twice as many, up to LAST.
 FIRST = 2
+LAST = 64
+#: How many files are ahead of all readers together.
+MOST = 256
 #: Bytes of the largest file that is fetched ahead. Of a larger one only the URL is.
 LARGEST = 8 << 20
 #: Seconds without a read after which what was fetched ahead is dropped.
@@ -63,10 +65,12 @@ class _Batch:
     """The files whose URLs were requested together."""
 
     urls: asyncio.Task[Sequence[str | BaseException]]
-    #: how many of them nobody has read or dropped
-    unread: int = 0
     #: how many files the request named
-    count: int = 0
+    count: int
+    #: how many of them may be ahead of the reader
+    window: int
+    #: whether the reader has come to it
+    is_entered: bool = False
 
 
 @attrs.define(eq=False)
@@ -99,14 +103,36 @@ class _Entry:
         return self.content is not None or self.error is not None
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class _Candidate:
     """A file that a reader comes to, as far as it is loaded."""
 
     id: str
     name: str
-    pattern: str
-    keys: tuple[Key, ...]
+    #: the id of its trial, or of the trial that it is itself
+    clip: str
+
+    @classmethod
+    def of(cls, member: Entity, name: str) -> _Candidate:
+        clip = loaded_value(member, "clip") if "clip" in type(member).fields else None
+        return cls(member.id, name, clip if isinstance(clip, str) else member.id)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Our own writes of these change its content."""
+        return self.id, self.clip, (self.clip, "files")
+
+
+@attrs.frozen
+class _Next:
+    """A file that is read next if a loop goes on."""
+
+    #: the files that are passed over then
+    passed: tuple[_Candidate, ...]
+    #: the trials of the file that was read before, and of this one
+    clips: tuple[str, str]
+    #: how many files the loop's last batch had
+    window: int
 
 
 class _Level:
@@ -116,12 +142,14 @@ class _Level:
         # held: between two files of a loop that lets go of what it passed nobody else may hold the level
         self.peers = peers
         self.kind = kind
-        #: the ids that are read next if a loop goes on, and the files (id, pattern) that are passed over then
-        self.expected: OrderedDict[str, tuple[tuple[str, str], ...]] = OrderedDict()
-        #: the level ended at a parent that is not loaded yet: what is read next could not be told
-        self.is_cut = False
-        #: whether a file of such a name was read or passed over, when the reader last came to one
-        self.choices: dict[str, bool] = {}
+        #: the ids that are read next if a loop goes on
+        self.expected: OrderedDict[str, _Next] = OrderedDict()
+        #: what is read next could not be told, because it is not listed yet; the window of that loop
+        self.cut: int | None = None
+        #: fewer files than wanted could be requested last, for the same reason
+        self.is_short = False
+        #: by name, pattern and extension: whether such a file was read or passed over, when the reader last came to one
+        self.choices: dict[tuple[str, str], bool] = {}
         self.has_skipped = False
         self.read: OrderedDict[str, None] = OrderedDict()
         #: the last file of each reading thread
@@ -130,9 +158,7 @@ class _Level:
         self.sizes: dict[str, int] = {}
         #: bytes of the largest file that is fetched ahead
         self.largest = LARGEST
-        #: how many files the last batch had
-        self.window = 0
-        self.newest: _Batch | None = None
+        #: when the last batch was requested, and the last file read
         self.requested = 0.0
         self.last = 0.0
         #: numbers of reads: the last one, and the one that began this run
@@ -143,38 +169,41 @@ class _Level:
         self.read.clear()
         self.expected.clear()
         self.latest.clear()
-        self.is_cut = False
-        self.window = 0
+        self.cut = None
+        self.is_short = False
 
-    def expect(self, identity: str, passed: Sequence[tuple[str, str]]) -> None:
-        self.expected[identity] = tuple(passed)
+    def expect(
+        self, identity: str, passed: Sequence[_Candidate], clips: tuple[str, str], window: int
+    ) -> None:
+        """A loop comes to that file next, if it goes on."""
+        self.expected[identity] = _Next(tuple(passed), clips, window)
         self.expected.move_to_end(identity)
         while len(self.expected) > NEAR:
             self.expected.popitem(last=False)
 
-    def note(self, identity: str, pattern: str) -> None:
+    def note(self, identity: str, name: str) -> None:
         """A file was read."""
         self.read[identity] = None
         while len(self.read) > REMEMBERED:
             self.read.popitem(last=False)
-        self._choose(pattern, True)
+        self._choose(name, True)
 
-    def skip(self, pattern: str) -> None:
+    def skip(self, name: str) -> None:
         """A file was passed over."""
         self.has_skipped = True
-        self._choose(pattern, False)
+        self._choose(name, False)
 
-    def _choose(self, pattern: str, is_read: bool) -> None:
-        if len(self.choices) > REMEMBERED:
+    def _choose(self, name: str, is_read: bool) -> None:
+        if len(self.choices) > 3 * REMEMBERED:
             self.choices.clear()
-        self.choices[pattern] = self.choices[_extension(pattern)] = is_read
+        self.choices.update(dict.fromkeys(_looks(name), is_read))
 
-    def predicts(self, pattern: str) -> bool:
-        """Whether a file of such a name will be read: as the last one of its pattern was, else of its extension."""
-        known = self.choices.get(pattern)
-        if known is None and self.has_skipped:
-            known = self.choices.get(_extension(pattern))
-        return known is not False
+    def predicts(self, name: str) -> bool:
+        """Whether a file will be read: as the last one of its name was, else of its pattern, else of its extension."""
+        if not self.has_skipped:
+            return True
+        known = (self.choices.get(one) for one in _looks(name))
+        return next((one for one in known if one is not None), True)
 
 
 def pattern_of(name: str) -> str:
@@ -182,8 +211,10 @@ def pattern_of(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _extension(pattern: str) -> str:
-    return "*" + pattern[pattern.rfind(".") :] if "." in pattern else "*"
+def _looks(name: str) -> tuple[tuple[str, str], ...]:
+    """What a file's name is like, the closest first."""
+    extension = name[name.rfind(".") :] if "." in name else ""
+    return ("name", name), ("pattern", pattern_of(name)), ("extension", extension)
 
 
 def readable_name(member: Entity) -> str | None:
@@ -197,11 +228,6 @@ def readable_name(member: Entity) -> str | None:
     if not isinstance(name, str) or not name:
         return None
     return name if status is NOT_LOADED or status == UploadStatus.COMPLETE else None
-
-
-def _keys_of(member: Entity) -> tuple[Key, ...]:
-    clip = loaded_value(member, "clip") if "clip" in type(member).fields else None
-    return (member.id, clip, (clip, "files")) if isinstance(clip, str) else (member.id,)
 
 
 _ALIVE: weakref.WeakSet[ReadAhead] = weakref.WeakSet()
@@ -335,23 +361,25 @@ class ReadAhead:
             level.latest.clear()
         level.latest[reader] = member.id
 
-        pattern = pattern_of(name)
-        goes_on = self._goes_on(level, member.id, entry is not None)
-        if not goes_on:
-            level.window, level.began = 0, self._turns
-        level.note(member.id, pattern)
-        enters = entry is not None and entry.batch is level.newest
-        window = 0
-        if goes_on and (level.newest is None or enters) and (left is None or left > 0):
-            window = max(FIRST, level.window * (2 if now - level.requested < PACE else 1))
-            window = min(window, CHUNK if entry is not None or not whole else CHUNK - 1)
-        following = self._following(cache, level, member, pattern, window)
-        if enters:
-            level.newest = None
+        window = self._goes_on(level, member.id, entry)
+        if window is None:
+            level.began = self._turns
+        level.note(member.id, name)
+        enters = entry is None or not entry.batch.is_entered
+        if entry is not None:
+            entry.batch.is_entered = True
+        wanted = count = 0
+        if window is not None and (enters or level.is_short) and (left is None or left > 0):
+            wanted = max(FIRST, window * (2 if now - level.requested < PACE else 1))
+            wanted = min(wanted, LAST if entry is not None or not whole else LAST - 1)
+            if len(self._entries) >= MOST:  # the oldest were passed over, or other loops have left them
+                self._drop(list(self._entries.values())[: MOST // 4])
+            count = min(wanted, MOST - len(self._entries))
+        following = self._following(cache, level, member, name, count, wanted or window or 0)
         if following:
-            level.window, level.requested = window, now
-            own = _Candidate(member.id, name, pattern, _keys_of(member)) if whole and entry is None else None
-            first = self._request(service, level, own, following, now)
+            level.requested = now
+            own = _Candidate.of(member, name) if whole and entry is None else None
+            first = self._request(service, level, own, following, wanted, now)
             if own is not None:
                 return level, first, False
         return level, entry, entry is not None
@@ -367,50 +395,70 @@ class ReadAhead:
         self._levels.move_to_end(key)
         return found
 
-    def _goes_on(self, level: _Level, identity: str, is_hit: bool) -> bool:
-        """Whether the file is one that a loop comes to next. Notes what the loop has passed over."""
-        passed = level.expected.pop(identity, None)
+    def _goes_on(self, level: _Level, identity: str, entry: _Entry | None) -> int | None:
+        """The window of the loop that comes to this file, None if there is none. Notes what the loop has passed over."""
+        expected = level.expected.pop(identity, None)
         if identity in level.read:
             self._drop_level(level)
             level.start_over()
-            return False
-        for other, pattern in passed or ():
-            if other not in level.read:
-                level.skip(pattern)
-                skipped = self._entries.get(other)
-                if skipped is not None and skipped.level is level:
+            return None
+        if expected is not None:
+            for other in expected.passed:
+                if other.id in level.read:
+                    continue
+                if other.clip in expected.clips:  # trials in between may be other threads'
+                    level.skip(other.name)
+                skipped = self._entries.get(other.id)
+                if skipped is not None and skipped.level is level and len(level.latest) == 1:
                     self._drop([skipped])
-        return is_hit or passed is not None or (level.is_cut and bool(level.read))
+        if entry is not None:
+            return entry.batch.window
+        return level.cut if expected is None else expected.window
 
     def _following(
-        self, cache: Cache, level: _Level, member: Entity, pattern: str, count: int
+        self, cache: Cache, level: _Level, member: Entity, name: str, count: int, window: int
     ) -> list[_Candidate]:
-        """Up to `count` files that are read after `member`, if its loop goes on. Notes what is expected next."""
+        """Up to `count` files that are read after `member`, if its loop goes on. Notes what is expected next: the next
+        file, the next of that pattern of names, and the next of that name."""
         found: list[_Candidate] = []
-        passed: list[tuple[str, str]] = []
-        expects = True
-        level.is_cut = False
+        passed: list[_Candidate] = []
+        clip = _Candidate.of(member, name).clip
+        expected = {"next", "pattern", "name"}
+        pattern = pattern_of(name)
+        level.cut = None
+        is_short = False
         with cache.lock:
             for number, one in enumerate(level.peers.members(cache.objects, member)):
                 if isinstance(one, UnloadedParent):
-                    level.is_cut = expects
+                    is_short = len(found) < count
+                    if "next" in expected or (level.has_skipped and "pattern" in expected):
+                        level.cut = window
                     break
-                if number > LOOK or (not expects and len(found) >= count):
+                if number > LOOK or (not expected and len(found) >= count):
                     break
-                name = readable_name(one) if number and type(one) is level.kind else None
-                if name is None:
+                other = readable_name(one) if number and type(one) is level.kind else None
+                if other is None:
                     continue
-                kind = pattern_of(name)
-                if expects:
-                    if not passed or kind == pattern:
-                        level.expect(one.id, passed)
-                    passed.append((one.id, kind))
-                    expects = kind != pattern and len(passed) < NEAR
+                candidate = _Candidate.of(one, other)
+                if expected:
+                    fits = {"next"}
+                    if pattern_of(other) == pattern:
+                        fits.add("pattern")
+                    if other == name:
+                        fits.add("name")
+                    if fits & expected:
+                        level.expect(one.id, passed, (clip, candidate.clip), window)
+                        expected -= fits
+                    passed.append(candidate)
+                    if len(passed) >= NEAR:
+                        expected.clear()
                 is_new = one.id not in self._entries and one.id not in level.read
-                if len(found) < count and is_new and level.predicts(kind):
-                    found.append(_Candidate(one.id, name, kind, _keys_of(one)))
+                if len(found) < count and is_new and level.predicts(other):
+                    found.append(candidate)
             if not passed and not level.peers.window.full:
-                level.is_cut = True  # of members that are picked, those that come next may not be listed yet
+                level.cut = window  # of members that are picked, those that come next may not be listed yet
+        if count:
+            level.is_short = is_short
         return found
 
     # entries ---------------------------------------------------------------------------------------------------
@@ -420,6 +468,7 @@ class ReadAhead:
         level: _Level,
         own: _Candidate | None,
         following: Sequence[_Candidate],
+        window: int,
         now: float,
     ) -> _Entry:
         """Request the URLs of files, and then their bytes; the entry of the first one."""
@@ -427,16 +476,15 @@ class ReadAhead:
         task = asyncio.ensure_future(_urls(service, [one.id for one in files]))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
-        batch = _Batch(task, unread=len(following), count=len(files))
+        batch = _Batch(task, len(files), window)
         clock = service.cache.clock
         entries = [
-            _Entry(one.id, one.name, one.pattern, level, batch, number, one.keys, clock, now)
+            _Entry(one.id, one.name, pattern_of(one.name), level, batch, number, one.keys, clock, now)
             for number, one in enumerate(files)
         ]
         ahead = entries if own is None else entries[1:]
         self._entries.update((one.id, one) for one in ahead)
         self._waiting.extend(ahead)
-        level.newest = batch
         if own is not None:
             entries[0].wanted = True
             self._run(service, entries[0])
@@ -564,7 +612,6 @@ class ReadAhead:
             self._drop([entry])
             return None
         del self._entries[identity]
-        self._left(entry)
         return entry
 
     def _count(self, entry: _Entry, size: int | None) -> None:
@@ -572,22 +619,12 @@ class ReadAhead:
         self.held += (size or 0) - entry.size
         entry.size = size or 0
 
-    def _left(self, entry: _Entry) -> None:
-        """The entry does not wait for a reader any more."""
-        batch = entry.batch
-        batch.unread -= 1
-        if entry.dropped and not batch.unread and entry.level.newest is batch:
-            entry.level.newest = (
-                None  # no reader will come to it: the next one on this level requests the next batch
-            )
-
     # dropping --------------------------------------------------------------------------------------------------
     def _drop(self, entries: Sequence[_Entry]) -> None:
         for entry in entries:
             entry.dropped = True
             if self._entries.get(entry.id) is entry:
                 del self._entries[entry.id]
-                self._left(entry)
             self._count(entry, None)
             entry.content = None
             if entry.task is not None and not entry.has_ended:
@@ -595,7 +632,6 @@ class ReadAhead:
 
     def _drop_level(self, level: _Level) -> None:
         self._drop([one for one in self._entries.values() if one.level is level])
-        level.newest = None
 
     def _drop_stale(self, cache: Cache) -> None:
         """Drop what our own writes have changed since it was requested."""

@@ -1,4 +1,4 @@
-"""Contents of many small files, read in a loop over subjects, sessions and trials, and beside it, each in a process of its own:
+"""Contents of many small files, read in a loop over subjects, sessions and trials; each way in a process of its own:
 
   published  what scripts with the published client do: a request for each trial's files with their URLs, and a GET
              (requests) for each file, one after another; the trials' ids are given to it

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError
 from ..lazy.cache import loaded_value
 from ..lazy.entity import entity
-from ..lazy.fields import BASIC, Resolved, Scalar
+from ..lazy.fields import BASIC, Resolved, Scalar, shared
 from ..operations.downloads import LocatedFile, Parts
 from ..transfer.layout import data_type
 from ..values import DataType, UploadStatus, word_of
@@ -33,7 +33,7 @@ def _clip_of(file: DataFile) -> str | None:
 class DataFile(FileContent, Deletable):
     """A file of a trial. Its bytes are fetched through a signed URL, which is requested on use."""
 
-    name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
+    name: Scalar[str] = Scalar("originalFileName", group=BASIC, convert=shared, doc="The file's name.")
     data_type: Scalar[DataType | None] = Scalar(
         "dataType", group=BASIC, convert=word_of(DataType), doc="What kind of data it holds."
     )

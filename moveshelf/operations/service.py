@@ -21,7 +21,7 @@ from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
-from ..wire import Response
+from ..wire import Response, collector_paused
 from ..wire.thread import result_of
 from . import queries, recovery
 from .commands import Command, Touched, Values
@@ -139,7 +139,11 @@ class Service:
                 query.check(response.data, response.errors)
             return _nodes(query, selection.kind, ids, response)
 
-        future.add_done_callback(lambda _: done(nodes))
+        def arrived(_: object) -> None:
+            with collector_paused:
+                done(nodes)
+
+        future.add_done_callback(arrived)
 
     def _submit(self, query: Query, *, halve: bool = False) -> Pending:
         return self.sender.submit(

@@ -289,7 +289,9 @@ class ReadAhead:
     def close(self, service: Service) -> None:
         """Drop what is held and on its way. From any thread, also from a finalizer: waits for nothing."""
         if self._levels or self._entries:
-            with suppress(MoveshelfError):  # a client that is closed has dropped it already
+            with suppress(
+                MoveshelfError, RuntimeError
+            ):  # closed, or at the end of the program: nothing is held then
                 service.wire.run(self._close)
 
     async def _close(self) -> None:
@@ -327,7 +329,7 @@ class ReadAhead:
         self._start(service)
         if found is not None:
             return found
-        if entry.error is None or isinstance(entry.error, NoRoomError):
+        if entry.error is None:
             url = (await asyncio.shield(entry.batch.urls))[entry.number]
             return url if isinstance(url, str) else None
         return None
@@ -342,6 +344,8 @@ class ReadAhead:
         cache, now = service.cache, asyncio.get_running_loop().time()
         self._drop_stale(cache)
         level = self._level(peers, type(member))
+        if self._timer is None:
+            self._set_timer()
         repeated = level.latest.get(reader) == member.id
         if now - level.last > IDLE:
             self._drop_level(level)
@@ -357,11 +361,10 @@ class ReadAhead:
         level.turn = self._turns
         if repeated and entry is None:
             return level, None, False
+        window = self._goes_on(level, member.id, entry)
         if len(level.latest) > NEAR:
             level.latest.clear()
         level.latest[reader] = member.id
-
-        window = self._goes_on(level, member.id, entry)
         if window is None:
             level.began = self._turns
         level.note(member.id, name)
@@ -489,8 +492,6 @@ class ReadAhead:
             entries[0].wanted = True
             self._run(service, entries[0])
         self._start(service)
-        if self._timer is None:
-            self._set_timer()
         return entries[0]
 
     def _start(self, service: Service) -> None:
@@ -566,16 +567,15 @@ class ReadAhead:
             self._count(entry, len(entry.content))
         else:
             self._count(entry, None)
-            size = entry.level.sizes.get(entry.pattern, 0)
-            if isinstance(entry.error, NoRoomError) and size <= entry.level.largest:
+            if isinstance(entry.error, NoRoomError):  # its URL is known all the same
                 entry.error = entry.task = None
-                self._waiting.appendleft(entry)
+                if entry.level.sizes.get(entry.pattern, 0) <= entry.level.largest:
+                    self._waiting.appendleft(entry)
         if entry.dropped:
             entry.content = None
         if entry.waiter is not None and not entry.waiter.done():
             entry.waiter.set_result(None)
-        if not isinstance(entry.error, NoRoomError):
-            self._start(service)
+        self._start(service)
 
     async def _content(self, service: Service, entry: _Entry, is_hit: bool) -> bytes:
         """The content of a file that its reader has come to."""

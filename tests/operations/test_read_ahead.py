@@ -322,6 +322,23 @@ def test_of_large_files_only_the_urls(
     assert urls(sandbox) == [1, 3, 4, 4]
 
 
+def test_the_url_of_a_file_that_turns_out_to_be_large_is_used(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "LARGEST", MIB)
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1, size=2 * MIB)
+    for number, file in enumerate(files_of(project)):
+        if number < 2:  # the size of the whole is not known from these
+            with file.open() as stream:
+                stream.read(10)
+            settled(ms)
+        else:
+            assert len(file.read_bytes()) == 2 * MIB
+    assert sum(urls(sandbox)) == 12, "a URL for each file, once"
+    assert gets(sandbox) <= 12 + 2, "those whose size was not known were begun, and left"
+
+
 def test_a_loop_that_was_left_makes_room_for_another(own: tuple[Sandbox, Moveshelf]) -> None:
     sandbox, ms = own
     ahead_of(ms).limit = 4 * MIB

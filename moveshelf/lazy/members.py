@@ -244,6 +244,21 @@ class Members(Generic[C]):
             picked.ids.insert(at, new.id)
         self._roots = [picked, None]
 
+    def _add_many(self, new: Sequence[C], order: Order[C] | None = None) -> None:
+        """Our own writes brought members: as `_add` for each, and the list is sorted once."""
+        items = peek(self._items)
+        if items.__class__ is not list:
+            return
+        known = {id(one) for one in items}
+        added = [one for one in new if id(one) not in known]
+        if not added:
+            return
+        self._leave_window()
+        if order is None or not _in_order(items, order):
+            self._fill([*items, *added])
+        else:
+            self._fill(sorted([*items, *added], key=order))
+
     def _reorder(self, member: C, order: Order[C]) -> None:
         """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""
         items = peek(self._items)

@@ -248,3 +248,26 @@ def test_the_index_finds_what_a_search_finds(sequence: list[tuple[str, int, int]
         assert set(index.ids) == set(ids(members))
         if what in ("rename", "look"):
             assert held == any(other is one for other in members._shown())
+
+
+@given(st.lists(st.integers(0, 4), max_size=6), st.lists(st.integers(0, 4), max_size=6), st.booleans())
+def test_many_new_members_are_where_each_of_them_would_be(
+    held: list[int], ranks: list[int], sorts: bool
+) -> None:
+    listed = [Ranked(f"held{n}", rank) for n, rank in enumerate(sorted(held) if sorts else held)]
+    new = [Ranked(f"new{n}", rank) for n, rank in enumerate(ranks)]
+    one_by_one, together = Plain(list(listed)), Plain(list(listed))
+    order = by_rank if sorts else None
+    for one in new:
+        one_by_one._add(one, order)
+    together._add_many([*new, *listed], order)
+    assert ids(together) == ids(one_by_one)
+
+
+def test_many_new_members_of_a_list_that_is_not_loaded() -> None:
+    members = Plain(NOT_LOADED)
+    members._add_many([Ranked("a", 1)], by_rank)
+    assert members._shown() is NOT_LOADED
+    mixed = Plain([Ranked("c", 3), Ranked("a", 1)])
+    mixed._add_many([Ranked("b", 2)], by_rank)
+    assert ids(mixed) == ["c", "a", "b"], "a list in another order keeps it"

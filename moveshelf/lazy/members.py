@@ -246,6 +246,9 @@ class Members(Generic[C]):
 
     def _add_many(self, new: Sequence[C], order: Order[C] | None = None) -> None:
         """Our own writes brought members: as `_add` for each, and the list is sorted once."""
+        if len(new) == 1:
+            self._add(new[0], order)
+            return
         items = peek(self._items)
         if items.__class__ is not list:
             return

@@ -191,7 +191,13 @@ class Moveshelf:
     def close(self) -> None:
         """Drop the connections. Objects keep what they have loaded and refuse to load more. May be called twice."""
         self._engine.cache.release()
+        self._drop_ahead()
         self._wire.close()
+
+    def _drop_ahead(self) -> None:
+        """Drop the contents that were fetched ahead of loops, and stop those on their way."""
+        if self._service.ahead is not None:
+            self._service.ahead.close(self._service)
 
     def __enter__(self) -> Self:
         return self
@@ -205,6 +211,7 @@ class Moveshelf:
         engine = getattr(self, "_engine", None)
         if engine is not None:
             engine.cache.release()
+            self._drop_ahead()
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"

@@ -13,7 +13,7 @@ import attrs
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..lazy.cache import loaded_value
-from ..operations import contents, executors
+from ..operations import connection, contents, executors
 from ..operations.downloads import LocatedFile
 from ..operations.folders import condition_name
 
@@ -118,7 +118,7 @@ class DerivedFiles:
             for content in contents.contents(service, files):
                 yield content.located, content.result
             return
-        run = executors.runner(self.executor, service)
+        run = connection.runner(self.executor, service)
         if parse is None:
             size, ahead = executors.BYTES_A_PART, executors.BYTES_AHEAD
             work = (contents.ReadPart.of(some) for some in executors.split(files, size))

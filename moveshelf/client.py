@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -166,6 +166,41 @@ class Moveshelf:
         self._engine.forget(self._account)
         return self
 
+    # event loops ---------------------------------------------------------------------------------------------
+    def aio(self) -> AbstractAsyncContextManager[Self]:
+        """`async with ms.aio():`, a context in which this client never blocks the event loop without saying so.
+
+        Within it, in this task and in those it starts, what is not loaded raises NotLoadedError at once in a thread that runs
+        an event loop, and names what to await (`await subject.aload("metadata")`); so does any other method that would wait
+        for a response. Nothing is sent then. Without it such a touch blocks the loop until the response is there. Worker
+        threads (`asyncio.to_thread`) wait as everywhere. Sends nothing, and does not close the client.
+
+        Example:
+            >>> async with ms.aio():  # doctest: +SKIP
+            ...     await ms.aload("projects")
+            ...     async for subject in ms.projects["lab/demo"].subjects:
+            ...         await subject.aload("metadata")
+        """
+        return self._without_blocking()
+
+    @asynccontextmanager
+    async def _without_blocking(self) -> AsyncIterator[Self]:
+        await self._wire.prepare()
+        with self._wire.guard():
+            yield self
+
+    async def aload(self, *paths: str) -> Self:
+        """Fetch what the dotted paths name below the client, without blocking the event loop, and return the client.
+
+        "projects" if none is given. Several levels ("projects.subjects") travel in one request where that is smaller; what is
+        loaded is not fetched again. Cancelling the task cancels its requests, except those that others wait for too.
+
+        Example:
+            >>> await ms.aload("projects")  # doctest: +SKIP
+        """
+        await self._account.aload(*(paths or ("projects",)))
+        return self
+
     # requests ------------------------------------------------------------------------------------------------
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send any GraphQL document and return the response's `data`. One request.
@@ -174,6 +209,16 @@ class Moveshelf:
         service's errors, AuthenticationError, OutcomeUnknownError (a mutation without a response), RequestError.
         """
         return self._wire.execute(query, variables)
+
+    async def aexecute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`execute` for coroutines: the same response and errors, without blocking the event loop. One request.
+
+        Cancelling the task cancels the request; a mutation may or may not have been carried out then.
+
+        Example:
+            >>> data = await ms.aexecute("query Q { viewer { projects { id } } }")  # doctest: +SKIP
+        """
+        return await self._wire.aexecute(query, variables)
 
     @property
     def stats(self) -> Stats:

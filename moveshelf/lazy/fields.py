@@ -77,6 +77,7 @@ class Field(Generic[T]):
             if engine is None:
                 raise detached(obj, self.name)
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
+            engine.loader.refuse_to_block(type(obj), self)
             engine.loader.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is PrefetchMarker:
@@ -189,6 +190,7 @@ class Resolved(One[C]):
             if obj._engine is None:
                 raise detached(obj, self.name)
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
+            obj._engine.loader.refuse_to_block(type(obj), self)
             setattr(obj, self.slot, self.resolver(obj))
         return super()._value(obj)
 

@@ -48,6 +48,9 @@ class DataFile(FileContent, Deletable):
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self._require(what)), self.id, self.name
 
+    async def _aload_name(self) -> None:
+        await self.aload("name")
+
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = None if self.data_type is None else str(self.data_type)
         way = (*above, (self.id, self.name or self.id))
@@ -84,6 +87,9 @@ class OriginalFile(FileContent):
 
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self.clip._require(what)), self.clip.id, self.name
+
+    async def _aload_name(self) -> None:
+        await self.clip.aload("original_name")
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = data_type(self.name)

@@ -19,6 +19,7 @@ from .text import field_text, fields_text, fragment_text, operation_text
 
 if TYPE_CHECKING:
     from ..transfer.source import Source
+    from ..wire import Future
 
 _URLS = Shape("uploadStatus", "originalDataDownloadUri")
 _STATUS = Shape("uploadStatus")
@@ -205,8 +206,8 @@ def url_of(results: Sequence[str | BaseException], name: str) -> str:
     return result
 
 
-def read_one(service: Service, identity: str, name: str) -> bytes:
-    """The whole content of a file, verified. Two requests."""
+def reading(service: Service, identity: str, name: str) -> Future[bytes]:
+    """The whole content of a file, verified, on its way. Two requests."""
     files = DataFiles(service)
 
     async def work() -> bytes:
@@ -216,11 +217,14 @@ def read_one(service: Service, identity: str, name: str) -> bytes:
         blobs = await service.wire.blob_session()
         return await read_through(service.contents, identity, blobs, url, name, retry=service.wire.retry)
 
-    return service.wire.run(work).result()
+    return service.wire.run(work)
 
 
 def matches(service: Service, identity: str, name: str, path: Any) -> bool:
     """Whether a local file has the bytes of a file on the service, by the store's checksum. Two requests."""
+    service.refuse_to_block(
+        f"matches() of {name!r} looks at the store, and that", "await asyncio.to_thread(file.matches, path)"
+    )
     from ..transfer import download
     from ..transfer.paths import local_path
     from ..transfer.source import FileSource
@@ -300,6 +304,6 @@ __all__ = [
     "matches",
     "md5_of",
     "put",
-    "read_one",
+    "reading",
     "url_of",
 ]

@@ -55,6 +55,10 @@ class Pending(Protocol):
         """Have the function called when the response has come; at once, if it has."""
         ...
 
+    def cancel(self) -> bool:
+        """Stop the request, if it is in flight; whether it was."""
+        ...
+
 
 class Sender(Protocol):
     """What carries a request's text to the service: a Wire, or a flat client's own methods.
@@ -116,6 +120,24 @@ class Service:
         """How many requests the budgets in force still allow; None without a budget."""
         return self.wire.room()
 
+    # event loops of the caller's ---------------------------------------------------------------------------------
+    async def prepare(self) -> bool:
+        """Make ready for requests from an event loop's thread; whether sending waits for nothing there."""
+        if self.is_replaced:
+            return False
+        await self.wire.prepare()
+        return True
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Raise NotLoadedError, before anything is sent, inside `async with ms.aio():` in a thread with a running loop."""
+        self.wire.refuse_to_block(what, instead)
+
+    def _refuse_to_block(self, operation: str) -> None:
+        self.refuse_to_block(
+            f"{operation!r} was not sent: the method that sends it waits for the response, and",
+            "await its twin whose name begins with `a`, if there is one, or asyncio.to_thread(method, ...)",
+        )
+
     # queries -------------------------------------------------------------------------------------------------
     def fetch(
         self,
@@ -124,9 +146,9 @@ class Service:
         *,
         halve: bool,
         done: Callable[[Callable[[], Nodes]], object],
-    ) -> None:
+    ) -> Callable[[], object]:
         """Send one query for a selection of objects. `done` gets a function that returns each object's dictionary, or why
-        there is none, by id; it raises what concerns all of them."""
+        there is none, by id; it raises what concerns all of them. Returns what stops the request."""
         query = queries.nodes(selection, ids)
         future = self._submit(query, halve=halve)
 
@@ -137,6 +159,7 @@ class Service:
             return _nodes(query, selection.kind, ids, response)
 
         future.add_done_callback(lambda _: done(nodes))
+        return future.cancel
 
     def _submit(self, query: Query, *, halve: bool = False) -> Pending:
         return self.sender.submit(
@@ -145,6 +168,7 @@ class Service:
 
     def send(self, query: Query, *, halve: bool = False) -> Response:
         """Send a query and wait; its response, checked. GraphQL errors are raised as QueryError."""
+        self._refuse_to_block(query.operation)
         response = self._submit(query, halve=halve).result()
         if response.errors:
             raise query_error(response.errors, query.operation, response)
@@ -196,6 +220,7 @@ class Service:
     ) -> dict[str, dict[str, Any] | Exception]:
         """A selection of objects now, many to a request and all at once: {id: dictionary or exception}. Nothing is kept."""
         wanted = list(dict.fromkeys(ids))
+        self._refuse_to_block(selection.name)
         found: dict[str, Any] = {}
         sent = []
         for begin in range(0, len(wanted), OBJECTS_A_REQUEST):
@@ -242,6 +267,7 @@ class Service:
         Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
+        self._refuse_to_block(command.name)
         with self._doubt(command, [values]):
             attempt = 1
             while True:
@@ -297,6 +323,7 @@ class Service:
 
         An exception stands for a row that failed by itself.
         """
+        self._refuse_to_block(command.name)
         with self._doubt(command, rows):
             sent = [self._submit_many(command, part) for part in self._parts(command, rows)]
             outcomes: list[Outcome] = []

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
+import contextvars
 import logging
 import os
 import sys
@@ -30,6 +31,17 @@ SLICE = 0.1
 """Seconds between two looks at interrupts. Windows notices a Ctrl-C only between waits on a lock."""
 CLOSING_SECONDS = 2.0
 """Seconds that an interrupted or exiting process gives its coroutines to tidy up."""
+
+
+stopping: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stopping", default=None)
+"""Set in a worker thread that a coroutine waits for: the event says that the coroutine was cancelled."""
+
+
+def check_stopped() -> None:
+    """Raise CancelledError where this thread works for a coroutine that was cancelled. Called between slices of a wait."""
+    stop = stopping.get()
+    if stop is not None and stop.is_set():
+        raise asyncio.CancelledError
 
 
 def cap_jobs(jobs: int) -> int:
@@ -82,7 +94,13 @@ class Future(concurrent.futures.Future[T]):
         Raises TimeoutError when the time is over first (the work goes on), otherwise what the work raised:
         each caller its own copy.
         """
-        error = self.exception(timeout)
+        if not self._awake:
+            self._wait(timeout)
+        return self._settled()
+
+    def _settled(self) -> T:
+        """The result, where it is known that the work has ended: waits for nothing, not even for callbacks."""
+        error = self._error()
         if error is not None:
             raise error
         assert self._outcome is not None
@@ -92,6 +110,9 @@ class Future(concurrent.futures.Future[T]):
         """The error of the work (a copy for this caller), or None; waits like `result`."""
         if not self._awake:
             self._wait(timeout)
+        return self._error()
+
+    def _error(self) -> BaseException | None:
         assert self._outcome is not None
         error = self._outcome[1]
         if error is None:
@@ -133,6 +154,7 @@ class Future(concurrent.futures.Future[T]):
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             while not self._awake:
+                check_stopped()
                 if not self._io.alive():
                     raise RequestError(
                         "the request belongs to another process, or its thread has ended (fork, or the end "
@@ -146,8 +168,9 @@ class Future(concurrent.futures.Future[T]):
                     raise TimeoutError(f"no response within {timeout} s; the request goes on")
         except TimeoutError:
             raise
-        except BaseException:
-            if self._cancel_on_interrupt and self.cancel():
+        except BaseException as error:
+            stopped = isinstance(error, asyncio.CancelledError)
+            if (self._cancel_on_interrupt or stopped) and self.cancel():
                 # its own tidying, so that no file stays open
                 with contextlib.suppress(concurrent.futures.TimeoutError):
                     super().result(CLOSING_SECONDS)
@@ -267,16 +290,33 @@ async def _settle(
 
 
 async def result_of(future: Future[T]) -> T:
-    """The result of a request, for coroutines on the I/O thread."""
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    # called on the loop's own thread
-    future.add_done_callback(lambda _: None if waiter.done() else waiter.set_result(None))
+    """The result of a request, for coroutines of any event loop. Cancelling the coroutine cancels the request."""
     try:
-        await waiter
+        await told(lambda wake: future.add_done_callback(lambda _: wake()))
     except asyncio.CancelledError:
         future.cancel()
         raise
-    return future.result()
+    return future._settled()
+
+
+async def told(register: Callable[[Callable[[], None]], object]) -> None:
+    """Wait until what was registered is called, on whichever thread; for coroutines of any event loop."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake() -> None:
+        if asyncio._get_running_loop() is loop:
+            settle()
+            return
+        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there
+            loop.call_soon_threadsafe(settle)
+
+    register(wake)
+    await waiter
 
 
 lock = threading.RLock()

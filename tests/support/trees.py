@@ -160,6 +160,13 @@ class StoreSource:
         """How many requests the budget still allows."""
         return self.budget
 
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Nothing is refused."""
+
+    async def prepare(self) -> bool:
+        """Sending waits for nothing."""
+        return True
+
     def settle(self) -> None:
         """Wait until every response that was sent so far has been populated, and what it has led to."""
         count = -1

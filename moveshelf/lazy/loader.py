@@ -142,7 +142,9 @@ class Loader:
         """Raise NotLoadedError where a wait for `field` would block an event loop that must not be blocked."""
         derived = [name for name, source in kind.derived.items() if source == field.name]
         name = derived[0] if len(derived) > 1 else field.name  # several are read from it: people touch those
-        owner = kind.__name__
+        owner = (
+            "ms" if kind.is_root else kind.__name__
+        )  # what hangs from the root is reached through the client
         of = "" if count == 1 else f" of {count} objects"
         self.source.refuse_to_block(
             f"{owner}.{name}{of} is not loaded, and loading it", f'await {owner.lower()}.aload("{name}")'

@@ -171,9 +171,13 @@ class Selection:
         items = []
         for begin in range(0, len(rows), SLICE):
             part = rows if len(rows) <= SLICE else rows[begin : begin + SLICE]
-            cache.pause_before(len(part))
+            if not nested:
+                cache.pause_before(len(part))
             known, plain = objects.refs, not (nested or cache.writes)
             for data in part:
+                if nested:
+                    cache.pause_before(1)
+                    known = objects.refs
                 identity = data["id"]
                 obj = get(identity) if identity in known else None
                 if (
@@ -190,7 +194,6 @@ class Selection:
                         put(obj, value if value is None or convert is None else convert(value))
                 else:
                     below.populate(cache, obj, data, clock)
-                    known = objects.refs
                     if identity in deleted:  # while what is below it was populated
                         continue
                 for put, value in fixed:

@@ -43,8 +43,8 @@ _PAGES = (
 class Moveshelf:
     """A connection to Moveshelf: projects, and everything below them, loaded when touched.
 
-    Made by `moveshelf.connect()`; making it sends no request. Also a context manager that closes it. May be used
-    from several threads.
+    Made by `moveshelf.connect()`; making it sends no request. Also a context manager that closes it (`with`, and
+    `async with` for coroutines). May be used from several threads.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Moveshelf:
         threads (`asyncio.to_thread`) wait as everywhere. Sends nothing, and does not close the client.
 
         Example:
-            >>> async with ms.aio():  # doctest: +SKIP
+            >>> async with moveshelf.connect() as ms, ms.aio():  # doctest: +SKIP
             ...     await ms.aload("projects")
             ...     async for subject in ms.projects["lab/demo"].subjects:
             ...         await subject.aload("metadata")
@@ -242,6 +242,19 @@ class Moveshelf:
         """Drop the connections. Objects keep what they have loaded and refuse to load more. May be called twice."""
         self._engine.cache.release()
         self._wire.close()
+
+    async def aclose(self) -> None:
+        """`close` for coroutines: it does not block the event loop while connections end."""
+        self._engine.cache.release()
+        await self._wire.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __enter__(self) -> Self:
         return self

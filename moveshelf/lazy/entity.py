@@ -66,7 +66,7 @@ class Entity(metaclass=_Listed):
         if self._engine is None:
             for path in paths:
                 name = path.split(".")[0]
-                if name in type(self).fields and not type(self).fields[name].loaded(self):
+                if name != BASIC and not type(self).field(name).loaded(self):
                     raise detached(self, name)
             return self
         self._engine.load([self], type(self), paths or (BASIC,))

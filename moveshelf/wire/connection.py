@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -236,19 +237,27 @@ class Wire:
 
     def close(self) -> None:
         """Drop connections and requests in flight; later ones raise DetachedError. Harmless twice."""
+        for io, closing in self._closing():
+            if threading.get_ident() != io.thread.ident:
+                with contextlib.suppress(TimeoutError):  # then it ends in the background
+                    closing.exception(thread.CLOSING_SECONDS)
+
+    async def aclose(self) -> None:
+        """`close` for coroutines of any event loop, which it does not block."""
+        for _, closing in self._closing():
+            with contextlib.suppress(asyncio.TimeoutError):  # then it ends in the background
+                await asyncio.wait_for(thread.result_of(closing), thread.CLOSING_SECONDS)
+
+    def _closing(self) -> Iterator[tuple[IOThread, Future[None]]]:
         with thread.lock:
             self._closed = True
             self._finalizer.detach()
             channels, self._channels[:] = self._channels[:], []
         for channel in channels:
-            io = channel.io
-            if not io.usable():
-                continue
-            closing: Future[None] = Future(io)
-            io.spawn(closing, channel.close)
-            if threading.get_ident() != io.thread.ident:
-                with contextlib.suppress(TimeoutError):  # then it ends in the background
-                    closing.exception(thread.CLOSING_SECONDS)
+            if channel.io.usable():
+                closing: Future[None] = Future(channel.io)
+                channel.io.spawn(closing, channel.close)
+                yield channel.io, closing
 
     def _open(self) -> Channel:
         """The channel on this process's I/O thread: made anew where a fork has left the old one behind."""

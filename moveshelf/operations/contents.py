@@ -94,7 +94,7 @@ def readable(
     checked_jobs(jobs)
     wanted = Filter(include, None, None)
     found = selected(files, wanted)
-    wanted.warn_of_unmatched()
+    wanted.warn_of_unmatched(stacklevel=5)
     complete, incomplete = by_status(service, found)
     if incomplete:
         shown = ", ".join(f"{path_of(one)} ({status})" for one, status in incomplete[:_SHOWN])

@@ -172,10 +172,10 @@ class Filter:
         """Whether a file at that path, of that type, is meant."""
         return self.patterns.fits(path) and (not self.kinds or data_type in self.kinds)
 
-    def warn_of_unmatched(self) -> None:
+    def warn_of_unmatched(self, stacklevel: int = 4) -> None:
         """Warn of patterns that no file fits: nothing is left out without a word."""
         for pattern in self.patterns.unmatched:
-            warnings.warn(f"no file fits include={pattern!r}", PatternWarning, stacklevel=4)
+            warnings.warn(f"no file fits include={pattern!r}", PatternWarning, stacklevel=stacklevel)
 
 
 def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:

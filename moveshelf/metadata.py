@@ -2,7 +2,8 @@
 
 A subject's metadata is the JSON text of one object, its interventions among the other keys. A session's is JSON text
 of `{"metadata": {...}, ...}`. A value is text; or `{"value": text or list, ...}`; or a list of
-`{"context": "left"|"right", "value": ...}`. In here: parsing, and the plain form that people read.
+`{"context": "left"|"right", "value": ...}`. In here: parsing, the plain form that people read, and the two
+rules of merging that must differ (`merge` and `merge_as_published`).
 """
 
 from __future__ import annotations

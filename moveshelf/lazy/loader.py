@@ -71,8 +71,12 @@ class Source(Protocol):
         """How many requests the budgets in force still allow; None without a budget."""
         ...
 
+    def would_block(self) -> bool:
+        """Whether waiting in this thread would block an event loop that must not be blocked."""
+        ...
+
     def refuse_to_block(self, what: str, instead: str) -> None:
-        """Raise NotLoadedError where waiting in this thread would block an event loop that must not be blocked."""
+        """Raise NotLoadedError where that is so."""
         ...
 
     async def prepare(self) -> bool:
@@ -140,6 +144,8 @@ class Loader:
 
     def refuse_to_block(self, kind: type[Entity], field: Field[Any], count: int = 1) -> None:
         """Raise NotLoadedError where a wait for `field` would block an event loop that must not be blocked."""
+        if not self.source.would_block():
+            return
         derived = [name for name, source in kind.derived.items() if source == field.name]
         name = derived[0] if len(derived) > 1 else field.name  # several are read from it: people touch those
         owner = (

@@ -92,11 +92,10 @@ def nodes(selection: Selection, ids: Sequence[str], operation: str = "") -> Quer
         return Query(selection.name, text.viewer_text(selection.name, fields), {}, (Part("n0", selection),))
     if len(ids) == 1:
         variable = _ID_VARIABLES.get(kind.wire, "id")
-        body = text.nodes_text(name, kind.wire, fields, 1).replace("$id0", f"${variable}")
-        variables = {variable: ids[0]}
-    else:
-        body = text.nodes_text(name, kind.wire, fields, len(ids))
-        variables = {f"id{n}": identity for n, identity in enumerate(ids)}
+        body = text.node_text(name, kind.wire, fields, variable)
+        return Query(name, body, {variable: ids[0]}, (Part("n0", selection, ids[0]),))
+    body = text.nodes_text(name, kind.wire, fields, len(ids))
+    variables = {f"id{n}": identity for n, identity in enumerate(ids)}
     parts = tuple(Part(f"n{n}", selection, identity) for n, identity in enumerate(ids))
     return Query(name, body, variables, parts)
 

@@ -21,7 +21,7 @@ from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
-from ..wire import Response
+from ..wire import Response, aio
 from ..wire.thread import result_of
 from . import queries, recovery
 from .commands import Command, Touched, Values
@@ -128,15 +128,20 @@ class Service:
         await self.wire.prepare()
         return True
 
+    def would_block(self) -> bool:
+        """Whether waiting in this thread would block an event loop, inside `async with ms.aio():`."""
+        return aio.would_block(self.wire)
+
     def refuse_to_block(self, what: str, instead: str) -> None:
         """Raise NotLoadedError, before anything is sent, inside `async with ms.aio():` in a thread with a running loop."""
         self.wire.refuse_to_block(what, instead)
 
     def _refuse_to_block(self, operation: str) -> None:
-        self.refuse_to_block(
-            f"{operation!r} was not sent: the method that sends it waits for the response, and",
-            "await its twin whose name begins with `a`, if there is one, or asyncio.to_thread(method, ...)",
-        )
+        if self.would_block():
+            self.refuse_to_block(
+                f"{operation!r} was not sent: the method that sends it waits for the response, and that",
+                "await its twin whose name begins with `a`, if there is one, or asyncio.to_thread(method, ...)",
+            )
 
     # queries -------------------------------------------------------------------------------------------------
     def fetch(

@@ -100,27 +100,19 @@ class Future(concurrent.futures.Future[T]):
 
     def _settled(self) -> T:
         """The result, where it is known that the work has ended: waits for nothing, not even for callbacks."""
-        error = self._error()
-        if error is not None:
-            raise error
         assert self._outcome is not None
-        return self._outcome[0]  # type: ignore[return-value]
+        value, error = self._outcome
+        if error is not None:
+            raise _copied(error)
+        return value  # type: ignore[return-value]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the work (a copy for this caller), or None; waits like `result`."""
         if not self._awake:
             self._wait(timeout)
-        return self._error()
-
-    def _error(self) -> BaseException | None:
         assert self._outcome is not None
         error = self._outcome[1]
-        if error is None:
-            return None
-        copy = fresh(error)
-        if not isinstance(copy, MoveshelfError):
-            copy.__traceback__ = error.__traceback__  # unexpected: show where it came from
-        return copy
+        return None if error is None else _copied(error)
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Have `fn(future)` called on the I/O thread when the work has ended, before any waiter wakes.
@@ -153,9 +145,11 @@ class Future(concurrent.futures.Future[T]):
             raise RuntimeError("the I/O thread cannot wait for itself: await the work, or add a callback")
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
+            waited = False
             while not self._awake:
                 check_stopped()
-                if not self._io.alive():
+                # a thread that has ended is noticed after the first slice: to look costs more than a fork's mark
+                if self._io.abandoned or (waited and not self._io.alive()):
                     raise RequestError(
                         "the request belongs to another process, or its thread has ended (fork, or the end "
                         "of the program): send it again from here"
@@ -164,6 +158,7 @@ class Future(concurrent.futures.Future[T]):
                 with contextlib.suppress(concurrent.futures.TimeoutError):
                     super().result(SLICE if left is None else max(min(SLICE, left), 0))
                     return
+                waited = True
                 if left is not None and left <= SLICE and not self._awake:
                     raise TimeoutError(f"no response within {timeout} s; the request goes on")
         except TimeoutError:
@@ -198,6 +193,14 @@ class Future(concurrent.futures.Future[T]):
                 logger.exception("a callback of the client failed; please report this")
         self._awake = True
         super().set_result(None)  # type: ignore[arg-type]
+
+
+def _copied(error: BaseException) -> BaseException:
+    """An error for one of those who wait for it."""
+    copy = fresh(error)
+    if not isinstance(copy, MoveshelfError):
+        copy.__traceback__ = error.__traceback__  # unexpected: show where it came from
+    return copy
 
 
 class IOThread:
@@ -243,8 +246,13 @@ class IOThread:
         task = self.loop.create_task(_settle(future, function, args))
         future._task = task
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda _: future._cancelled())
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            if future._outcome is None:
+                future._cancelled()
+
+        task.add_done_callback(ended)
         return task
 
     def stop(self) -> None:

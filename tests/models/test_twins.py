@@ -59,15 +59,14 @@ def test_nested_loops_send_as_many_requests_as_those_of_a_thread(sandbox: Sandbo
 
     async def main() -> list[str]:
         found = []
-        async with sandbox.connect() as ms:
-            async with ms.aio() as same:
-                assert same is ms
-                await ms.aload("projects")
-                async for subject in ms.projects[name].subjects:
-                    async for session in subject.sessions:
-                        async for clip in session.clips:
-                            async for file in clip.files:
-                                found.append(file.id)
+        async with sandbox.connect() as ms, ms.aio() as same:
+            assert same is ms
+            await ms.aload("projects")
+            async for subject in ms.projects[name].subjects:
+                async for session in subject.sessions:
+                    async for clip in session.clips:
+                        async for file in clip.files:
+                            found.append(file.id)
         return found
 
     sandbox.requests.clear()
@@ -80,15 +79,14 @@ def test_what_the_body_awaits_is_fetched_for_the_next_too(shared: Sandbox, kind:
     name = shared.generate(subjects=40, sessions=2, clips=2, files=1)
 
     async def main() -> tuple[int, int]:
-        async with shared.connect() as ms:
-            async with ms.aio():
-                await ms.aload()
-                async for subject in ms.projects[name].subjects:
-                    await subject.aload("metadata", "sessions.clips")
-                    assert subject.metadata["ehr-id"]
-                    for session in subject.sessions:
-                        assert len(session.clips) == 2
-                return ms.stats.requests, len(ms.projects[name].subjects)
+        async with shared.connect() as ms, ms.aio():
+            await ms.aload()
+            async for subject in ms.projects[name].subjects:
+                await subject.aload("metadata", "sessions.clips")
+                assert subject.metadata["ehr-id"]
+                for session in subject.sessions:
+                    assert len(session.clips) == 2
+            return ms.stats.requests, len(ms.projects[name].subjects)
 
     requests, count = not_blocking(kind, main())
     assert count == 40
@@ -107,13 +105,12 @@ def test_two_hundred_tasks_at_once(shared: Sandbox, kind: str) -> None:
         return subject.metadata["ehr-id"], len(await file.aread_bytes())
 
     async def main() -> tuple[list[tuple[str, int]], int]:
-        async with shared.connect() as ms:
-            async with ms.aio():
-                await ms.aload("projects")
-                project = await ms.projects[name].aload("subjects")
-                found = await asyncio.gather(*[one(subject) for subject in project.subjects])
-                listing = ms.stats.requests
-                return list(found), listing
+        async with shared.connect() as ms, ms.aio():
+            await ms.aload("projects")
+            project = await ms.projects[name].aload("subjects")
+            found = await asyncio.gather(*[one(subject) for subject in project.subjects])
+            listing = ms.stats.requests
+            return list(found), listing
 
     found, requests = not_blocking(kind, main())
     with shared.connect() as ms:

@@ -22,10 +22,8 @@ KINDS = ("asyncio", "uvloop") if sys.platform != "win32" else ("asyncio",)
 
 def run_in(kind: str, main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in a new event loop of that kind, and close the loop."""
-    if kind == "uvloop":
-        loop = pytest.importorskip("uvloop").new_event_loop()
-    else:
-        loop = asyncio.new_event_loop()
+    module = pytest.importorskip("uvloop") if kind == "uvloop" else asyncio
+    loop: asyncio.AbstractEventLoop = module.new_event_loop()
     try:
         return loop.run_until_complete(asyncio.wait_for(main, 120))
     finally:

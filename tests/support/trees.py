@@ -171,6 +171,10 @@ class StoreSource:
         """How many requests the budget still allows."""
         return self.budget
 
+    def would_block(self) -> bool:
+        """Nothing is refused."""
+        return False
+
     def refuse_to_block(self, what: str, instead: str) -> None:
         """Nothing is refused."""
 

@@ -267,7 +267,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     async def _amembers(self) -> list[C]:
         """The members, for coroutines of any event loop."""
-        if not self._is_loaded() and self._engine is not None:
+        if self._items.__class__ is not list and self._engine is not None:
             await self._engine.take(self._loading())
         return self._members()
 

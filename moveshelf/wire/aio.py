@@ -96,11 +96,11 @@ async def _call(pool: str, function: Callable[[], T]) -> T:
     context.run(thread.stopping.set, stop)
     work = _pool(pool).submit(context.run, function)
     try:
-        await thread.told(lambda wake: work.add_done_callback(lambda _: wake()))
+        await thread.told(work.add_done_callback)
     except asyncio.CancelledError:
         stop.set()
         if not work.cancel():  # it has begun
-            await thread.told(lambda wake: work.add_done_callback(lambda _: wake()))
+            await thread.told(work.add_done_callback)
         raise
     return work.result()
 

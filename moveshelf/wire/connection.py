@@ -246,7 +246,7 @@ class Wire:
         """`close` for coroutines of any event loop, which it does not block."""
         for _, closing in self._closing():
             with contextlib.suppress(asyncio.TimeoutError):  # then it ends in the background
-                await asyncio.wait_for(thread.result_of(closing), thread.CLOSING_SECONDS)
+                await asyncio.wait_for(thread.told(closing.add_done_callback), thread.CLOSING_SECONDS)
 
     def _closing(self) -> Iterator[tuple[IOThread, Future[None]]]:
         with thread.lock:

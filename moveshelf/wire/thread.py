@@ -300,14 +300,14 @@ async def _settle(
 async def result_of(future: Future[T]) -> T:
     """The result of a request, for coroutines of any event loop. Cancelling the coroutine cancels the request."""
     try:
-        await told(lambda wake: future.add_done_callback(lambda _: wake()))
+        await told(future.add_done_callback)
     except asyncio.CancelledError:
         future.cancel()
         raise
     return future._settled()
 
 
-async def told(register: Callable[[Callable[[], None]], object]) -> None:
+async def told(register: Callable[[Callable[..., None]], object]) -> None:
     """Wait until what was registered is called, on whichever thread; for coroutines of any event loop."""
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
@@ -316,7 +316,7 @@ async def told(register: Callable[[Callable[[], None]], object]) -> None:
         if not waiter.done():
             waiter.set_result(None)
 
-    def wake() -> None:
+    def wake(*_: object) -> None:
         if asyncio._get_running_loop() is loop:
             settle()
             return

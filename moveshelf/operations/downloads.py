@@ -102,20 +102,25 @@ def download(
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
     first = None if dry_run or _has_entries(folder) else _first_urls(service, found)
-    plan, ids = make_plan(service, found, folder, existing, title)
-    if dry_run:
-        return plan
-    if existing == "error":
-        _refuse_existing(plan)
-    from ..transfer.partial import tidy
-    from ..transfer.receiver import Receiver
+    try:
+        plan, ids = make_plan(service, found, folder, existing, title)
+        if dry_run:
+            return plan
+        if existing == "error":
+            _refuse_existing(plan)
+        from ..transfer.partial import tidy
+        from ..transfer.receiver import Receiver
 
-    receiver = Receiver(
-        DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
-    )
-    result = carry_out(
-        service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
-    )
+        receiver = Receiver(
+            DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
+        )
+        result = carry_out(
+            service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+        )
+    except BaseException:
+        if first is not None:
+            first.cancel()  # the receiver does not where it has not begun
+        raise
     tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file

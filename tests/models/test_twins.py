@@ -116,7 +116,8 @@ def test_two_hundred_tasks_at_once(shared: Sandbox, kind: str) -> None:
     with shared.connect() as ms:
         assert [ehr_id for ehr_id, _ in found] == [s.ehr_id for s in ms.projects[name].subjects]
     assert all(size > 0 for _, size in found)
-    assert requests <= 2 + 4 * 4 + 200, "a URL for each file, and a few batches for each level"
+    # how many of a level are known when a task comes to it depends on the order of responses
+    assert requests <= 2 + 4 * 8 + 200, "a URL for each file, and a few batches for each level"
 
 
 def test_conditions_in_loops_of_coroutines(ms: Moveshelf, recorded_session: Session) -> None:
@@ -395,6 +396,30 @@ def test_cancelling_the_task_leaves_nothing_in_flight(
 
 async def _read(clip: Any) -> int:
     return sum([len(content) async for _, content in clip.aread()])
+
+
+def test_a_download_that_is_stopped_before_it_begins_leaves_no_request(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first signed URLs are requested while the plan is made."""
+    from moveshelf.operations import downloads
+
+    name = sandbox.generate(1, 1, 1, 2)
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise asyncio.CancelledError
+
+    async def main() -> None:
+        async with sandbox.connect() as ms:
+            clip = (await ms.aload("projects", "projects.clips")).projects[name].clips[0]
+            await clip.aload("files", "original_name")
+            await asyncio.to_thread(sandbox.latency, 3600)
+            monkeypatch.setattr(downloads, "carry_out", stopped)
+            with pytest.raises(asyncio.CancelledError):
+                await clip.adownload(tmp_path / "files", progress=False)
+            await until(lambda: in_flight(ms) == 0)
+
+    run_in("asyncio", main())
 
 
 def test_a_loop_that_is_left_stops_reading(sandbox: Sandbox) -> None:

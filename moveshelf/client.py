@@ -216,7 +216,7 @@ class Moveshelf:
         Cancelling the task cancels the request; a mutation may or may not have been carried out then.
 
         Example:
-            >>> data = await ms.aexecute("query Q { viewer { projects { id } } }")  # doctest: +SKIP
+            >>> data = await ms.aexecute(query, {"id": project.id})  # doctest: +SKIP
         """
         return await self._wire.aexecute(query, variables)
 

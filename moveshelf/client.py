@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -41,8 +41,8 @@ _PAGES = (
 class Moveshelf:
     """A connection to Moveshelf: projects, and everything below them, loaded when touched.
 
-    Made by `moveshelf.connect()`; making it sends no request. Also a context manager that closes it. May be used
-    from several threads.
+    Made by `moveshelf.connect()`; making it sends no request. Also a context manager that closes it (`with`, and
+    `async with` for coroutines). May be used from several threads.
     """
 
     def __init__(
@@ -161,6 +161,41 @@ class Moveshelf:
         self._engine.forget(self._account)
         return self
 
+    # event loops ---------------------------------------------------------------------------------------------
+    def aio(self) -> AbstractAsyncContextManager[Self]:
+        """`async with ms.aio():`, a context in which this client never blocks the event loop without saying so.
+
+        Within it, in this task and in those it starts, what is not loaded raises NotLoadedError at once in a thread that runs
+        an event loop, and names what to await (`await subject.aload("metadata")`); so does any other method that would wait
+        for a response. Nothing is sent then. Without it such a touch blocks the loop until the response is there. Worker
+        threads (`asyncio.to_thread`) wait as everywhere. Sends nothing, and does not close the client.
+
+        Example:
+            >>> async with moveshelf.connect() as ms, ms.aio():  # doctest: +SKIP
+            ...     await ms.aload("projects")
+            ...     async for subject in ms.projects["lab/demo"].subjects:
+            ...         await subject.aload("metadata")
+        """
+        return self._without_blocking()
+
+    @asynccontextmanager
+    async def _without_blocking(self) -> AsyncIterator[Self]:
+        await self._wire.prepare()
+        with self._wire.guard():
+            yield self
+
+    async def aload(self, *paths: str) -> Self:
+        """Fetch what the dotted paths name below the client, without blocking the event loop, and return the client.
+
+        "projects" if none is given. Several levels ("projects.subjects") travel in one request where that is smaller; what is
+        loaded is not fetched again. Cancelling the task cancels its requests, except those that others wait for too.
+
+        Example:
+            >>> await ms.aload("projects")  # doctest: +SKIP
+        """
+        await self._account.aload(*(paths or ("projects",)))
+        return self
+
     # requests ------------------------------------------------------------------------------------------------
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send any GraphQL document and return the response's `data`. One request.
@@ -169,6 +204,16 @@ class Moveshelf:
         service's errors, AuthenticationError, OutcomeUnknownError (a mutation without a response), RequestError.
         """
         return self._wire.execute(query, variables)
+
+    async def aexecute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`execute` for coroutines: the same response and errors, without blocking the event loop. One request.
+
+        Cancelling the task cancels the request; a mutation may or may not have been carried out then.
+
+        Example:
+            >>> data = await ms.aexecute(query, {"id": project.id})  # doctest: +SKIP
+        """
+        return await self._wire.aexecute(query, variables)
 
     @property
     def stats(self) -> Stats:
@@ -198,6 +243,20 @@ class Moveshelf:
         """Drop the contents that were fetched ahead of loops, and stop those on their way."""
         if self._service.ahead is not None:
             self._service.ahead.close(self._service)
+
+    async def aclose(self) -> None:
+        """`close` for coroutines: it does not block the event loop while connections end."""
+        self._engine.cache.release()
+        self._drop_ahead()
+        await self._wire.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __enter__(self) -> Self:
         return self

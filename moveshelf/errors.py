@@ -93,6 +93,13 @@ class DetachedError(MoveshelfError):
     """A copied or unpickled object was used for something that it had not loaded, or its client is closed."""
 
 
+class NotLoadedError(MoveshelfError, RuntimeError):
+    """Inside `async with ms.aio():`, waiting for a request here would block the event loop. Nothing was sent.
+
+    The text names the coroutine to await instead: `await obj.aload("...")`.
+    """
+
+
 class RequestError(MoveshelfError):
     """A request to the service failed.
 

@@ -97,3 +97,7 @@ class Arrived:
     def add_done_callback(self, function: Callable[[Any], object]) -> None:
         """Call the function now."""
         function(self)
+
+    def cancel(self) -> bool:
+        """There is nothing to stop."""
+        return False

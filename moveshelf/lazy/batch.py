@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import fresh
+from ..wire.thread import check_stopped, told
 from .entity import Entity
 
 if TYPE_CHECKING:
     from .loader import Loader
     from .peers import Peers
     from .selection import Selection
+    from .steps import Steps
 
 
 class Batch:
     """One request for a selection of some objects, and those who wait for it."""
 
     __slots__ = (
+        "_callbacks",
         "_in_window",
         "_loader",
+        "_waiters",
+        "cancel",
         "clock",
         "done",
         "error",
         "errors",
         "group",
         "ids",
+        "is_cancelled",
         "opens_loop",
         "peers",
         "selection",
@@ -47,11 +55,64 @@ class Batch:
         self.done = threading.Event()
         self.error: BaseException | None = None
         self.errors: dict[str, BaseException] = {}
+        #: what stops the request, where the source can do that
+        self.cancel: Callable[[], object] | None = None
+        self.is_cancelled = False
+        self._waiters = 0
+        self._callbacks: list[Callable[[], object]] = []
 
+    # waiting -------------------------------------------------------------------------------------------------
     def wait(self) -> None:
         """Wait until the response is populated; in slices, so that Ctrl-C and a notebook's interrupt get through."""
         while not self.done.wait(0.1):
-            pass
+            check_stopped()
+
+    async def arrive(self) -> None:
+        """The same for a coroutine of any event loop."""
+        await told(self.add_done_callback)
+
+    def add_done_callback(self, function: Callable[[], object]) -> None:
+        """Have the function called once the response is populated, on the I/O thread; now, where it is already."""
+        self._callbacks.append(function)
+        if self.done.is_set():
+            try:
+                self._callbacks.remove(function)
+            except ValueError:
+                return  # the I/O thread was faster
+            function()
+
+    def finish(self) -> None:
+        """The response is populated, or will not come: wake all who wait."""
+        self.done.set()
+        while self._callbacks:
+            try:
+                function = self._callbacks.pop()
+            except IndexError:  # taken back just now
+                break
+            function()
+
+    def join(self) -> Batch:
+        """Count one more who will wait. The lock is held, so that nobody cancels it before."""
+        self._waiters += 1
+        return self
+
+    def awaited(self) -> Steps[None]:
+        """Wait for it, after `join`. Where the wait is cancelled and nobody else waits, the request is cancelled too."""
+        cancelled = False
+        try:
+            yield self
+        except CancelledError:
+            cancelled = True
+            raise
+        finally:
+            self.leave(cancelled)
+
+    def leave(self, cancelled: bool = False) -> None:
+        """Count one less who waits."""
+        with self._loader.cache.lock:
+            self._waiters -= 1
+            if cancelled and self._waiters == 0 and not self.done.is_set():
+                self._loader.cancel(self)
 
     def failure(self, identity: str) -> BaseException | None:
         """Why there is no value for the object: a new exception for each caller; None if there is one."""

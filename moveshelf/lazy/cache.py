@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import NotFoundError
@@ -15,7 +17,7 @@ from .identity import IdentityMap
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator
 
     from .engine import Engine
 
@@ -25,6 +27,11 @@ E = TypeVar("E", bound=Entity)
 HELD = 2000
 #: How many of the last changes are known one by one.
 CHANGES = 5000
+
+#: How many objects a response populates at most before others may have the lock, where event loops use the cache.
+SLICE = 200
+#: Seconds that others get for that: long enough for a thread to wake.
+SLICE_PAUSE = 0.0001
 
 #: An object's id; or the id and the name of one of its collections.
 Key = str | tuple[str, str]
@@ -36,6 +43,7 @@ _ALIVE: weakref.WeakSet[Cache] = weakref.WeakSet()
 def _after_fork() -> None:
     for cache in list(_ALIVE):
         cache.lock = threading.RLock()
+        cache._may_pause = False
 
 
 if hasattr(os, "register_at_fork"):  # Windows does not fork
@@ -57,6 +65,10 @@ class Cache:
         self.changes = 0
         self.deleted_ids: set[str] = set()
         self._held: deque[Entity] = deque(maxlen=HELD)
+        #: whether coroutines use this cache, whose event loops must not wait long for the lock
+        self.has_loops = False
+        self._may_pause = False
+        self._since_pause = 0
         #: weak, because the engine holds the cache: a cycle would keep a forgotten client's connections open
         self._engine: weakref.ref[Engine] | None = None
         _ALIVE.add(self)
@@ -100,6 +112,39 @@ class Cache:
     def hold(self, obj: Entity) -> None:
         """Hold an object for a while that only its id connects to the others."""
         self._held.append(obj)
+
+    # populating in slices ------------------------------------------------------------------------------------
+    @contextmanager
+    def in_slices(self) -> Iterator[None]:
+        """Within it, `pause_before` may let go of the lock, which the caller holds, and has taken just before.
+
+        Not on the main thread: an interrupt between the two would leave the lock to nobody.
+        """
+        before = self._may_pause
+        self._may_pause = self.has_loops and threading.current_thread() is not threading.main_thread()
+        self._since_pause = 0
+        try:
+            yield
+        finally:
+            self._may_pause = before
+
+    def pause_before(self, count: int) -> None:
+        """So many objects are about to be populated: let others have the lock for a moment, if it was held for long.
+
+        A write may come in between: what was looked at before has to be looked at again.
+        """
+        if self._may_pause:
+            self._since_pause += count
+            if self._since_pause > SLICE:
+                self._pause()
+                self._since_pause = count
+
+    def _pause(self) -> None:
+        self._may_pause = False
+        self.lock.release()
+        time.sleep(SLICE_PAUSE)  # a lock that is taken again at once goes to the one who had it
+        self.lock.acquire()
+        self._may_pause = True
 
     # our own writes ------------------------------------------------------------------------------------------
     def invalidate(self, *keys: Key) -> None:

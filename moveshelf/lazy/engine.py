@@ -6,14 +6,18 @@ Objects hold the engine; the cache holds objects weakly, so that everything is f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
+from ..wire import aio
 from .cache import Cache
 from .entity import Entity
 from .fields import BASIC, Many
 from .loader import Loader
 from .origin import Origin
-from .preload import preload
+from .preload import preload, walk
+from .steps import Steps, arun, run
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -32,12 +36,33 @@ class Engine:
 
     def load(self, members: Iterable[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
         """Load what the dotted paths name below those members."""
-        preload(self.loader, list(members), kind, paths)
+        run(preload(self.loader, list(members), kind, paths))
+
+    async def aload(self, members: Iterable[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
+        """`load` for coroutines of any event loop."""
+        await self.take(preload(self.loader, list(members), kind, paths))
+
+    async def aload_one(self, obj: Entity, paths: Iterable[str]) -> None:
+        """Load what the dotted paths name below an object; in a loop, with what the loop comes to next."""
+        if obj._peers is not None and obj._peers.window.full:
+            await self.take(walk(self.loader, obj, paths))
+        else:
+            await self.aload([obj], type(obj), paths)
+
+    async def take(self, steps: Steps[T]) -> T:
+        """Take steps that load, without blocking the event loop."""
+        self.cache.has_loops = True
+        if await self.service.prepare():
+            return await arun(steps)
+        return await aio.call(run, steps)
 
     def refresh(self, obj: Entity) -> None:
         """Forget everything of `obj` and below it, then fetch its listing fields."""
+        basic = type(obj).groups[BASIC]
+        if basic:
+            self.loader.refuse_to_block(type(obj), basic[0])
         self.forget(obj)
-        if type(obj).groups[BASIC]:
+        if basic:
             self.loader.fetch(obj, BASIC)
 
     def forget(self, obj: Entity, *names: str) -> None:

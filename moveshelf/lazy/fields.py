@@ -92,7 +92,9 @@ class Field(Generic[T]):
             if value is DELETED:
                 raise deleted(obj)
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
-            obj._connected(self.name).loader.fetch(obj, self.group)
+            engine = obj._connected(self.name)
+            engine.loader.refuse_to_block(type(obj), self)
+            engine.loader.fetch(obj, self.group)
             value = self.read(obj)
         if value.__class__ is PrefetchMarker:
             batch, value = value.batch, value.value
@@ -206,7 +208,7 @@ class Resolved(One[C]):
         value = self.read(obj)
         if value is NOT_LOADED:
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
-            obj._connected(self.name)
+            obj._connected(self.name).loader.refuse_to_block(type(obj), self)
             setattr(obj, self.slot, self.resolver(obj))
         return super()._value(obj)
 

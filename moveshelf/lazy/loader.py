@@ -23,10 +23,11 @@ from ..wire import TooLargeError
 from .batch import Batch
 from .cache import Cache
 from .entity import Entity
-from .fields import Many, deleted
+from .fields import Field, Many, deleted
 from .peers import Peers, UnloadedParent
 from .selection import Selection, group
 from .state import PrefetchMarker, State, peek
+from .steps import Steps, run
 from .window import OPENING
 
 if TYPE_CHECKING:
@@ -59,12 +60,27 @@ class Source(Protocol):
         *,
         halve: bool,
         done: Callable[[Fetched], object],
-    ) -> None:
-        """Send one query for a selection of those objects; `done` is called with the response, on the I/O thread."""
+    ) -> Callable[[], object] | None:
+        """Send one query for a selection of those objects; `done` is called with the response, on the I/O thread.
+
+        Returns what stops the request, if something does: then `done` gets its failure.
+        """
         ...
 
     def room(self) -> int | None:
         """How many requests the budgets in force still allow; None without a budget."""
+        ...
+
+    def would_block(self) -> bool:
+        """Whether waiting in this thread would block an event loop that must not be blocked."""
+        ...
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Raise NotLoadedError where that is so."""
+        ...
+
+    async def prepare(self) -> bool:
+        """Make ready for requests from an event loop's thread; whether sending waits for nothing there."""
         ...
 
 
@@ -96,12 +112,16 @@ class Loader:
     # touching ------------------------------------------------------------------------------------------------
     def fetch(self, obj: Entity, name: str) -> None:
         """Return when group `name` of `obj` is loaded; raise what prevented it."""
+        run(self.fetching(obj, name))
+
+    def fetching(self, obj: Entity, name: str) -> Steps[None]:
+        """The steps of `fetch`."""
         selection = group(type(obj), name)
         detours, attempts = DETOURS, ATTEMPTS
         cache = self.cache
         known = cache.objects.get(obj.id)
         if known is not None and known is not obj and type(known) is type(obj):
-            self._read_through(known, obj, name)
+            yield from self._reading_through(known, obj, name)
             return
         while attempts:
             with cache.lock:
@@ -114,7 +134,8 @@ class Loader:
                     batch = self._launch(obj, name, detours)
                 else:
                     batch.reached(obj)
-            batch.wait()
+                batch.join()
+            yield from batch.awaited()
             if obj.id in batch.ids:
                 error = batch.failure(obj.id)
                 # a batch of several levels that was too large says nothing about this group alone
@@ -125,14 +146,28 @@ class Loader:
                 detours = 0 if batch.error is not None else detours - 1
         raise RequestError(f"{type(obj).__name__} {obj.id} keeps changing while {name!r} is read; try again")
 
-    def _read_through(self, known: Entity, copy: Entity, name: str) -> None:
+    def _reading_through(self, known: Entity, copy: Entity, name: str) -> Steps[None]:
         """Load a group of a copy that came to this client when the id was known already: from the client's own object."""
         if copy._peers is not None:
             known._peers = copy._peers
-        self.fetch(known, name)
+        yield from self.fetching(known, name)
         with self.cache.lock:
             for field in type(known).groups[name]:
                 setattr(copy, field.slot, peek(field.read(known)))
+
+    def refuse_to_block(self, kind: type[Entity], field: Field[Any], count: int = 1) -> None:
+        """Raise NotLoadedError where a wait for `field` would block an event loop that must not be blocked."""
+        if not self.source.would_block():
+            return
+        derived = [name for name, source in kind.derived.items() if source == field.name]
+        name = derived[0] if len(derived) > 1 else field.name  # several are read from it: people touch those
+        owner = (
+            "ms" if kind.is_root else kind.__name__
+        )  # what hangs from the root is reached through the client
+        of = "" if count == 1 else f" of {count} objects"
+        self.source.refuse_to_block(
+            f"{owner}.{name}{of} is not loaded, and loading it", f'await {owner.lower()}.aload("{name}")'
+        )
 
     def size(self, kind: type[Entity], name: str) -> int:
         """How many objects a request for the group may name."""
@@ -275,7 +310,7 @@ class Loader:
         try:
             for key in keys:
                 self.in_flight.setdefault(key, batch)
-            self.source.fetch(
+            batch.cancel = self.source.fetch(
                 batch.selection,
                 batch.ids,
                 halve=halve,
@@ -290,7 +325,7 @@ class Loader:
         try:
             try:
                 nodes = fetched()
-                with self.cache.lock:
+                with self.cache.lock, self.cache.in_slices():
                     self._populate(batch, nodes)
             except TooLargeError as error:
                 with self.cache.lock:
@@ -307,13 +342,24 @@ class Loader:
             for key in keys:
                 if self.in_flight.get(key) is batch:
                     del self.in_flight[key]
+                if batch.is_cancelled:
+                    continue
                 if failed or key[0] in batch.errors:
                     self.failed[key] = None
                 elif self.failed:
                     self.failed.pop(key, None)
             if failed:
                 batch.leave_window()
-        batch.done.set()
+        batch.finish()
+
+    def cancel(self, batch: Batch) -> None:
+        """Stop a request that nobody waits for any more; the next reader sends it anew. The lock is held."""
+        batch.is_cancelled = True
+        batch.leave_window()
+        for key in [key for key, flight in self.in_flight.items() if flight is batch]:
+            del self.in_flight[key]
+        if batch.cancel is not None:
+            batch.cancel()
 
     def _halve(self, batch: Batch, error: TooLargeError) -> None:
         """Send smaller batches and remember the size. The lock is held."""
@@ -343,6 +389,7 @@ class Loader:
             if isinstance(node, BaseException):
                 batch.errors[identity] = node
                 continue
+            self.cache.pause_before(1)
             obj = self.cache.objects.get(identity)
             if obj is None or obj.__class__ is not selection.kind:
                 continue

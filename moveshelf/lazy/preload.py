@@ -7,7 +7,9 @@ by level.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from asyncio import CancelledError
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ValidationError
@@ -17,7 +19,8 @@ from .entity import Entity
 from .fields import BASIC, Field, Many, One, Reference, Resolved
 from .loader import BATCH_SIZE
 from .selection import Selection, basic
-from .state import State, peek
+from .state import PrefetchMarker, State, peek
+from .steps import PAUSE, Announcement, Call, Steps
 
 if TYPE_CHECKING:
     from .loader import Loader
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 TARGET = 2000
 #: How many objects the first request names, whose response tells how many the others may name.
 PROBE = 8
+#: How many members are looked through before an event loop attends to its other tasks.
+LOOKS = 2000
 
 Tree = dict[Field[Any], "Tree"]
 
@@ -54,39 +59,91 @@ def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
     return tree
 
 
-def preload(loader: Loader, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
-    """Load what the paths name below `members` (all of one class)."""
+def preload(
+    loader: Loader, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]
+) -> Steps[None]:
+    """The steps that load what the paths name below `members` (all of one class)."""
     tree = parse(kind, paths)
     # of one object, that it does not exist is the result; among many, one that does not exist raises when touched
-    _level(loader, _each_once(members), kind, tree, strict=len(members) == 1)
+    yield from _level(loader, _each_once(members), kind, tree, strict=len(members) == 1)
+
+
+def walk(loader: Loader, member: Entity, paths: Iterable[str]) -> Steps[None]:
+    """The steps that load what the paths name below an object of a loop, with what the loop comes to next."""
+    yield from _walked(loader, [member], parse(type(member), paths))
+
+
+def _walked(loader: Loader, members: list[Entity], tree: Tree) -> Steps[None]:
+    for field, subtree in tree.items():
+        below: list[Entity] = []
+        for member in members:
+            if isinstance(field, Resolved):
+                if not field.loaded(member):
+                    yield Call(partial(field._value, member))
+            elif isinstance(field, Many):
+                collection = field.collection(member)
+                yield from collection._loading()
+                if subtree:
+                    below += collection._in_loop()
+            else:
+                while not field.loaded(member):
+                    yield from loader.fetching(member, field.group)
+                if field.read(member).__class__ is PrefetchMarker:
+                    field._value(member)  # the reader has come here
+            if subtree and isinstance(field, One) and (found := field.__get__(member)) is not None:
+                below.append(found)
+        if below:
+            yield from _walked(loader, _each_once(below), subtree)
 
 
 def _each_once(members: Iterable[Entity]) -> list[Entity]:
     return list({id(one): one for one in members}.values())
 
 
+def _those(members: Sequence[Entity], test: Callable[[Entity], bool]) -> Steps[list[Entity]]:
+    """The members that the test is true of; there may be many to look at."""
+    found: list[Entity] = []
+    for begin in range(0, len(members), LOOKS):
+        if begin:
+            yield PAUSE
+        found += [one for one in members[begin : begin + LOOKS] if test(one)]
+    return found
+
+
 def _level(
     loader: Loader, members: list[Entity], kind: type[Entity], tree: Tree, strict: bool = False
-) -> None:
+) -> Steps[None]:
     if not members or not tree:
         return
     for field in tree:
         if isinstance(field, Many) and field.in_parts:
             for member in members:
-                field.collection(member)._members()
+                yield from field.collection(member)._loading()
         elif isinstance(field, Resolved):
-            for member in members:
-                field._value(member)
-    todo = [one for one in members if any(not field.loaded(one) for field in tree)]
+            unknown = yield from _those(members, lambda one, field=field: not field.loaded(one))  # type: ignore[misc]
+            if unknown:
+                yield Call(partial(_resolve, field, unknown))
+    todo = yield from _those(members, lambda one: any(not field.loaded(one) for field in tree))
     if todo:
         wanted = [field for field in tree if any(not field.loaded(one) for one in todo)]
         below: Tree = {
             field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted
         }
-        _fetch(loader, todo, kind, below, strict)
+        yield Announcement(partial(loader.refuse_to_block, kind, wanted[0], len(todo)))
+        yield from _fetch(loader, todo, kind, below, strict)
     for field, subtree in tree.items():
         if subtree and isinstance(field, Reference):
-            _level(loader, _below(loader, members, field), field.target, subtree)
+            below_members: list[Entity] = []
+            for begin in range(0, len(members), LOOKS):
+                if begin:
+                    yield PAUSE
+                below_members += _below(loader, members[begin : begin + LOOKS], field)
+            yield from _level(loader, _each_once(below_members), field.target, subtree)
+
+
+def _resolve(field: Resolved[Any], members: list[Entity]) -> None:
+    for member in members:
+        field._value(member)
 
 
 def _below(loader: Loader, members: list[Entity], field: Reference[Any]) -> list[Entity]:
@@ -115,8 +172,8 @@ def _is_deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
-def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> None:
-    """Fetch one selection of many objects; return when all of it is populated."""
+def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> Steps[None]:
+    """Fetch one selection of many objects; end when all of it is populated."""
     batches = _Batches(loader, _selection(kind, tree))
     elsewhere = []
     with loader.cache.lock:
@@ -127,7 +184,7 @@ def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, s
                 loader.in_flight[one.id, name] for name in groups if (one.id, name) in loader.in_flight
             ]
             if flights:
-                elsewhere.append((one, flights))
+                elsewhere.append((one, [flight.join() for flight in flights]))
             else:
                 mine.append(one)
     most = batches.size
@@ -135,29 +192,29 @@ def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, s
     if nested and len(mine) > PROBE:
         first, mine = mine[: min(PROBE, most)], mine[min(PROBE, most) :]
         batches.send([one.id for one in first])
-        batches.wait()
+        yield from batches.wait()
         most = min(batches.size, _fitting(first, tree))
     if mine:
         count = -(-len(mine) // most)
         size = -(-len(mine) // count)
         for begin in range(0, len(mine), size):
             batches.send([one.id for one in mine[begin : begin + size]])
-    batches.wait()
+    yield from batches.wait()
     for _, flights in elsewhere:
         for flight in flights:
-            flight.wait()
+            yield from flight.awaited()
     left = [one for one, _ in elsewhere if any(not field.loaded(one) for field in tree)]
     if left:
         for one in left:
             batches.send([one.id])
-        batches.wait()
+        yield from batches.wait()
     # not even one object's levels fit into one response: one level now, the caller goes on with the next
     for one in batches.too_large:
         for field in tree:
             if isinstance(field, Many):
-                field.collection(one)._members()
+                yield from field.collection(one)._loading()
             else:
-                loader.fetch(one, field.group)
+                yield from loader.fetching(one, field.group)
     if strict:
         for error in batches.errors.values():
             raise error
@@ -212,19 +269,27 @@ class _Batches:
             batch = Batch(self.loader, self.selection, "", ids, None)
             groups = {field.group for field in self.selection.fields}
             self.loader.send(batch, groups, halve=len(ids) > 1 or has_lists)
-            self.waiting.append(batch)
+            self.waiting.append(batch.join())
 
-    def wait(self) -> None:
+    def wait(self) -> Steps[None]:
         """Until everything sent is populated. Raises the first failure that concerns more than single objects."""
         failure: BaseException | None = None
-        while self.waiting:
-            batch = self.waiting.pop(0)
-            batch.wait()
-            self.errors.update(batch.errors)
-            if isinstance(batch.error, TooLargeError):
-                self._smaller(batch.ids)
-            elif batch.error is not None:
-                failure = failure or batch.error
+        cancelled = False
+        try:
+            while self.waiting:
+                batch = self.waiting.pop(0)
+                yield from batch.awaited()
+                self.errors.update(batch.errors)
+                if isinstance(batch.error, TooLargeError):
+                    self._smaller(batch.ids)
+                elif batch.error is not None:
+                    failure = failure or batch.error
+        except CancelledError:
+            cancelled = True
+            raise
+        finally:
+            for batch in self.waiting:  # who waited has been interrupted
+                batch.leave(cancelled)
         if failure is not None:
             raise failure
 

@@ -7,16 +7,14 @@ objects are all made from the same selection, so that they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from .cache import SLICE, Cache
 from .entity import Entity
 from .fields import BASIC, PLAIN, Field, Many, One, Reference, Scalar
 from .state import NOT_LOADED, State
-
-if TYPE_CHECKING:
-    from .cache import Cache
 
 
 @attrs.frozen
@@ -119,6 +117,8 @@ class Selection:
             if cache.writes and cache.is_stale((obj.id, many.name), clock):
                 continue  # a member came or went in between
             items = self.listed(cache, obj, many, members, many.members(get(many.wire)), clock)
+            if cache.writes and (cache.is_stale(obj.id, clock) or cache.is_stale((obj.id, many.name), clock)):
+                continue  # the same, while this was populated
             collection = many.read(obj)
             if collection.__class__ is State:
                 collection = many.collection(obj)
@@ -157,33 +157,45 @@ class Selection:
         cls = below.kind
         engine = owner._engine
         objects = cache.objects
-        known, get = objects.refs, objects.get
+        get = objects.get
         fixed = [] if field.back is None else [(vars(cls)[cls.fields[field.back].slot].__set__, owner.id)]
         for name in field.passes:
             value = type(owner).fields[name].read(owner)
             if isinstance(value, str):
                 fixed.append((vars(cls)[cls.fields[name].slot].__set__, value))
-        plain = not (below._links or below._lists or below._parts or cache.writes)
+        nested = below._links or below._lists or below._parts
         scalars, deleted = below._scalars, cache.deleted_ids
         items = []
-        for data in rows:
-            identity = data["id"]
-            obj = get(identity) if identity in known else None
-            if obj is None or obj.__class__ is not cls:  # none, or the id was taken for another kind's before
-                if identity in deleted:
-                    continue
-                obj = cls(identity, engine)
-                objects.put(obj)
-            if plain:
-                value_of = data.get
-                for put, wire, convert in scalars:
-                    value = value_of(wire)
-                    put(obj, value if value is None or convert is None else convert(value))
-            else:
-                below.populate(cache, obj, data, clock)
-            for put, value in fixed:
-                put(obj, value)
-            items.append(obj)
+        for begin in range(0, len(rows), SLICE):
+            part = rows if len(rows) <= SLICE else rows[begin : begin + SLICE]
+            if not nested:
+                cache.pause_before(len(part))
+            known, plain = objects.refs, not (nested or cache.writes)
+            for data in part:
+                if nested:
+                    cache.pause_before(1)
+                    known = objects.refs
+                identity = data["id"]
+                obj = get(identity) if identity in known else None
+                if (
+                    obj is None or obj.__class__ is not cls
+                ):  # none, or the id was taken for another kind's before
+                    if identity in deleted:
+                        continue
+                    obj = cls(identity, engine)
+                    objects.put(obj)
+                if plain:
+                    value_of = data.get
+                    for put, wire, convert in scalars:
+                        value = value_of(wire)
+                        put(obj, value if value is None or convert is None else convert(value))
+                else:
+                    below.populate(cache, obj, data, clock)
+                    if identity in deleted:  # while what is below it was populated
+                        continue
+                for put, value in fixed:
+                    put(obj, value)
+                items.append(obj)
         return items
 
 

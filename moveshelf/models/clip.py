@@ -24,6 +24,7 @@ from .base import Deletable, service_of
 from .condition import Condition
 from .contents import HasFiles
 from .datafile import DataFile, OriginalFile
+from .twins import twin
 
 if TYPE_CHECKING:
     import os
@@ -163,8 +164,11 @@ class Clip(HasFiles, Deletable):
         TransferError says what is on the service then, and the same call again puts it right.
         """
         service = service_of(self._require("upload()"))
+        service.refuse_to_block("upload() waits for the file, and that", "await its twin aupload(...)")
         identity = uploads.upload_file(service, self.id, file, name, data_type, existing, progress)
         return service.cache.get(DataFile, identity)
+
+    aupload = twin(upload)
 
     @property
     def original(self) -> OriginalFile | None:

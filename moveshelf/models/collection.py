@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from asyncio import sleep
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from .. import display
@@ -25,6 +27,7 @@ from ..lazy.peers import At, Named, Peers, Selector
 from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
+from ..lazy.steps import Call, Steps, run
 from ..operations.downloads import LocatedFile, Parts
 from ..wire import TooLargeError, collector_paused
 from . import tables
@@ -47,6 +50,9 @@ _CLIPS_BELOW = {
     "Session": "clips.",
     "Clip": "",
 }
+
+#: After how many members an `async for` whose body awaits nothing lets other tasks run.
+_TURN = 100
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Entity)
@@ -262,11 +268,39 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
                 if owner is not None:
                     batch.reached(owner)
                 continue
-            self._load()
+            self._refuse_to_block()
+            run(self._load())
             items = self._items
         return items
 
-    def _load(self) -> None:
+    async def _amembers(self) -> list[C]:
+        """The members, for coroutines of any event loop."""
+        if self._items is NOT_LOADED:
+            await self._connected("its listing").take(self._loading())
+        elif self._items.__class__ is not list and self._engine is not None:
+            await self._engine.take(self._loading())
+        return self._members()
+
+    def _loading(self) -> Steps[None]:
+        """The steps that load the listing; the reader has come here."""
+        while not self._is_loaded():
+            yield from self._load()
+        self._members()
+
+    def _in_loop(self) -> list[C]:
+        """The members, loaded before, as a loop reads them."""
+        items = self._members()
+        peers = self._peers_of(None, True)
+        for one in items:
+            one._peers = peers
+        return items
+
+    def _refuse_to_block(self) -> None:
+        """Raise NotLoadedError where a wait for the listing would block an event loop that must not be blocked."""
+        if self._engine is not None and self._field is not None and self._items is NOT_LOADED:
+            self._engine.loader.refuse_to_block(self._field.owner, self._field)
+
+    def _load(self) -> Steps[None]:
         field, engine = self._field, self._engine
         if self._items is State.DELETED:
             raise DeletedError(f"this collection of {self._kind()} belongs to something that was deleted")
@@ -280,19 +314,19 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         owner = self._adopting_owner(engine, field)
         if not field.in_parts:
             try:
-                engine.loader.fetch(owner, field.group)
+                yield from engine.loader.fetching(owner, field.group)
                 return
             except TooLargeError:
                 if field.lister is None:
                     raise
-        self._load_in_parts(engine, owner, field)
+        yield Call(partial(self._load_in_parts, engine, owner, field))
 
     def _load_in_parts(self, engine: Engine, owner: Entity, field: Many[C]) -> None:
         assert field.lister is not None
         cache = engine.cache
         clock = cache.clock
         rows = field.lister(owner)
-        with collector_paused, cache.lock:
+        with collector_paused, cache.lock, cache.in_slices():
             items = Selection.listed(cache, owner, field, basic(field.target), rows, clock)
             if not cache.is_stale(owner.id, clock) and not cache.is_stale((owner.id, field.name), clock):
                 self._fill(items)
@@ -345,6 +379,19 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
                 one.load(*paths)
         if self._engine is not None:
             return self.load(*paths)
+        return self
+
+    async def aload(self, *paths: str) -> Self:
+        """`load` for coroutines: the listing, and what the paths name for every member, without blocking the event loop.
+
+        Cancelling the task cancels its requests, except those that others wait for too. Returns the collection.
+
+        Example:
+            >>> await project.subjects.aload("sessions.clips.files")  # doctest: +SKIP
+        """
+        members = await self._amembers()
+        if paths and self._engine is not None:
+            await self._engine.aload(members, self._type, paths)
         return self
 
     def refresh(self) -> Self:
@@ -404,6 +451,24 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         for one in items:
             one._peers = peers
             yield one
+
+    async def __aiter__(self) -> AsyncIterator[C]:
+        """`async for`: the members, without blocking the event loop while the listing is fetched.
+
+        In nested loops the listings of the members that come next are fetched along, and batches ahead of the reader, as in
+        a plain loop. What else the loop's body touches is loaded before by `await member.aload(...)`.
+        """
+        items = await self._amembers()
+        if not self._may_load:
+            for one in items:
+                yield one
+            return
+        peers = self._peers_of(None, True)
+        for number, one in enumerate(items, 1):
+            one._peers = peers
+            yield one
+            if number % _TURN == 0:
+                await sleep(0)
 
     def __reversed__(self) -> Iterator[C]:
         items = self._members()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 import attrs
@@ -77,6 +77,10 @@ class ConditionClips(Collection["Clip"]):
             self._fill([clip for clip in whole if condition_name(clip.path, session_path) == name])
             self._of = whole
         return self._items  # type: ignore[no-any-return]
+
+    async def _amembers(self) -> list[Clip]:
+        await self._condition.session.aload("path", "clips")
+        return self._members()
 
     def _peers_of(self, select: Selector | None, full: bool) -> Peers:
         owner = self._condition.session
@@ -169,6 +173,18 @@ class Condition(HasFiles):
                 self.clips.load(rest)
             else:
                 self.session.load("clips")
+        return self
+
+    async def aload(self, *paths: str) -> Condition:
+        """`load` for coroutines: fetch what the paths name, without blocking the event loop. Returns the condition."""
+        for path in paths:
+            head, _, rest = path.partition(".")
+            if head != "clips":
+                await self.session.aload(path)
+            elif rest:
+                await self.clips.aload(rest)
+            else:
+                await self.session.aload("path", "clips")
         return self
 
     def is_loaded(self, field: str) -> bool:
@@ -271,6 +287,12 @@ class Conditions(Lookup[Condition], HasFiles):
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._members())
 
+    async def __aiter__(self) -> AsyncIterator[Condition]:
+        """`async for`: the conditions, without blocking the event loop while the session's clips are fetched."""
+        await self.aload()
+        for one in self._members():
+            yield one
+
     if TYPE_CHECKING:
 
         @overload
@@ -291,6 +313,11 @@ class Conditions(Lookup[Condition], HasFiles):
         """Fetch what the paths name below every condition ("clips.files")."""
         for path in paths or ("clips",):
             self._session.load(path)
+        return self
+
+    async def aload(self, *paths: str) -> Conditions:
+        """`load` for coroutines: fetch what the paths name below every condition, without blocking the event loop."""
+        await self._session.aload("path", *(paths or ("clips",)))
         return self
 
     def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

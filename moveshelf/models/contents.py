@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,11 @@ from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..operations import connection, contents, downloads, executors, files
 from ..operations.downloads import LocatedFile, Parts
+from ..wire import aio
 from ..wire.codec import decode
+from ..wire.thread import result_of
 from . import derived, tables
+from .twins import twin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +31,17 @@ if TYPE_CHECKING:
     from ..operations.service import Service
     from ..transfer.result import Plan, TransferResult
     from .datafile import DataFile, OriginalFile
+
+
+#: Bytes of JSON that are parsed in the caller's event loop: a small part of a millisecond.
+_AT_ONCE = 1 << 16
+
+
+def _parsed(content: bytes, name: str) -> Any:
+    try:
+        return decode(content.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError as error:
+        raise ValidationError(f"{name!r} is not JSON: {error}") from None
 
 
 class HasFiles:
@@ -88,8 +102,10 @@ class HasFiles:
         Sends at once what is needed to list the files (many objects a request), then a request for every 64 signed
         URLs. A file that fails is in the result's `failed` and stops no other: `raise_for_errors()` raises.
         """
+        service = self._download_service()
+        service.refuse_to_block("download() waits for its files, and that", "await its twin adownload(...)")
         return downloads.download(
-            self._download_service(),
+            service,
             self._located_files(),
             self._download_title(),
             to,
@@ -138,15 +154,39 @@ class HasFiles:
         >>> for file, content in session.read("*.c3d"):  # doctest: +SKIP
         ...     print(file.clip.title, file.name, len(content))
         """
+        service = self._download_service()
+        service.refuse_to_block(
+            "read() waits for its files, and that", "use its twin: async for ... in aread(...)"
+        )
         carry = self._runner(executor)
         return contents.read(
-            self._download_service(),
+            service,
             self._located_files(),
             include,
             jobs,
             errors,
             None if carry is None else partial(contents.contents_elsewhere, carry),
         )
+
+    adownload = twin(download)
+
+    async def aread(
+        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+    ) -> AsyncIterator[tuple[DataFile | OriginalFile, bytes]]:
+        """`read` for coroutines: an async iterator of (file, bytes), which does not block the event loop.
+
+        Arguments, requests and errors as of `read`; all of them are sent when the loop begins.
+
+        >>> async for file, content in session.aread("*.c3d"):  # doctest: +SKIP
+        ...     print(file.name, len(content))
+        """
+        found = await aio.call(self._readable, include, jobs, errors)
+        async for pair in contents.aread(found, jobs, errors):
+            yield pair
+
+    def _readable(self, include: str | Iterable[str] | None, jobs: int, errors: str) -> contents.Readable:
+        """The files that `read` reads."""
+        return contents.readable(self._download_service(), self._located_files(), include, jobs, errors)
 
     def table(
         self, kind: str | None = None, *, columns: Sequence[str] | None = None, labels: bool = False
@@ -201,6 +241,9 @@ class HasFiles:
         >>> curves = subject.cycles("angles", ["knee_flexion", "hip_flexion"])  # doctest: +SKIP
         >>> curves.groupby("condition").mean().sel(channel="knee_flexion")  # doctest: +SKIP
         """
+        self._download_service().refuse_to_block(
+            "cycles() waits for its files, and that", "await its twin acycles(...)"
+        )
         return derived.cycles(self._carried(executor), file, channels, points)
 
     def _carried(self, executor: Executor | None) -> derived.DerivedFiles:
@@ -209,6 +252,8 @@ class HasFiles:
             connection.runner(executor, found.service)  # refused before anything is listed
             found.executor = executor
         return found
+
+    acycles = twin(cycles)
 
     def series(self, file: str = "angles", channels: Sequence[str] | str | None = None) -> Any:
         """The time series of every trial below: a dictionary of an xarray Dataset over `time` (seconds) by the trial's id.
@@ -276,6 +321,7 @@ class FileContent:
         TransferError, ChecksumError, NotFoundError.
         """
         service, _, name = self._content("download()")
+        service.refuse_to_block("download() waits for the file, and that", "await its twin adownload(...)")
         located = self._located()
         folder, chosen = downloads.folder_and_name(to, name)
         if chosen is not None:
@@ -295,6 +341,8 @@ class FileContent:
             result.raise_for_errors()  # type: ignore[union-attr]
         return result
 
+    adownload = twin(download)
+
     def read(
         self,
         include: str | Iterable[str] | None = None,
@@ -306,6 +354,18 @@ class FileContent:
         service = self._content("read()")[0]
         return contents.read(service, [self._located()], include, jobs, errors)
 
+    async def aread(
+        self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
+    ) -> AsyncIterator[tuple[DataFile | OriginalFile, bytes]]:
+        """`read` for coroutines: an async iterator of one pair (file, bytes), or of none."""
+        found = await aio.call(self._readable, include, jobs, errors)
+        async for pair in contents.aread(found, jobs, errors):
+            yield pair
+
+    def _readable(self, include: str | Iterable[str] | None, jobs: int, errors: str) -> contents.Readable:
+        service = self._content("read()")[0]
+        return contents.readable(service, [self._located()], include, jobs, errors)
+
     def read_bytes(self) -> bytes:
         """The whole content, verified by size and checksum. Two requests: for a signed URL, and for the bytes.
 
@@ -316,17 +376,48 @@ class FileContent:
         Raises TransferError where there are none (only complete files have any), ChecksumError, NotFoundError.
         """
         service, identity, name = self._content("read_bytes()")
+        service.refuse_to_block(
+            f"read_bytes() of {name!r} reads the file, and that", "await file.aread_bytes()"
+        )
         if service.ahead is None:
-            return files.read_one(service, identity, name)
+            return files.reading(service, identity, name).result()
         return service.ahead.read(service, *self._among_peers(), name)
+
+    async def aread_bytes(self) -> bytes:
+        """`read_bytes` for coroutines: the whole content, verified, without blocking the event loop.
+
+        Cancelling the task cancels its requests.
+
+        >>> content = await trial.files["walk.c3d"].aread_bytes()  # doctest: +SKIP
+        """
+        await self._aload_name()
+        service, identity, name = self._content("aread_bytes()")
+        if not await service.prepare():
+            return await aio.call(self.read_bytes)
+        return await result_of(files.reading(service, identity, name))
+
+    async def _aload_name(self) -> None:
+        """Load what `_content` needs."""
+        raise NotImplementedError
 
     def json(self) -> Any:
         """The content, parsed as JSON. Requests as of `read_bytes`. Raises ValidationError where it is no JSON."""
-        content = self.read_bytes()
-        try:
-            return decode(content.removeprefix(b"\xef\xbb\xbf"))
-        except ValueError as error:
-            raise ValidationError(f"{self._content('json()')[2]!r} is not JSON: {error}") from None
+        service, _, name = self._content("json()")
+        service.refuse_to_block(f"json() of {name!r} reads the file, and that", "await file.ajson()")
+        return _parsed(self.read_bytes(), name)
+
+    async def ajson(self) -> Any:
+        """`json` for coroutines: the content, parsed as JSON, without blocking the event loop.
+
+        What is larger than 64 kB is parsed on a worker thread.
+
+        >>> angles = await trial.files["angles.json"].ajson()  # doctest: +SKIP
+        """
+        content = await self.aread_bytes()
+        name = self._content("ajson()")[2]
+        if len(content) <= _AT_ONCE:
+            return _parsed(content, name)
+        return await aio.call(_parsed, content, name)
 
     def c3d(self) -> C3D:
         """The content, parsed as a C3D file: a record of points (frame, marker, axis), analogs, events and parameters.

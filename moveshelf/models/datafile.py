@@ -61,6 +61,9 @@ class DataFile(FileContent, Deletable):
                 peers = owner._peers.child(type(owner).fields["files"], None)
         return self, peers
 
+    async def _aload_name(self) -> None:
+        await self.aload("name")
+
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = None if self.data_type is None else str(self.data_type)
         way = (*above, (self.id, self.name or self.id))
@@ -100,6 +103,9 @@ class OriginalFile(FileContent):
 
     def _among_peers(self) -> tuple[Entity, Peers | None]:
         return self.clip, self.clip._peers
+
+    async def _aload_name(self) -> None:
+        await self.clip.aload("original_name")
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = data_type(self.name)

@@ -36,6 +36,7 @@ from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.validation import checked_name, checked_values
 from ..values import Configuration, Dataset, Template
+from ..wire.thread import check_stopped
 from .base import Model, service_of
 from .clip import Clip
 from .cohort import Cohort, checked_conditions, choose
@@ -44,6 +45,7 @@ from .contents import HasFiles
 from .derived import DerivedFiles
 from .session import Session, existing
 from .subject import Subject
+from .twins import twin
 
 if TYPE_CHECKING:
     import os
@@ -756,6 +758,9 @@ class Project(HasFiles, Model):
         name stands for several objects, before anything is created.
         """
         service = service_of(self._require("upload_tree()"))
+        service.refuse_to_block(
+            "upload_tree() waits for its files, and that", "await its twin aupload_tree(...)"
+        )
         return upload_tree.upload_tree(
             service,
             self.id,
@@ -769,6 +774,8 @@ class Project(HasFiles, Model):
             progress,
             exclude,
         )
+
+    aupload_tree = twin(upload_tree)
 
     def _import_session(self, identity: str, content: SessionImport, is_new: bool) -> str:
         """Fill in what an import file says of a session; what there is to say about it."""
@@ -799,6 +806,7 @@ class Project(HasFiles, Model):
         self.load("subjects.sessions.clips.files", "subjects.sessions.clips.original_name")
         while not listing.done():
             wait([listing], timeout=0.2)  # in slices, so that Ctrl-C is heard on every system
+            check_stopped()
         every = listing.result()
         in_sessions: set[str] = set()
         for subject in self.subjects:

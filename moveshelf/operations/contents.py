@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,7 @@ from ..errors import MoveshelfError, NotFoundError, TransferError, ValidationErr
 from ..transfer.patterns import Given
 from ..transfer.run import JOBS, checked_jobs
 from ..values import UploadStatus
+from ..wire.thread import result_of
 from .content_cache import read_through
 from .downloads import Filter, LocatedFile, selected, statuses_now
 from .executors import BYTES_A_PART, BYTES_AHEAD, split
@@ -45,6 +46,14 @@ class Content:
     result: bytes | Exception
 
 
+@attrs.frozen
+class Readable:
+    """The files that `read` reads, listed."""
+
+    service: Service
+    files: list[LocatedFile]
+
+
 def read(
     service: Service,
     files: Iterable[LocatedFile],
@@ -57,28 +66,59 @@ def read(
 
     What is needed to list the files is sent at once, contents are fetched as the iterator is used.
     """
+    found = readable(service, files, include, jobs, errors)
+    return _pairs(contents(service, found.files, jobs) if fetch is None else fetch(found.files, jobs), errors)
+
+
+async def aread(found: Readable, jobs: int, errors: str) -> AsyncIterator[tuple[Any, bytes]]:
+    """The same for coroutines of any event loop, of what `readable` has listed."""
+    if not found.files:
+        return
+    reader = _Reader(found.service, found.files, jobs, READ_AHEAD)
+    try:
+        for number, one in enumerate(found.files):
+            result = await result_of(found.service.wire.run(reader.take, number))
+            pair = _pair(Content(one, result), errors)
+            del result
+            if pair is not None:
+                yield pair
+            del pair
+    finally:
+        reader.stop()
+
+
+def readable(
+    service: Service, files: Iterable[LocatedFile], include: Given, jobs: int, errors: str
+) -> Readable:
+    """The files that are meant and have contents. Raises ValidationError for arguments that cannot be right."""
     if errors not in ("raise", "warn"):
         raise ValidationError(f"errors is 'raise' or 'warn', not {errors!r}")
     checked_jobs(jobs)
     wanted = Filter(include, None, None)
     found = selected(files, wanted)
-    wanted.warn_of_unmatched()
+    wanted.warn_of_unmatched(stacklevel=5)
     complete, incomplete = by_status(service, found)
     if incomplete:
         shown = ", ".join(f"{path_of(one)} ({status})" for one, status in incomplete[:_SHOWN])
         more = f" and {len(incomplete) - _SHOWN} more" if len(incomplete) > _SHOWN else ""
         warn(f"files whose upload is not complete have no contents and are left out: {shown}{more}")
-    return _pairs(contents(service, complete, jobs) if fetch is None else fetch(complete, jobs), errors)
+    return Readable(service, complete)
 
 
 def _pairs(found: Iterator[Content], errors: str) -> Iterator[tuple[Any, bytes]]:
     for one in found:
-        if isinstance(one.result, bytes):
-            yield one.located.file, one.result
-        elif errors == "warn" and isinstance(one.result, FILE_ERRORS):
-            warn(f"{path_of(one.located)} is left out: {one.result}")
-        else:
-            raise one.result
+        pair = _pair(one, errors)
+        if pair is not None:
+            yield pair
+
+
+def _pair(one: Content, errors: str) -> tuple[Any, bytes] | None:
+    if isinstance(one.result, bytes):
+        return one.located.file, one.result
+    if errors == "warn" and isinstance(one.result, FILE_ERRORS):
+        warn(f"{path_of(one.located)} is left out: {one.result}")
+        return None
+    raise one.result
 
 
 def by_status(
@@ -118,6 +158,7 @@ def contents(
     """
     if not wanted:
         return
+    service.refuse_to_block("reading files waits for them, and that", "use `async for ... in obj.aread(...)`")
     reader = _Reader(service, wanted, jobs, limit)
     try:
         for number, one in enumerate(wanted):

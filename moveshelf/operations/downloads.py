@@ -108,23 +108,28 @@ def download(
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
     first = None if dry_run or carry or _has_entries(folder) else _first_urls(service, found)
-    plan, ids = make_plan(service, found, folder, existing, title)
-    if dry_run:
-        return plan
-    if existing == "error":
-        _refuse_existing(plan)
-    from ..transfer.partial import tidy
-    from ..transfer.receiver import Receiver
+    try:
+        plan, ids = make_plan(service, found, folder, existing, title)
+        if dry_run:
+            return plan
+        if existing == "error":
+            _refuse_existing(plan)
+        from ..transfer.partial import tidy
+        from ..transfer.receiver import Receiver
 
-    if carry is not None:
-        result = _carried(plan, folder, jobs, carry)
-    else:
-        receiver = Receiver(
-            DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
-        )
-        result = carry_out(
-            service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
-        )
+        if carry is not None:
+            result = _carried(plan, folder, jobs, carry)
+        else:
+            receiver = Receiver(
+                DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
+            )
+            result = carry_out(
+                service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+            )
+    except BaseException:
+        if first is not None:
+            first.cancel()  # the receiver does not where it has not begun
+        raise
     tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):
         entry.file = one.file
@@ -229,10 +234,10 @@ class Filter:
         """Whether a file at that path, of that type, is meant."""
         return self.patterns.fits(path) and (not self.kinds or data_type in self.kinds)
 
-    def warn_of_unmatched(self) -> None:
+    def warn_of_unmatched(self, stacklevel: int = 4) -> None:
         """Warn of patterns that no file fits: nothing is left out without a word."""
         for pattern in self.patterns.unmatched:
-            warnings.warn(f"no file fits include={pattern!r}", PatternWarning, stacklevel=4)
+            warnings.warn(f"no file fits include={pattern!r}", PatternWarning, stacklevel=stacklevel)
 
 
 def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:

@@ -19,6 +19,7 @@ from .text import field_text, fields_text, fragment_text, operation_text
 
 if TYPE_CHECKING:
     from ..transfer.source import Source
+    from ..wire import Future
 
 _URLS = Shape("uploadStatus", "originalDataDownloadUri")
 _STATUS = Shape("uploadStatus")
@@ -205,9 +206,9 @@ def url_of(results: Sequence[str | BaseException], name: str) -> str:
     return result
 
 
-def read_one(service: Service, identity: str, name: str) -> bytes:
-    """The whole content of a file, verified. Two requests."""
-    return service.wire.run(content, service, identity, name).result()
+def reading(service: Service, identity: str, name: str) -> Future[bytes]:
+    """The whole content of a file, verified, on its way. Two requests."""
+    return service.wire.run(content, service, identity, name)
 
 
 async def content(service: Service, identity: str, name: str) -> bytes:
@@ -223,6 +224,9 @@ async def content(service: Service, identity: str, name: str) -> bytes:
 
 def matches(service: Service, identity: str, name: str, path: Any) -> bool:
     """Whether a local file has the bytes of a file on the service, by the store's checksum. Two requests."""
+    service.refuse_to_block(
+        f"matches() of {name!r} looks at the store, and that", "await asyncio.to_thread(file.matches, path)"
+    )
     from ..transfer import download
     from ..transfer.paths import local_path
     from ..transfer.source import FileSource
@@ -303,6 +307,6 @@ __all__ = [
     "matches",
     "md5_of",
     "put",
-    "read_one",
+    "reading",
     "url_of",
 ]

@@ -31,7 +31,7 @@ from ..transfer.run import JOBS
 from ..values import UploadStatus
 from .content_cache import read_through
 from .contents import READ_AHEAD, NoRoomError, SizeSeen
-from .files import DataFiles, content, read_one, url_of
+from .files import DataFiles, content, reading, url_of
 
 if TYPE_CHECKING:
     from ..transfer.blob import Progress
@@ -267,12 +267,12 @@ class ReadAhead:
 
     # for readers, from any thread ------------------------------------------------------------------------------
     def read(self, service: Service, member: Entity, peers: Peers | None, name: str) -> bytes:
-        """The whole content of a file, verified, as of `files.read_one`. In a loop, those that come next are fetched as well.
+        """The whole content of a file, verified, as of `files.reading`. In a loop, those that come next are fetched as well.
 
         `member` is the file, or the clip that is a file itself, with its peers.
         """
         if peers is None or service.is_replaced:
-            return read_one(service, member.id, name)
+            return reading(service, member.id, name).result()
         reader = threading.get_ident()
         return service.wire.run(self._read, service, member, peers, name, reader).result()
 

@@ -21,7 +21,7 @@ from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
-from ..wire import Response, TooLargeError, collector_paused
+from ..wire import Response, TooLargeError, aio, collector_paused
 from ..wire.thread import result_of
 from . import queries, recovery
 from .commands import Command, Touched, Values
@@ -58,6 +58,10 @@ class Pending(Protocol):
 
     def add_done_callback(self, function: Callable[[Any], object]) -> None:
         """Have the function called when the response has come; at once, if it has."""
+        ...
+
+    def cancel(self) -> bool:
+        """Stop the request, if it is in flight; whether it was."""
         ...
 
 
@@ -125,6 +129,29 @@ class Service:
         """How many requests the budgets in force still allow; None without a budget."""
         return self.wire.room()
 
+    # event loops of the caller's ---------------------------------------------------------------------------------
+    async def prepare(self) -> bool:
+        """Make ready for requests from an event loop's thread; whether sending waits for nothing there."""
+        if self.is_replaced:
+            return False
+        await self.wire.prepare()
+        return True
+
+    def would_block(self) -> bool:
+        """Whether waiting in this thread would block an event loop, inside `async with ms.aio():`."""
+        return aio.would_block(self.wire)
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Raise NotLoadedError, before anything is sent, inside `async with ms.aio():` in a thread with a running loop."""
+        self.wire.refuse_to_block(what, instead)
+
+    def _refuse_to_block(self, operation: str) -> None:
+        if self.would_block():
+            self.refuse_to_block(
+                f"{operation!r} was not sent: the method that sends it waits for the response, and that",
+                "await its twin whose name begins with `a`, if there is one, or asyncio.to_thread(method, ...)",
+            )
+
     # queries -------------------------------------------------------------------------------------------------
     def fetch(
         self,
@@ -133,9 +160,9 @@ class Service:
         *,
         halve: bool,
         done: Callable[[Callable[[], Nodes]], object],
-    ) -> None:
+    ) -> Callable[[], object]:
         """Send one query for a selection of objects. `done` gets a function that returns each object's dictionary, or why
-        there is none, by id; it raises what concerns all of them."""
+        there is none, by id; it raises what concerns all of them. Returns what stops the request."""
         query = queries.nodes(selection, ids)
         future = self._submit(query, halve=halve)
 
@@ -150,6 +177,7 @@ class Service:
                 done(nodes)
 
         future.add_done_callback(arrived)
+        return future.cancel
 
     def _submit(self, query: Query, *, halve: bool = False) -> Pending:
         return self.sender.submit(
@@ -158,6 +186,7 @@ class Service:
 
     def send(self, query: Query, *, halve: bool = False) -> Response:
         """Send a query and wait; its response, checked. GraphQL errors are raised as QueryError."""
+        self._refuse_to_block(query.operation)
         response = self._submit(query, halve=halve).result()
         if response.errors:
             raise query_error(response.errors, query.operation, response)
@@ -209,6 +238,7 @@ class Service:
     ) -> dict[str, dict[str, Any] | Exception]:
         """A selection of objects now, many to a request and all at once: {id: dictionary or exception}. Nothing is kept."""
         wanted = list(dict.fromkeys(ids))
+        self._refuse_to_block(selection.name)
         found: dict[str, Any] = {}
         sent = []
         for begin in range(0, len(wanted), OBJECTS_A_REQUEST):
@@ -321,6 +351,7 @@ class Service:
         Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
+        self._refuse_to_block(command.name)
         with self._doubt(command, [values]):
             attempt = 1
             while True:
@@ -376,6 +407,7 @@ class Service:
 
         An exception stands for a row that failed by itself.
         """
+        self._refuse_to_block(command.name)
         with self._doubt(command, rows):
             sent = [self._submit_many(command, part) for part in self._parts(command, rows)]
             outcomes: list[Outcome] = []

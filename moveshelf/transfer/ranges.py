@@ -171,6 +171,10 @@ class RangeFile(io.RawIOBase):
         self._ahead = min(self._ahead * 2, largest) if index == self._expected else 1
         count = min(max(self._ahead, -(-wanted // self._block)), largest)
         start = index * self._block
+        self._wire.refuse_to_block(
+            "a read of an open file waits for the store, and that",
+            "await file.aread_bytes(), or asyncio.to_thread(...)",
+        )
         data = self._wire.run(self._load, start, count * self._block).result()
         if self._whole is not None:
             return

@@ -77,6 +77,9 @@ def carry_out(
     """
     from .blob import Progress
 
+    wire.refuse_to_block(
+        f"{plan.title} waits for its files, and that", "await asyncio.to_thread(method, ...)"
+    )
     entries = [Entry(step.path) for step in plan]
     for step, entry in zip(plan, entries, strict=True):
         if step.idle:

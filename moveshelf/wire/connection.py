@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
-from moveshelf.wire import thread
+from moveshelf.wire import aio, thread
 from moveshelf.wire.codec import encode
 from moveshelf.wire.document import describe, requested_nodes, response_names
 from moveshelf.wire.failures import belongs, query_error
@@ -147,6 +148,25 @@ class Wire:
         operation: str | None = None,
     ) -> Response:
         """Like `execute`, and returns the whole response."""
+        self.refuse_to_block(
+            "execute() waits for a response, and that", "await ms.aexecute(query, variables)"
+        )
+        name, future = self._sent(query, variables, operation)
+        return _without_errors(name, future.result())
+
+    async def aexecute(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, operation: str | None = None
+    ) -> dict[str, Any]:
+        """`execute` for coroutines of any event loop, which it does not block. Cancelling it cancels the request."""
+        await self.prepare()
+        name, future = self._sent(query, variables, operation)
+        data = _without_errors(name, await thread.result_of(future)).data
+        return data if data is not None else {}
+
+    def _sent(
+        self, query: str, variables: Mapping[str, Any] | None, operation: str | None
+    ) -> tuple[str, Future[Response]]:
+        """A document of somebody's own, sent; the operation's name for messages, and what will come."""
         described = describe(query, operation)
         name = operation or described.name
         names = response_names(query, operation if described.several else None)
@@ -157,10 +177,22 @@ class Wire:
             if isinstance(identity, str):
                 wanted[alias] = identity
         check = partial(belongs, name, names, wanted)
-        response = self.submit(query, variables, operation=operation, check=check).result()
-        if response.errors:
-            raise query_error(response.errors, response.data, name, response.request_id)
-        return response
+        return name, self.submit(query, variables, operation=operation, check=check)
+
+    # -- event loops of the caller's
+
+    async def prepare(self) -> None:
+        """Import what the first request needs, on a worker thread: it takes longer than an event loop may be blocked."""
+        if not self._channels and not self._closed:
+            await aio.call(self._open)
+
+    def guard(self) -> aio.Guard:
+        """A context in which waiting for this client in a thread that runs an event loop raises NotLoadedError."""
+        return aio.Guard(self)
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Raise NotLoadedError where such a context is in force; called before something is sent and waited for."""
+        aio.refuse_to_block(self, what, instead)
 
     # -- counting
 
@@ -205,19 +237,27 @@ class Wire:
 
     def close(self) -> None:
         """Drop connections and requests in flight; later ones raise DetachedError. Harmless twice."""
+        for io, closing in self._closing():
+            if threading.get_ident() != io.thread.ident:
+                with contextlib.suppress(TimeoutError):  # then it ends in the background
+                    closing.exception(thread.CLOSING_SECONDS)
+
+    async def aclose(self) -> None:
+        """`close` for coroutines of any event loop, which it does not block."""
+        for _, closing in self._closing():
+            with contextlib.suppress(asyncio.TimeoutError):  # then it ends in the background
+                await asyncio.wait_for(thread.told(closing.add_done_callback), thread.CLOSING_SECONDS)
+
+    def _closing(self) -> Iterator[tuple[IOThread, Future[None]]]:
         with thread.lock:
             self._closed = True
             self._finalizer.detach()
             channels, self._channels[:] = self._channels[:], []
         for channel in channels:
-            io = channel.io
-            if not io.usable():
-                continue
-            closing: Future[None] = Future(io)
-            io.spawn(closing, channel.close)
-            if threading.get_ident() != io.thread.ident:
-                with contextlib.suppress(TimeoutError):  # then it ends in the background
-                    closing.exception(thread.CLOSING_SECONDS)
+            if channel.io.usable():
+                closing: Future[None] = Future(channel.io)
+                channel.io.spawn(closing, channel.close)
+                yield channel.io, closing
 
     def _open(self) -> Channel:
         """The channel on this process's I/O thread: made anew where a fork has left the old one behind."""
@@ -252,6 +292,12 @@ class Wire:
                     )
                 ]
             return self._channels[0]
+
+
+def _without_errors(name: str, response: Response) -> Response:
+    if response.errors:
+        raise query_error(response.errors, response.data, name, response.request_id)
+    return response
 
 
 def _drop(channels: list[Channel]) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
+import contextvars
 import logging
 import os
 import sys
@@ -30,6 +31,17 @@ SLICE = 0.1
 """Seconds between two looks at interrupts. Windows notices a Ctrl-C only between waits on a lock."""
 CLOSING_SECONDS = 2.0
 """Seconds that an interrupted or exiting process gives its coroutines to tidy up."""
+
+
+stopping: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stopping", default=None)
+"""Set in a worker thread that a coroutine waits for: the event says that the coroutine was cancelled."""
+
+
+def check_stopped() -> None:
+    """Raise CancelledError where this thread works for a coroutine that was cancelled. Called between slices of a wait."""
+    stop = stopping.get()
+    if stop is not None and stop.is_set():
+        raise asyncio.CancelledError
 
 
 def cap_jobs(jobs: int) -> int:
@@ -82,11 +94,17 @@ class Future(concurrent.futures.Future[T]):
         Raises TimeoutError when the time is over first (the work goes on), otherwise what the work raised:
         each caller its own copy.
         """
-        error = self.exception(timeout)
-        if error is not None:
-            raise error
+        if not self._awake:
+            self._wait(timeout)
+        return self._settled()
+
+    def _settled(self) -> T:
+        """The result, where it is known that the work has ended: waits for nothing, not even for callbacks."""
         assert self._outcome is not None
-        return self._outcome[0]  # type: ignore[return-value]
+        value, error = self._outcome
+        if error is not None:
+            raise _copied(error)
+        return value  # type: ignore[return-value]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the work (a copy for this caller), or None; waits like `result`."""
@@ -94,12 +112,7 @@ class Future(concurrent.futures.Future[T]):
             self._wait(timeout)
         assert self._outcome is not None
         error = self._outcome[1]
-        if error is None:
-            return None
-        copy = fresh(error)
-        if not isinstance(copy, MoveshelfError):
-            copy.__traceback__ = error.__traceback__  # unexpected: show where it came from
-        return copy
+        return None if error is None else _copied(error)
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Have `fn(future)` called on the I/O thread when the work has ended, before any waiter wakes.
@@ -134,6 +147,7 @@ class Future(concurrent.futures.Future[T]):
         try:
             waited = False
             while not self._awake:
+                check_stopped()
                 # a thread that has ended is noticed after the first slice: to look costs more than a fork's mark
                 if self._io.abandoned or (waited and not self._io.alive()):
                     raise RequestError(
@@ -149,8 +163,9 @@ class Future(concurrent.futures.Future[T]):
                     raise TimeoutError(f"no response within {timeout} s; the request goes on")
         except TimeoutError:
             raise
-        except BaseException:
-            if self._cancel_on_interrupt and self.cancel():
+        except BaseException as error:
+            stopped = isinstance(error, asyncio.CancelledError)
+            if (self._cancel_on_interrupt or stopped) and self.cancel():
                 # its own tidying, so that no file stays open
                 with contextlib.suppress(concurrent.futures.TimeoutError):
                     super().result(CLOSING_SECONDS)
@@ -178,6 +193,14 @@ class Future(concurrent.futures.Future[T]):
                 logger.exception("a callback of the client failed; please report this")
         self._awake = True
         super().set_result(None)  # type: ignore[arg-type]
+
+
+def _copied(error: BaseException) -> BaseException:
+    """An error for one of those who wait for it."""
+    copy = fresh(error)
+    if not isinstance(copy, MoveshelfError):
+        copy.__traceback__ = error.__traceback__  # unexpected: show where it came from
+    return copy
 
 
 class IOThread:
@@ -275,16 +298,33 @@ async def _settle(
 
 
 async def result_of(future: Future[T]) -> T:
-    """The result of a request, for coroutines on the I/O thread."""
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    # called on the loop's own thread
-    future.add_done_callback(lambda _: None if waiter.done() else waiter.set_result(None))
+    """The result of a request, for coroutines of any event loop. Cancelling the coroutine cancels the request."""
     try:
-        await waiter
+        await told(future.add_done_callback)
     except asyncio.CancelledError:
         future.cancel()
         raise
-    return future.result()
+    return future._settled()
+
+
+async def told(register: Callable[[Callable[..., None]], object]) -> None:
+    """Wait until what was registered is called, on whichever thread; for coroutines of any event loop."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake(*_: object) -> None:
+        if asyncio._get_running_loop() is loop:
+            settle()
+            return
+        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there
+            loop.call_soon_threadsafe(settle)
+
+    register(wake)
+    await waiter
 
 
 lock = threading.RLock()

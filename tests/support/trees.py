@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import moveshelf.models  # what collections are made of
-from moveshelf.errors import BudgetError
+from moveshelf.errors import BudgetError, RequestError
 from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.engine import Engine
 from moveshelf.lazy.entity import Entity, entity
@@ -102,6 +102,8 @@ class StoreSource:
         self.store = store
         #: the ids and the names on the wire of every request
         self.requests: list[tuple[list[str], list[str]]] = []
+        #: the ids of every request that was cancelled
+        self.cancelled: list[list[str]] = []
         self.limit: int | None = None
         self.budget: int | None = None
         self.errors: dict[str, Exception] = {}
@@ -133,7 +135,7 @@ class StoreSource:
         *,
         halve: bool,
         done: Callable[[Callable[[], Any]], object],
-    ) -> None:
+    ) -> Callable[[], object]:
         """Send one request."""
         if self.budget is not None:
             if self.budget <= 0:
@@ -145,7 +147,15 @@ class StoreSource:
         if failure is None and self.limit is not None and len(ids) > self.limit:
             failure = TooLargeError("too many objects")
 
+        stopped = threading.Event()
+
+        def cancel() -> None:
+            self.cancelled.append(list(ids))
+            stopped.set()
+
         def nodes() -> Mapping[str, Any]:
+            if stopped.is_set():
+                raise RequestError("the request was cancelled")
             if failure is not None:
                 raise failure
             return {one: self.errors.get(one) or respond(self.store, selection, one) for one in ids}
@@ -155,10 +165,22 @@ class StoreSource:
             done(nodes)
 
         self._thread.submit(work)
+        return cancel
 
     def room(self) -> int | None:
         """How many requests the budget still allows."""
         return self.budget
+
+    def would_block(self) -> bool:
+        """Nothing is refused."""
+        return False
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """Nothing is refused."""
+
+    async def prepare(self) -> bool:
+        """Sending waits for nothing."""
+        return True
 
     def settle(self) -> None:
         """Wait until every response that was sent so far has been populated, and what it has led to."""

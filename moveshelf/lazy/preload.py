@@ -16,7 +16,7 @@ from .batch import Batch
 from .entity import Entity
 from .fields import BASIC, Field, Many, One, Reference, Resolved
 from .loader import BATCH_SIZE
-from .selection import Selection, basic
+from .selection import Selection, Tree, deep
 from .state import State, peek
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 TARGET = 2000
 #: How many objects the first request names, whose response tells how many the others may name.
 PROBE = 8
-
-Tree = dict[Field[Any], "Tree"]
-
 
 def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
     """The fields that dotted paths name, as a tree. Raises ValidationError for a name that is none."""
@@ -102,22 +99,13 @@ def _below(loader: Loader, members: list[Entity], field: Reference[Any]) -> list
     return _each_once(found)
 
 
-def _selection(kind: type[Entity], tree: Tree) -> Selection:
-    nested: dict[Field[Any], Selection] = {
-        field: _selection(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
-        for field, below in tree.items()
-        if isinstance(field, Reference)
-    }
-    return Selection.of(kind, tree, nested)
-
-
 def _is_deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
 def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> None:
     """Fetch one selection of many objects; return when all of it is populated."""
-    batches = _Batches(loader, _selection(kind, tree))
+    batches = _Batches(loader, deep(kind, tree))
     elsewhere = []
     with loader.cache.lock:
         groups = {field.group for field in tree}

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 
+#: Fields with what is wanted below each of them.
+Tree = dict[Field[Any], "Tree"]
+
+
 @attrs.frozen
 class Item:
     """One name in a selection: a field, or a name that no field of the class stands for.
@@ -219,3 +223,24 @@ def group(kind: type[Entity], name: str) -> Selection:
     if found is None:
         found = _GROUPS[kind, name] = Selection.of(kind, kind.groups[name])
     return found
+
+
+_DEEP: dict[tuple[type[Entity], Any], Selection] = {}
+
+
+def deep(kind: type[Entity], tree: Tree) -> Selection:
+    """A tree of fields as a selection; of each object below, what a listing brings besides. Made once for a tree."""
+    key = (kind, _tree_key(tree))
+    found = _DEEP.get(key)
+    if found is None:
+        nested: dict[Field[Any], Selection] = {
+            field: deep(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
+            for field, below in tree.items()
+            if isinstance(field, Reference)
+        }
+        found = _DEEP[key] = Selection.of(kind, tree, nested)
+    return found
+
+
+def _tree_key(tree: Tree) -> Any:
+    return tuple((field.name, _tree_key(below)) for field, below in tree.items())

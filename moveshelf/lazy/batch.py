@@ -109,6 +109,8 @@ class Batch:
             if self.opens_loop:
                 self.opens_loop = False
                 peers.window.read_on = True
+                if peers.parent is None:
+                    peers.ahead.go_on()
                 loader.prefetch(peers, obj, self.group)
                 return
             if not self._in_window:

@@ -42,6 +42,10 @@ class Ahead:
         """The reader has come to what was fetched ahead."""
         self.allowed = min(2 * self.allowed, MOST_OBJECTS)
 
+    def go_on(self) -> None:
+        """The reader has come to the second member of the traversal's first level: it did not end after one."""
+        self.allowed = min(4 * self.allowed, MOST_OBJECTS)
+
     def batches(self, each: float, most: int) -> tuple[int, int]:
         """How many members the next requests may name, and how many requests may be sent, `each` member with all below it
         being so many objects; no requests where only a small one would fit."""

@@ -44,7 +44,13 @@ def plan(peers: Peers, kind: type[Entity], name: str) -> Deep | None:
     """
     loops = peers.loops
     field = kind.groups[name][0]
-    if not loops or not isinstance(field, Many) or field.barrier or field.in_parts or field.lister is not None:
+    if (
+        not loops
+        or not isinstance(field, Many)
+        or field.barrier
+        or field.in_parts
+        or field.lister is not None
+    ):
         return None
     level = peers.reads.down(name)
     guesses: list[Guess] = []
@@ -55,21 +61,21 @@ def plan(peers: Peers, kind: type[Entity], name: str) -> Deep | None:
     return Deep(deep(kind, tree), tree, 1 + peers.reads.below_each(tree), tuple(guesses))
 
 
-def smallest(tree: Tree, kind: type[Entity], sizes: Mapping[tuple[type[Entity], Any], int], most: int) -> int:
-    """The smallest number of objects that a request for a single level of the tree may name."""
+def smallest(kind: type[Entity], tree: Tree, sizes: Mapping[tuple[type[Entity], Any], int], most: int) -> int:
+    """The smallest number of objects that a request for a single level of the tree may name; `most` if none is smaller."""
     for field, below in tree.items():
         most = min(most, sizes.get((kind, field.group), most))
-        if isinstance(field, Many) and below:
-            most = smallest(below, field.target, sizes, most)
+        if isinstance(field, Many):
+            most = smallest(field.target, below, sizes, most)
     return most
 
 
 def count(reads: Reads, members: Sequence[Entity], tree: Tree) -> None:
-    """Note how many objects hang below the members, of which those fields have just been fetched."""
+    """Note how many objects hang below the members, of which those lists have just been fetched."""
     for field, below in tree.items():
         if isinstance(field, Many):
             lists = [items for one in members if (items := items_of(one, field)) is not None]
-            level = reads.down(field.group)
+            level = reads.down(field.name)
             level.count(map(len, lists))
             if below:
                 count(level, [child for items in lists for child in items], below)
@@ -86,7 +92,7 @@ class _Watch:
 
     def reached(self, obj: Entity) -> None:
         """The list is read."""
-        self._reads.touch(self._name, True)
+        self._reads.touch(self._name)
 
     def leave_window(self) -> None:
         """The list is replaced unread: that says nothing."""
@@ -110,16 +116,16 @@ def _watch(
             continue
         owners = [one for one in members if items_of(one, field) is not None]
         for guess in guesses:
-            if guess[0] is reads and guess[1] == field.group and owners:
+            if guess[0] is reads and guess[1] == field.name and owners:
                 found.append(guess)
                 for one in owners[:WATCHED]:
                     _mark(one, field, reads)
         children = [child for one in owners for child in items_of(one, field) or ()]
         if children:
-            _watch(reads.down(field.group), children, below, guesses, found)
+            _watch(reads.down(field.name), children, below, guesses, found)
 
 
 def _mark(owner: Entity, field: Field[Any], reads: Reads) -> None:
     collection = field.read(owner)
     if collection._items.__class__ is not PrefetchMarker:
-        collection._mark_prefetched(_Watch(reads, field.group))
+        collection._mark_prefetched(_Watch(reads, field.name))

@@ -150,8 +150,8 @@ class Loader:
             return self._send(type(obj), name, [obj.id], None)
         window = peers.window
         peers.note_share(self.cache.objects)
-        if window.full:
-            peers.reads.touch(name, isinstance(type(obj).groups[name][0], Many))
+        if window.full and isinstance(type(obj).fields.get(name), Many):
+            peers.reads.touch(name)
         opening = False
         if not window.full:
             size = window.open(obj.id, size)
@@ -201,9 +201,10 @@ class Loader:
         room = peers.room()
         size = self.size(type(obj), name)
         batches, unloaded = self._gather(peers, obj, name, size, max(room, 1))
-        # a batch that is not full waits for more peers, unless those come with all that is below them
-        is_last = unloaded is None or self._deep_above(unloaded) is not None
+        # a batch that is not full waits for more peers; if those come with all that is below them, for the reader only
+        is_deep = unloaded is not None and self._deep_above(unloaded) is not None
         for ids in batches[: max(room, 0)]:
+            is_last = unloaded is None or (is_deep and not peers.window.ahead)
             if not ids or (len(ids) < size and not is_last) or not self._affordable():
                 break
             self._send(type(obj), name, ids, peers).enter_window()
@@ -230,7 +231,7 @@ class Loader:
         names, most = peers.ahead.batches(plan.each, self._names(plan, name))
         if not most:
             return None
-        batches, unloaded = self._gather(peers, start, name, names, most)
+        batches, unloaded = self._gather(peers, start, name, names, most, again=False)
         for ids in batches[:most]:
             if not ids or not self._affordable():
                 break
@@ -243,7 +244,7 @@ class Loader:
         if plan is None or not self._names(plan, name):
             return None
         # where the service does not bear many objects of one level, it is not sent several levels
-        least = deep.smallest(plan.tree, kind, self.sizes, BATCH_SIZE)
+        least = deep.smallest(kind, plan.tree, self.sizes, BATCH_SIZE)
         if least < OPENING:
             return None
         return plan if least == BATCH_SIZE else attrs.evolve(plan, each=plan.each * BATCH_SIZE / least)
@@ -285,7 +286,7 @@ class Loader:
         return batch
 
     def _gather(
-        self, peers: Peers, start: Entity, name: str, size: int, most: int
+        self, peers: Peers, start: Entity, name: str, size: int, most: int, again: bool = True
     ) -> tuple[list[list[str]], UnloadedParent | None]:
         """Up to `most` lists of `size` ids, from `start` on, that miss the group and are not in flight.
 
@@ -294,7 +295,7 @@ class Loader:
         fields = type(start).groups[name]
         in_flight = self.in_flight
         # a reader of what failed sends it again, with its neighbours that failed in the same batch
-        failed = {} if (start.id, name) in self.failed else self.failed
+        failed = {} if again and (start.id, name) in self.failed else self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
         for member in peers.members(self.cache.objects, start):
@@ -442,7 +443,7 @@ class Loader:
     def _learn(batch: Batch, peers: Peers, populated: list[Entity]) -> None:
         """Note how much there is below the members, and watch what was fetched for a guess."""
         plan = batch.deep
-        tree: Tree = dict.fromkeys(batch.selection.fields, {}) if plan is None else plan.tree
+        tree: Tree = {one: {} for one in batch.selection.fields} if plan is None else plan.tree
         deep.count(peers.reads, populated, tree)
         if plan is not None and plan.guesses:
             batch.guesses = deep.watch(peers.reads, populated, plan)

@@ -119,13 +119,12 @@ class Peers:
         key = (field.name, select, full)
         if self._children is None:
             self._children = {}
-        is_list = isinstance(field, Many)
-        if full and is_list:
-            self.reads.touch(field.group, True)
+        if full and isinstance(field, Many):
+            self.reads.touch(field.name)
         ref = self._children.get(key)
         found = None if ref is None else ref()
         if found is None:
-            reads = self.reads.down(field.group, is_list)
+            reads = self.reads.down(field.name)
             found = Peers(parent=self, field=field, select=select, full=full, reads=reads)
             self._children[key] = weakref.ref(found)
         if select is None and full and None not in found.reads.shares:

@@ -14,7 +14,7 @@ from ..errors import ValidationError
 from ..wire import TooLargeError
 from .batch import Batch
 from .entity import Entity
-from .fields import BASIC, Field, Many, One, Reference, Resolved
+from .fields import BASIC, Many, One, Reference, Resolved
 from .loader import BATCH_SIZE
 from .selection import Selection, Tree, deep
 from .state import State, peek
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TARGET = 2000
 #: How many objects the first request names, whose response tells how many the others may name.
 PROBE = 8
+
 
 def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
     """The fields that dotted paths name, as a tree. Raises ValidationError for a name that is none."""

@@ -354,12 +354,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def _new_peers(self, items: list[C], full: bool = True) -> Peers:
         """Peers that begin with these members; how loops go on from such members is remembered by the client."""
-        ids = [one.id for one in items]
-        engine, field = self._engine, self._field
-        if engine is None:
-            return Peers(ids, full=full)
-        key = (self._type, None if field is None else (field.owner, field.name))
-        return Peers(ids, full=full, reads=Reads(engine.loader.paths.root(key)))
+        engine = self._engine
+        path = None if engine is None else engine.loader.paths.root(self._type)
+        return Peers([one.id for one in items], full=full, reads=Reads(path))
 
     def _picked(self, member: C, select: Selector) -> C:
         if self._engine is not None:

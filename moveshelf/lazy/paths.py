@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .entity import Entity
 
 #: The share of a level's members that a selector must pick, so that what is below is fetched for all of them.
-SHARE = 0.5
+SHARE = 2 / 3
 
 
 class Path:

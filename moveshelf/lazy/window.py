@@ -18,7 +18,7 @@ TARGET = 2500
 MOST_OBJECTS = 8 * TARGET
 #: How many of them in a loop's first requests ahead; in a loop whose path was known before.
 FIRST_OBJECTS = 1000
-KNOWN_OBJECTS = 4000
+KNOWN_OBJECTS = 3500
 
 
 class Ahead:

@@ -146,7 +146,7 @@ class Loader:
         """Send the batch that begins with `obj`, or return the one to wait for first."""
         peers = obj._peers
         size = self.size(type(obj), name)
-        if peers is None:
+        if peers is None or (not peers.window.full and self._is_barrier(type(obj), name)):
             return self._send(type(obj), name, [obj.id], None)
         window = peers.window
         peers.note_share(self.cache.objects)
@@ -187,6 +187,12 @@ class Loader:
         elif window.full:
             self.prefetch(peers, obj, name)
         return own
+
+    @staticmethod
+    def _is_barrier(kind: type[Entity], name: str) -> bool:
+        """Whether who picks a few objects and reads the list of each is sent no other object's: the lists are large."""
+        field = kind.fields.get(name)
+        return isinstance(field, Many) and field.barrier
 
     def prefetch(self, peers: Peers, obj: Entity, name: str) -> None:
         """Request the batches that the reader comes to next, as far as the window and the budget allow."""

@@ -253,7 +253,10 @@ class Loader:
         least = deep.smallest(kind, plan.tree, self.sizes, BATCH_SIZE)
         if least < OPENING:
             return None
-        return plan if least == BATCH_SIZE else attrs.evolve(plan, each=plan.each * BATCH_SIZE / least)
+        if least < BATCH_SIZE:
+            plan = attrs.evolve(plan, each=plan.each * BATCH_SIZE / least)
+        # of members with very much below them each level is fetched, until one has less
+        return plan if plan.each <= TARGET else None
 
     def _deep_above(self, unloaded: UnloadedParent) -> Deep | None:
         level, field = unloaded.level.parent, unloaded.level.field

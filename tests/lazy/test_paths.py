@@ -326,6 +326,17 @@ def test_the_next_loop_goes_the_same_path(source: StoreSource) -> None:
     assert len(source.sizes) <= 6
 
 
+def test_of_members_with_very_much_below_them_the_levels_further_down_are_nested() -> None:
+    with StoreSource(forest(60, 60, 60)) as source:
+        engine = engine_of(source)
+        trees = Collection(engine, Tree, items=[engine.cache.get(Tree, f"t{n}") for n in range(60)])
+        assert sum(1 for tree in trees for branch in tree.branches for _ in branch.leaves) == 60**3
+        source.settle()
+        assert all(len(ids) <= 100 for ids, _ in source.requests)
+        below = [len(ids) for ids, names in source.requests if names == ["leaves"]]
+        assert sum(below) == 3600, "no tree is fetched with its 3,660 objects"
+
+
 def test_one_bad_object_fails_alone(source: StoreSource) -> None:
     source.errors["t77"] = QueryError("there is something wrong with t77", errors=[], data=None)
     engine = engine_of(source)

@@ -6,6 +6,8 @@ Rules kept here (the numbers are in window.py and below):
 - the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
 - a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
   bringing more peers;
+- once a loop is two levels deep, what is not listed yet is fetched with all levels that the loop's path has below it
+  (paths.py, deep.py), a few objects at first; the levels alone are the way where that does not succeed;
 - a batch that the service cannot respond to is halved, and the smaller size is remembered; a batch of one is retried;
 - one missing field of one object is in one request at a time, for all its readers.
 """

@@ -215,7 +215,7 @@ class Loader:
             is_last = unloaded is None or (is_deep and not peers.window.ahead)
             if not ids or (len(ids) < size and not is_last) or not self._affordable():
                 break
-            self._send(type(obj), name, ids, peers).enter_window()
+            self._send(type(obj), name, ids, peers, ahead=True)
         if unloaded is not None:
             self._prefetch_above(unloaded, peers.room() > 0)
 
@@ -243,7 +243,7 @@ class Loader:
         for ids in batches[:most]:
             if not ids or not self._affordable():
                 break
-            self._send(type(start), name, ids, peers, plan).enter_window()
+            self._send(type(start), name, ids, peers, plan, ahead=True)
         return unloaded
 
     def _deep(self, peers: Peers, kind: type[Entity], name: str) -> Deep | None:
@@ -292,9 +292,7 @@ class Loader:
                 return above
         if not batches[0]:
             return None
-        batch = self._send(type(unloaded.parent), name, batches[0], level)
-        batch.enter_window()
-        return batch
+        return self._send(type(unloaded.parent), name, batches[0], level, ahead=True)
 
     def _gather(
         self, peers: Peers, start: Entity, name: str, size: int, most: int, again: bool = True
@@ -343,14 +341,23 @@ class Loader:
 
     # sending -------------------------------------------------------------------------------------------------
     def _send(
-        self, kind: type[Entity], name: str, ids: list[str], peers: Peers | None, plan: Deep | None = None
+        self,
+        kind: type[Entity],
+        name: str,
+        ids: list[str],
+        peers: Peers | None,
+        plan: Deep | None = None,
+        *,
+        ahead: bool = False,
     ) -> Batch:
-        """Send a batch of one group, with the levels below it by a plan. The lock is held; the response is populated on the
-        I/O thread."""
+        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader. The lock is held; the response
+        is populated on the I/O thread."""
         selection = group(kind, name) if plan is None else plan.selection
         batch = Batch(self, selection, name, ids, peers, plan)
         # nothing smaller than one object can be requested, unless its listing can be had in parts, or without what is below
         in_parts = any(isinstance(field, Many) and field.lister is not None for field in selection.fields)
+        if ahead:
+            batch.enter_window()  # first: a script's own method responds before the request's sender goes on
         self.send(batch, [name], halve=len(ids) > 1 or in_parts or plan is not None)
         return batch
 
@@ -367,6 +374,7 @@ class Loader:
                 done=lambda fetched: self._arrived(batch, keys, fetched),
             )
         except BaseException:  # an interrupt just here must not leave somebody waiting for ever
+            batch.leave_window()
             self._landed(batch, keys)
             raise
 
@@ -407,7 +415,11 @@ class Loader:
         if plan is not None:
             key = (kind, plan.selection.key)
             half = self.sizes[key] = min(self.sizes.get(key, BATCH_SIZE), len(ids) // 2)
-            if not half:  # not even one object's levels fit into one response
+            if half:
+                plan = attrs.evolve(
+                    plan, guesses=()
+                )  # the halves of one batch are no two chances to read a list
+            else:  # not even one object's levels fit into one response
                 plan, half = None, self.size(kind, batch.group)
         elif len(ids) == 1 or not batch.group:
             batch.error = error  # of several groups: who sent it makes smaller ones
@@ -417,12 +429,20 @@ class Loader:
             self.sizes[kind, batch.group] = half
         for identity in ids:
             self.in_flight.pop((identity, batch.group), None)
+        ahead = batch.in_window
+        batch.leave_window()
         try:
             for begin in range(0, len(ids), half):
-                part = self._send(kind, batch.group, ids[begin : begin + half], batch.peers, plan)
-                if batch.in_window:
-                    batch.leave_window()
-                    part.enter_window()
+                part = ids[begin : begin + half]
+                # of one level, the parts count as the one batch that they were
+                self._send(
+                    kind,
+                    batch.group,
+                    part,
+                    batch.peers,
+                    plan,
+                    ahead=ahead and (plan is not None or not begin),
+                )
         except RequestError as refused:  # the budget ends here: the halves that were sent will come
             batch.errors.update((identity, refused) for identity in ids[begin:])
         # batch.ids keeps its meaning for those who wait: they look again and find the halves

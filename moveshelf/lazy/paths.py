@@ -98,7 +98,8 @@ class Reads:
         """A list of a member is read."""
         if name not in self.lists:
             self.lists[name] = None
-            self.path.below[name] = self.down(name).path
+            level = self.down(name)
+            level.path = self.path.below.setdefault(name, level.path)
 
     def doubt(self, name: str) -> None:
         """The reader has a batch, or comes to one, that was fetched with a guess.

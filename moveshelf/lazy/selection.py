@@ -13,7 +13,7 @@ import attrs
 
 from .entity import Entity
 from .fields import BASIC, PLAIN, Field, Many, One, Reference, Scalar
-from .state import NOT_LOADED, State
+from .state import NOT_LOADED, PrefetchMarker, State
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -126,6 +126,8 @@ class Selection:
             collection = many.read(obj)
             if collection.__class__ is State:
                 collection = many.collection(obj)
+            elif collection._items.__class__ is PrefetchMarker:
+                collection._leave_window()
             collection._fill(items)
         for part in self._parts:
             assert part.below is not None

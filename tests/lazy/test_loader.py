@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.growing import Shape, even, grow, least, walk, wanted
-from support.trees import Branch, StoreSource, Tree, engine_of, forest
+from support.trees import Branch, StoreSource, Tree, engine_of, forest, respond
 from support.walks import LARGE, LIMITS, NESTED, SMALL, nested_loops, operation_counts, request_count
 
 import moveshelf
@@ -592,6 +592,33 @@ def test_a_batch_that_is_too_large_is_halved_and_the_size_remembered(
     assert max(source.sizes) == remembered, "no request of the refused size is sent again"
     assert sum(source.sizes) == 250
     assert (Tree, "basic") not in engine.loader.sizes, "another group has a size of its own"
+
+
+class Immediate(StoreSource):
+    """Responds before the sender goes on, as a script's own method does."""
+
+    def fetch(self, selection: Any, ids: Any, *, halve: bool, done: Any) -> None:
+        self.requests.append((list(ids), [item.wire for item in selection.items]))
+        done(lambda: {one: respond(self.store, selection, one) for one in ids})
+
+
+def test_responses_that_come_at_once_leave_the_window_open() -> None:
+    with Immediate(forest(1500, 1, 1)) as source:
+        engine = engine_of(source)
+        trees = trees_of(engine, 1500)
+        assert sum(1 for tree in trees for branch in tree.branches for _ in branch.leaves) == 1500
+        peers = trees[0]._peers
+        assert peers is not None
+        assert (peers.window.ahead, peers.ahead.unread) == (0, 0)
+
+
+def test_what_is_halved_is_counted_once(source: StoreSource, engine: Engine) -> None:
+    source.limit = 30
+    trees = trees_of(engine, 250)
+    assert sum(1 for tree in trees for _ in tree.branches) == 500
+    peers = trees[0]._peers
+    assert peers is not None
+    assert (peers.window.ahead, peers.ahead.unread) == (0, 0)
 
 
 def test_one_object_that_is_too_large_fails(source: StoreSource, engine: Engine) -> None:

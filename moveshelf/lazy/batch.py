@@ -12,7 +12,9 @@ from ..wire.thread import check_stopped, told
 from .entity import Entity
 
 if TYPE_CHECKING:
+    from .deep import Deep
     from .loader import Loader
+    from .paths import Guess
     from .peers import Peers
     from .selection import Selection
     from .steps import Steps
@@ -28,10 +30,12 @@ class Batch:
         "_waiters",
         "cancel",
         "clock",
+        "deep",
         "done",
         "error",
         "errors",
         "group",
+        "guesses",
         "ids",
         "is_cancelled",
         "opens_loop",
@@ -40,10 +44,20 @@ class Batch:
     )
 
     def __init__(
-        self, loader: Loader, selection: Selection, group: str, ids: list[str], peers: Peers | None
+        self,
+        loader: Loader,
+        selection: Selection,
+        group: str,
+        ids: list[str],
+        peers: Peers | None,
+        deep: Deep | None = None,
     ) -> None:
         self._loader = loader
         self.selection = selection
+        #: what a loop's request of several levels fetches below the group's own list
+        self.deep = deep
+        #: the guesses that the reader of this batch proves by reading on
+        self.guesses: list[Guess] = []
         #: the group of fields that the selection is; "" for a selection of several groups
         self.group = group
         self.ids = ids
@@ -128,13 +142,24 @@ class Batch:
         """Count as prefetched."""
         if self.peers is not None and not self._in_window:
             self._in_window = True
-            self.peers.window.ahead += 1
+            if self.deep is None:
+                self.peers.window.ahead += 1
+            else:
+                self.peers.ahead.unread += self.deep.each * len(self.ids)
 
     def leave_window(self) -> None:
         """The reader has come here, or nobody will read it."""
         if self.peers is not None and self._in_window:
             self._in_window = False
-            self.peers.window.ahead -= 1
+            if self.deep is None:
+                self.peers.window.ahead -= 1
+            else:
+                self.peers.ahead.unread -= self.deep.each * len(self.ids)
+
+    def doubt(self) -> None:
+        """The reader has this batch, or comes to it: what was fetched for a guess should be read now."""
+        for reads, name in self.guesses:
+            reads.doubt(name)
 
     def reached(self, obj: Entity) -> None:
         """The reader has come to this batch: let the window slide."""
@@ -145,10 +170,14 @@ class Batch:
             if self.opens_loop:
                 self.opens_loop = False
                 peers.window.read_on = True
+                if peers.parent is None:
+                    peers.ahead.go_on()
                 loader.prefetch(peers, obj, self.group)
                 return
             if not self._in_window:
                 return
             self.leave_window()
             peers.window.slide()
+            peers.ahead.grow()
+            self.doubt()
             loader.prefetch(peers, obj, self.group)

@@ -263,6 +263,11 @@ class Many(Reference[C]):
             return [edge["node"] for edge in value.get("edges") or () if edge and edge.get("node")]
         return [one for one in value if one]
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether loops may have it fetched together with the levels above it."""
+        return not (self.barrier or self.in_parts or self.lister is not None)
+
     def loaded(self, obj: Entity) -> bool:
         collection = self.read(obj)
         return collection.__class__ is not State and collection._is_loaded()

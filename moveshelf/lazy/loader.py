@@ -6,6 +6,8 @@ Rules kept here (the numbers are in window.py and below):
 - the reader waits for its own batch only; prefetched batches arrive behind it, at most eight of a level unread;
 - a batch is sent when it is full, when there are no more peers, or when its reader needs it and no request further up is
   bringing more peers;
+- once a loop is two levels deep, what is not listed yet is fetched with all levels that the loop's path has below it
+  (paths.py, deep.py), a few objects at first; the levels alone are the way where that does not succeed;
 - a batch that the service cannot respond to is halved, and the smaller size is remembered; a batch of one is retried;
 - one missing field of one object is in one request at a time, for all its readers.
 """
@@ -18,17 +20,22 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import RequestError
+import attrs
+
+from ..errors import QueryError, RequestError
 from ..wire import TooLargeError
+from . import deep
 from .batch import Batch
 from .cache import Cache
+from .deep import Deep
 from .entity import Entity
 from .fields import Field, Many, deleted
+from .paths import Paths
 from .peers import Peers, UnloadedParent
-from .selection import Selection, group
+from .selection import Selection, Tree, group
 from .state import PrefetchMarker, State, peek
 from .steps import Steps, run
-from .window import OPENING
+from .window import OPENING, TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +114,8 @@ class Loader:
         self.failed: dict[tuple[str, str], None] = {}
         #: the sizes that the service was found to bear, where they are smaller than BATCH_SIZE
         self.sizes: dict[SizeKey, int] = {}
+        #: the levels that loops have gone down
+        self.paths = Paths()
         _ALIVE.add(self)
 
     # touching ------------------------------------------------------------------------------------------------
@@ -138,13 +147,19 @@ class Loader:
             yield from batch.awaited()
             if obj.id in batch.ids:
                 error = batch.failure(obj.id)
-                # a batch of several levels that was too large says nothing about this group alone
-                if error is not None and (batch.group or not isinstance(error, TooLargeError)):
+                if error is not None and not self._goes_alone(batch, error):
                     raise error
                 attempts -= 1
             else:
                 detours = 0 if batch.error is not None else detours - 1
         raise RequestError(f"{type(obj).__name__} {obj.id} keeps changing while {name!r} is read; try again")
+
+    @staticmethod
+    def _goes_alone(batch: Batch, error: BaseException) -> bool:
+        """Whether a failure of several levels says nothing about the group alone, which is then fetched without them."""
+        if batch.deep is not None:
+            return isinstance(error, (QueryError, TooLargeError))
+        return not batch.group and isinstance(error, TooLargeError)
 
     def _reading_through(self, known: Entity, copy: Entity, name: str) -> Steps[None]:
         """Load a group of a copy that came to this client when the id was known already: from the client's own object."""
@@ -181,17 +196,30 @@ class Loader:
         """Send the batch that begins with `obj`, or return the one to wait for first."""
         peers = obj._peers
         size = self.size(type(obj), name)
-        if peers is None:
+        if peers is None or (not peers.window.full and self._is_barrier(type(obj), name)):
             return self._send(type(obj), name, [obj.id], None)
         window = peers.window
+        peers.note_share(self.cache.objects)
+        if window.full and isinstance(type(obj).fields.get(name), Many):
+            peers.reads.touch(name)
         opening = False
         if not window.full:
             size = window.open(obj.id, size)
         elif not (peers.parent is not None and peers.parent.window.read_on) and window.first(name):
             opening = True
             size = min(size, OPENING)
+        # what failed with the levels below is fetched without them
+        plan = None if (obj.id, name) in self.failed else self._deep(peers, type(obj), name)
+        if plan is not None:
+            size = max(1, min(size, self._names(plan, name), int(TARGET / plan.each)))
         batches, unloaded = self._gather(peers, obj, name, size, 1)
-        if window.full and unloaded is not None and len(batches[0]) < size and detours > 0:
+        if (
+            window.full
+            and unloaded is not None
+            and len(batches[0]) < size
+            and detours > 0
+            and self._deep_above(unloaded) is None
+        ):
             further_up = self._further_up(unloaded)
             if further_up is not None:
                 return further_up
@@ -200,7 +228,7 @@ class Loader:
                 batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
                 peers.finished_groups += (name,)
-        own = self._send(type(obj), name, batches[0], peers)
+        own = self._send(type(obj), name, batches[0], peers, plan)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
         if opening:
@@ -210,19 +238,86 @@ class Loader:
             self.prefetch(peers, obj, name)
         return own
 
+    @staticmethod
+    def _is_barrier(kind: type[Entity], name: str) -> bool:
+        """Whether who picks a few objects and reads the list of each is sent no other object's: the lists are large."""
+        field = kind.fields.get(name)
+        return isinstance(field, Many) and field.barrier
+
     def prefetch(self, peers: Peers, obj: Entity, name: str) -> None:
         """Request the batches that the reader comes to next, as far as the window and the budget allow."""
-        room = peers.room()
-        if room <= 0 or not peers.window.full:
+        if not peers.window.full:
             return
+        plan = self._deep(peers, type(obj), name)
+        if plan is not None:
+            unloaded = self._send_deep(peers, obj, name, plan)
+            if unloaded is not None:
+                self._prefetch_above(unloaded)
+            return
+        room = peers.room()
         size = self.size(type(obj), name)
-        batches, unloaded = self._gather(peers, obj, name, size, room)
-        for ids in batches[:room]:
-            if not ids or (len(ids) < size and unloaded is not None) or not self._affordable():
+        batches, unloaded = self._gather(peers, obj, name, size, max(room, 1))
+        # a batch that is not full waits for more peers; if those come with all that is below them, for the reader only
+        is_deep = unloaded is not None and self._deep_above(unloaded) is not None
+        for ids in batches[: max(room, 0)]:
+            is_last = unloaded is None or (is_deep and not peers.window.ahead)
+            if not ids or (len(ids) < size and not is_last) or not self._affordable():
                 break
-            self._send(type(obj), name, ids, peers).enter_window()
-        if unloaded is not None and peers.room() > 0 and self._affordable():
-            self._further_up(unloaded)
+            self._send(type(obj), name, ids, peers, ahead=True)
+        if unloaded is not None:
+            self._prefetch_above(unloaded, peers.room() > 0)
+
+    def _prefetch_above(self, unloaded: UnloadedParent, flat: bool = False) -> None:
+        """Request the members that a parent misses: with all that the loop reads below them, or (`flat`) alone."""
+        plan = self._deep_above(unloaded)
+        level, field = unloaded.level.parent, unloaded.level.field
+        if plan is None or level is None or field is None:
+            if flat and self._affordable():
+                self._further_up(unloaded)
+            return
+        further = self._send_deep(level, unloaded.parent, field.group, plan)
+        if further is not None:
+            self._prefetch_above(further)
+
+    def _send_deep(self, peers: Peers, start: Entity, name: str, plan: Deep) -> UnloadedParent | None:
+        """Request several levels of the members that come next, as far as the window and the budget allow.
+
+        Returns the unloaded parent at which the peers end for now, if there is room for more.
+        """
+        names, most = peers.ahead.batches(plan.each, self._names(plan, name))
+        if not most:
+            return None
+        batches, unloaded = self._gather(peers, start, name, names, most, again=False)
+        for ids in batches[:most]:
+            if not ids or not self._affordable():
+                break
+            self._send(type(start), name, ids, peers, plan, ahead=True)
+        return unloaded
+
+    def _deep(self, peers: Peers, kind: type[Entity], name: str) -> Deep | None:
+        """How the group is fetched with what the loop reads below it; None where it is fetched alone."""
+        plan = deep.plan(peers, kind, name)
+        if plan is None or not self._names(plan, name):
+            return None
+        # where the service does not bear many objects of one level, it is not sent several levels
+        least = deep.smallest(kind, plan.tree, self.sizes, BATCH_SIZE)
+        if least < OPENING:
+            return None
+        if least < BATCH_SIZE:
+            plan = attrs.evolve(plan, each=plan.each * BATCH_SIZE / least)
+        # of members with very much below them each level is fetched, until one has less
+        return plan if plan.each <= TARGET else None
+
+    def _deep_above(self, unloaded: UnloadedParent) -> Deep | None:
+        level, field = unloaded.level.parent, unloaded.level.field
+        if level is None or field is None:
+            return None
+        return self._deep(level, type(unloaded.parent), field.group)
+
+    def _names(self, plan: Deep, name: str) -> int:
+        """How many objects a request of several levels may name."""
+        kind = plan.selection.kind
+        return min(self.size(kind, name), self.sizes.get((kind, plan.selection.key), BATCH_SIZE))
 
     def _affordable(self) -> bool:
         left = self.source.room()
@@ -245,12 +340,10 @@ class Loader:
                 return above
         if not batches[0]:
             return None
-        batch = self._send(type(unloaded.parent), name, batches[0], level)
-        batch.enter_window()
-        return batch
+        return self._send(type(unloaded.parent), name, batches[0], level, ahead=True)
 
     def _gather(
-        self, peers: Peers, start: Entity, name: str, size: int, most: int
+        self, peers: Peers, start: Entity, name: str, size: int, most: int, again: bool = True
     ) -> tuple[list[list[str]], UnloadedParent | None]:
         """Up to `most` lists of `size` ids, from `start` on, that miss the group and are not in flight.
 
@@ -259,7 +352,7 @@ class Loader:
         fields = type(start).groups[name]
         in_flight = self.in_flight
         # a reader of what failed sends it again, with its neighbours that failed in the same batch
-        failed = {} if (start.id, name) in self.failed else self.failed
+        failed = {} if again and (start.id, name) in self.failed else self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
         for member in peers.members(self.cache.objects, start):
@@ -295,13 +388,25 @@ class Loader:
         return list(before)
 
     # sending -------------------------------------------------------------------------------------------------
-    def _send(self, kind: type[Entity], name: str, ids: list[str], peers: Peers | None) -> Batch:
-        """Send a batch of one group. The lock is held; the response is populated on the I/O thread."""
-        selection = group(kind, name)
-        batch = Batch(self, selection, name, ids, peers)
-        # nothing smaller than one object can be requested, unless its listing can be had in parts
+    def _send(
+        self,
+        kind: type[Entity],
+        name: str,
+        ids: list[str],
+        peers: Peers | None,
+        plan: Deep | None = None,
+        *,
+        ahead: bool = False,
+    ) -> Batch:
+        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader. The lock is held; the response
+        is populated on the I/O thread."""
+        selection = group(kind, name) if plan is None else plan.selection
+        batch = Batch(self, selection, name, ids, peers, plan)
+        # nothing smaller than one object can be requested, unless its listing can be had in parts, or without what is below
         in_parts = any(isinstance(field, Many) and field.lister is not None for field in selection.fields)
-        self.send(batch, [name], halve=len(ids) > 1 or in_parts)
+        if ahead:
+            batch.enter_window()  # first: a script's own method responds before the request's sender goes on
+        self.send(batch, [name], halve=len(ids) > 1 or in_parts or plan is not None)
         return batch
 
     def send(self, batch: Batch, groups: Iterable[str], *, halve: bool) -> None:
@@ -317,6 +422,7 @@ class Loader:
                 done=lambda fetched: self._arrived(batch, keys, fetched),
             )
         except BaseException:  # an interrupt just here must not leave somebody waiting for ever
+            batch.leave_window()
             self._landed(batch, keys)
             raise
 
@@ -363,21 +469,39 @@ class Loader:
 
     def _halve(self, batch: Batch, error: TooLargeError) -> None:
         """Send smaller batches and remember the size. The lock is held."""
-        ids = batch.ids
-        if len(ids) == 1 or not batch.group:
+        ids, plan = batch.ids, batch.deep
+        kind = batch.selection.kind
+        if plan is not None:
+            key = (kind, plan.selection.key)
+            half = self.sizes[key] = min(self.sizes.get(key, BATCH_SIZE), len(ids) // 2)
+            if half:
+                plan = attrs.evolve(
+                    plan, guesses=()
+                )  # the halves of one batch are no two chances to read a list
+            else:  # not even one object's levels fit into one response
+                plan, half = None, self.size(kind, batch.group)
+        elif len(ids) == 1 or not batch.group:
             batch.error = error  # of several groups: who sent it makes smaller ones
             return
-        kind = batch.selection.kind
-        half = min(self.size(kind, batch.group), (len(ids) + 1) // 2)
-        self.sizes[kind, batch.group] = half
+        else:
+            half = min(self.size(kind, batch.group), (len(ids) + 1) // 2)
+            self.sizes[kind, batch.group] = half
         for identity in ids:
             self.in_flight.pop((identity, batch.group), None)
+        ahead = batch.in_window
+        batch.leave_window()
         try:
             for begin in range(0, len(ids), half):
-                part = self._send(kind, batch.group, ids[begin : begin + half], batch.peers)
-                if batch.in_window:
-                    batch.leave_window()
-                    part.enter_window()
+                part = ids[begin : begin + half]
+                # of one level, the parts count as the one batch that they were
+                self._send(
+                    kind,
+                    batch.group,
+                    part,
+                    batch.peers,
+                    plan,
+                    ahead=ahead and (plan is not None or not begin),
+                )
         except RequestError as refused:  # the budget ends here: the halves that were sent will come
             batch.errors.update((identity, refused) for identity in ids[begin:])
         # batch.ids keeps its meaning for those who wait: they look again and find the halves
@@ -394,16 +518,28 @@ class Loader:
             if obj is None or obj.__class__ is not selection.kind:
                 continue
             selection.populate(self.cache, obj, node, batch.clock)
-            if len(populated) < 2:
-                populated.append(obj)
+            populated.append(obj)
+        if batch.peers is not None:
+            self._learn(batch, batch.peers, populated)
         if batch.opens_loop:
-            if len(populated) == 2:
+            if len(populated) > 1:
                 self._mark(batch, populated[1])
         elif batch.in_window:
             if populated:
                 self._mark(batch, populated[0])
             else:
                 batch.leave_window()
+
+    @staticmethod
+    def _learn(batch: Batch, peers: Peers, populated: list[Entity]) -> None:
+        """Note how much there is below the members, and watch what was fetched for a guess."""
+        plan = batch.deep
+        tree: Tree = {one: {} for one in batch.selection.fields} if plan is None else plan.tree
+        deep.count(peers.reads, populated, tree)
+        if plan is not None and plan.guesses:
+            batch.guesses = deep.watch(peers.reads, populated, plan)
+            if not batch.in_window:
+                batch.doubt()  # its reader waits for it
 
     def _mark(self, batch: Batch, member: Entity) -> None:
         """Set the prefetch marker on that member of the batch."""

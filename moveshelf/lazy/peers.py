@@ -3,23 +3,30 @@
 The sessions that a loop reads are those of *all* the subjects it walks, so a field that one session misses is fetched
 for the sessions that come next, whichever subject they belong to. Peers hold no objects: they are the list that was
 opened first (`ids`), or a field of the members of the level above, and find their members through the identity map.
+What a loop reads of the members is noted in `reads` (paths.py).
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from .fields import Field, Many
+from .paths import Reads
 from .state import State, peek
-from .window import Window
+from .window import Ahead, Window
 
 if TYPE_CHECKING:
     from .entity import Entity
     from .identity import IdentityMap
+
+
+#: How many owners tell which part of the members a selector picks.
+SAMPLE = 20
 
 
 class Selector(Protocol):
@@ -73,10 +80,12 @@ class Peers:
         "__weakref__",
         "_children",
         "_hint",
+        "ahead",
         "field",
         "finished_groups",
         "ids",
         "parent",
+        "reads",
         "select",
         "window",
     )
@@ -89,12 +98,17 @@ class Peers:
         field: Field[Any] | None = None,
         select: Selector | None = None,
         full: bool = True,
+        reads: Reads | None = None,
     ) -> None:
         self.ids = ids
         self.parent = parent
         self.field = field
         self.select = select
         self.window = Window(full)
+        #: what the loop reads of the members
+        self.reads = Reads() if reads is None else reads
+        #: how far ahead the whole traversal may fetch several levels
+        self.ahead: Ahead = Ahead() if parent is None else parent.ahead
         #: the groups whose last members were fetched: who reads on from there does not read forward
         self.finished_groups: tuple[str, ...] = ()
         self._hint = 0
@@ -105,12 +119,44 @@ class Peers:
         key = (field.name, select, full)
         if self._children is None:
             self._children = {}
+        if full and isinstance(field, Many):
+            self.reads.touch(field.name)
         ref = self._children.get(key)
         found = None if ref is None else ref()
         if found is None:
-            found = Peers(parent=self, field=field, select=select, full=full)
+            reads = self.reads.down(field.name)
+            found = Peers(parent=self, field=field, select=select, full=full, reads=reads)
             self._children[key] = weakref.ref(found)
+        if select is None and full and None not in found.reads.shares:
+            found.reads.pick(None, 1.0)
         return found
+
+    def begin(self) -> None:
+        """A loop over the members of the first level begins."""
+        if self.parent is None and self.window.full:
+            self.reads.begin()
+            self.ahead.begin(self.reads.path.is_deep)
+
+    @property
+    def loops(self) -> int:
+        """How many levels of loops end here: one for the level itself, if it is a loop's, and those right above it."""
+        if not self.window.full:
+            return 0
+        return 1 if self.parent is None else 1 + self.parent.loops
+
+    def note_share(self, objects: IdentityMap) -> None:
+        """Note which part of the members of each owner the selector picks, judged by a few that are loaded."""
+        if self.select is None or self.select in self.reads.shares or self.parent is None:
+            return
+        field = self.field
+        if not isinstance(field, Many):
+            return
+        owners = self.parent.members(objects, None, with_unloaded=False)
+        known = (items_of(one, field) for one in owners if not isinstance(one, UnloadedParent))
+        lists = list(islice((items for items in known if items), SAMPLE))
+        if lists:
+            picked = sum(len(self.select.pick(items)) for items in lists)
+            self.reads.pick(self.select, picked / sum(map(len, lists)))
 
     # members -------------------------------------------------------------------------------------------------
     def members(
@@ -170,7 +216,7 @@ class Peers:
             if isinstance(parent, UnloadedParent):
                 yield parent
                 return
-            items = _items(parent, field)
+            items = items_of(parent, field)
             if items is None:
                 if looped and not seeking:
                     yield UnloadedParent(parent, self)
@@ -220,7 +266,8 @@ class Peers:
         return 0 if self.parent is None else self.parent.depth + 1
 
 
-def _items(parent: Entity, field: Many[Any]) -> list[Any] | None:
+def items_of(parent: Entity, field: Many[Any]) -> list[Any] | None:
+    """The members of a list as far as they are loaded; never a request."""
     collection = field.read(parent)
     if collection.__class__ is State:
         return None

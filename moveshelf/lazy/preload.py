@@ -16,9 +16,9 @@ from ..errors import ValidationError
 from ..wire import TooLargeError
 from .batch import Batch
 from .entity import Entity
-from .fields import BASIC, Field, Many, One, Reference, Resolved
+from .fields import BASIC, Many, One, Reference, Resolved
 from .loader import BATCH_SIZE
-from .selection import Selection, basic
+from .selection import Selection, Tree, deep
 from .state import PrefetchMarker, State, peek
 from .steps import PAUSE, Announcement, Call, Steps
 
@@ -31,8 +31,6 @@ TARGET = 2000
 PROBE = 8
 #: How many members are looked through before an event loop attends to its other tasks.
 LOOKS = 2000
-
-Tree = dict[Field[Any], "Tree"]
 
 
 def parse(kind: type[Entity], paths: Iterable[str]) -> Tree:
@@ -159,22 +157,13 @@ def _below(loader: Loader, members: list[Entity], field: Reference[Any]) -> list
     return _each_once(found)
 
 
-def _selection(kind: type[Entity], tree: Tree) -> Selection:
-    nested: dict[Field[Any], Selection] = {
-        field: _selection(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
-        for field, below in tree.items()
-        if isinstance(field, Reference)
-    }
-    return Selection.of(kind, tree, nested)
-
-
 def _is_deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
 def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> Steps[None]:
     """Fetch one selection of many objects; end when all of it is populated."""
-    batches = _Batches(loader, _selection(kind, tree))
+    batches = _Batches(loader, deep(kind, tree))
     elsewhere = []
     with loader.cache.lock:
         groups = {field.group for field in tree}

@@ -14,7 +14,10 @@ import attrs
 from .cache import SLICE, Cache
 from .entity import Entity
 from .fields import BASIC, PLAIN, Field, Many, One, Reference, Scalar
-from .state import NOT_LOADED, State
+from .state import NOT_LOADED, PrefetchMarker, State
+
+#: Fields with what is wanted below each of them.
+Tree = dict[Field[Any], "Tree"]
 
 
 @attrs.frozen
@@ -122,6 +125,8 @@ class Selection:
             collection = many.read(obj)
             if collection.__class__ is State:
                 collection = many.collection(obj)
+            elif collection._items.__class__ is PrefetchMarker:
+                collection._leave_window()
             collection._fill(items)
         for part in self._parts:
             assert part.below is not None
@@ -231,3 +236,24 @@ def group(kind: type[Entity], name: str) -> Selection:
     if found is None:
         found = _GROUPS[kind, name] = Selection.of(kind, kind.groups[name])
     return found
+
+
+_DEEP: dict[tuple[type[Entity], Any], Selection] = {}
+
+
+def deep(kind: type[Entity], tree: Tree) -> Selection:
+    """A tree of fields as a selection; of each object below, what a listing brings besides. Made once for a tree."""
+    key = (kind, _tree_key(tree))
+    found = _DEEP.get(key)
+    if found is None:
+        nested: dict[Field[Any], Selection] = {
+            field: deep(field.target, {**{one: {} for one in basic(field.target).fields}, **below})
+            for field, below in tree.items()
+            if isinstance(field, Reference)
+        }
+        found = _DEEP[key] = Selection.of(kind, tree, nested)
+    return found
+
+
+def _tree_key(tree: Tree) -> Any:
+    return tuple((field.name, _tree_key(below)) for field, below in tree.items())

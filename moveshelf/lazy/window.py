@@ -13,6 +13,48 @@ GROWTH = 8
 #: How it grows when another member is touched that is no neighbour, and how many batches it may then take together.
 SCATTERED_GROWTH = 4
 SCATTERED_BATCHES = 3
+#: How many objects one request of several levels fetches, about, and how many of them may be requested and not yet read.
+TARGET = 2500
+MOST_OBJECTS = 8 * TARGET
+#: How many of them in a loop's first requests ahead; in a loop whose path was known before.
+FIRST_OBJECTS = 1000
+KNOWN_OBJECTS = 3500
+
+
+class Ahead:
+    """How many objects of several levels may be fetched ahead of the reader of a traversal.
+
+    Few at first; twice as many each time that the reader comes to what was fetched ahead. Holds numbers only.
+    """
+
+    __slots__ = ("allowed", "unread")
+
+    def __init__(self) -> None:
+        self.allowed = FIRST_OBJECTS
+        #: about how many were requested and not yet read
+        self.unread = 0.0
+
+    def begin(self, is_known: bool) -> None:
+        """A loop begins; its path may be known from earlier ones."""
+        self.allowed = KNOWN_OBJECTS if is_known else FIRST_OBJECTS
+
+    def grow(self) -> None:
+        """The reader has come to what was fetched ahead."""
+        self.allowed = min(2 * self.allowed, MOST_OBJECTS)
+
+    def go_on(self) -> None:
+        """The reader has come to the second member of the traversal's first level: it did not end after one."""
+        self.allowed = min(4 * self.allowed, MOST_OBJECTS)
+
+    def batches(self, each: float, most: int) -> tuple[int, int]:
+        """How many members the next requests may name, and how many requests may be sent, `each` member with all below it
+        being so many objects; no requests where only a small one would fit."""
+        room = self.allowed - self.unread
+        full = min(TARGET, self.allowed)
+        if room < full / 2:
+            return 0, 0
+        names = max(1, min(most, int(min(full, room) / each)))
+        return names, max(1, int(room / (names * each)))
 
 
 class Window:

@@ -23,6 +23,7 @@ from ..lazy.entity import Entity
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Index, Members
+from ..lazy.paths import Reads
 from ..lazy.peers import At, Named, Peers, Selector
 from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection, basic
@@ -428,9 +429,15 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
             self._roots = [None, None]
         found = self._roots[full]
         if found is None:
-            found = Peers([one.id for one in self._members()], full=full)
+            found = self._new_peers(self._members(), full)
             self._roots[full] = found
         return found
+
+    def _new_peers(self, items: list[C], full: bool = True) -> Peers:
+        """Peers that begin with these members; how loops go on from such members is remembered by the client."""
+        engine = self._engine
+        path = None if engine is None else engine.loader.paths.root(self._type)
+        return Peers([one.id for one in items], full=full, reads=Reads(path))
 
     def _picked(self, member: C, select: Selector) -> C:
         if self._may_load:
@@ -448,6 +455,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
             yield from items
             return
         peers = self._peers_of(None, True)
+        peers.begin()
         for one in items:
             one._peers = peers
             yield one
@@ -475,8 +483,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         if not self._may_load:
             yield from reversed(items)
             return
-        peers = Peers([one.id for one in reversed(items)])
-        for one in reversed(items):
+        items = items[::-1]
+        peers = self._new_peers(items)
+        peers.begin()
+        for one in items:
             one._peers = peers
             yield one
 

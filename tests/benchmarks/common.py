@@ -49,6 +49,27 @@ def peak() -> int:
         return value if sys.platform == "darwin" else value * 1024
 
 
+def key_of(key_file: str) -> str:
+    """The key in a key file."""
+    with open(key_file, encoding="utf-8") as file:
+        return str(json.load(file)["secretKey"])
+
+
+def control(api_url: str, key: str, **body: Any) -> Any:
+    """What the control address of a sandbox answers: `control(url, key, do="clear_requests")`."""
+    return _post(api_url, key, "/_sandbox", body)["result"]
+
+
+def _post(api_url: str, key: str, path: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        api_url.rsplit("/", 1)[0] + path,
+        json.dumps(body).encode(),
+        {"Authorization": "Bearer " + key, "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
 class Server:
     """A sandbox in a process of its own, steered over its control address."""
 
@@ -78,22 +99,14 @@ class Server:
         self._process.wait(10)
         self._folder.cleanup()
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(
-            self.api_url.rsplit("/", 1)[0] + path,
-            json.dumps(body).encode(),
-            {"Authorization": "Bearer " + self.api_key, "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
-
     def ask(self, **body: Any) -> Any:
         """What the control address answers: `ask(do="generate", subjects=3)`."""
-        return self._post("/_sandbox", body)["result"]
+        return control(self.api_url, self.api_key, **body)
 
     def id_of(self, name: str) -> str:
         """The id of a project."""
-        answer = self._post("/graphql", {"query": "{ viewer { projects { id name } } }"})
+        query = {"query": "{ viewer { projects { id name } } }"}
+        answer = _post(self.api_url, self.api_key, "/graphql", query)
         return next(one["id"] for one in answer["data"]["viewer"]["projects"] if one["name"] == name)
 
 

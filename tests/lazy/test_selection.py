@@ -60,6 +60,24 @@ def test_is_missing() -> None:
     assert not selection.is_missing(tree)
 
 
+def test_a_prefetched_list_that_is_replaced_unread_leaves_its_window() -> None:
+    class Noted:
+        left = 0
+
+        def leave_window(self) -> None:
+            self.left += 1
+
+    engine = engine_of(None)
+    tree = engine.cache.get(Tree, "t0")
+    batch = Noted()
+    tree.branches._fill([])
+    tree.branches._mark_prefetched(batch)
+    store = forest(1, 2)
+    populate(engine, TREE, tree, respond(store, TREE, "t0"))
+    assert held(tree, "branches") == ["t0b0", "t0b1"]
+    assert batch.left == 1
+
+
 def test_members_of_a_list() -> None:
     row = {"id": "x"}
     edges = Item("leaves", Branch.fields["leaves"], LEAF, is_list=True, edges=True)

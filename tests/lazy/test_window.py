@@ -11,10 +11,15 @@ from support.walks import LARGE, SMALL, operation_counts, request_count, wait_fo
 
 from moveshelf.lazy.window import (
     FIRST_AHEAD,
+    FIRST_OBJECTS,
     GROWTH,
+    KNOWN_OBJECTS,
     MOST_AHEAD,
+    MOST_OBJECTS,
     SCATTERED_BATCHES,
     SCATTERED_GROWTH,
+    TARGET,
+    Ahead,
     Window,
 )
 
@@ -111,6 +116,16 @@ def test_at_most_eight_batches_are_prefetched(shared: Sandbox, projects: Any) ->
         assert request_count(shared) == 49
 
 
+def test_a_project_that_is_picked_lists_no_other_projects_subjects(shared: Sandbox, projects: Any) -> None:
+    with shared.connect() as ms:
+        len(ms.projects)
+        shared.requests.clear()
+        for name in (projects[LARGE], projects[SMALL]):
+            assert len(ms.projects[name].subjects) > 0
+        sent = shared.requests.snapshot()
+        assert [(one.operation, len(one.variables)) for one in sent] == [("ProjectSubjects", 1)] * 2
+
+
 # the window alone ------------------------------------------------------------------------------------------------------
 @given(
     most=st.integers(1, 200),
@@ -165,3 +180,43 @@ def test_deep_levels_still_have_no_negative_number_of_requests() -> None:
     window = Window(full=True)
     window.slide()
     assert window.room(MOST_AHEAD) == 0
+
+
+@given(
+    known=st.booleans(),
+    steps=st.lists(st.tuples(st.sampled_from(["request", "read", "go on"]), st.floats(1, 6000)), max_size=60),
+)
+def test_several_levels_are_fetched_within_what_is_allowed(
+    known: bool, steps: list[tuple[str, float]]
+) -> None:
+    """Unread there are at most as many objects as allowed and one member's; a request holds no more than the target."""
+    ahead = Ahead()
+    ahead.begin(known)
+    assert ahead.allowed == (KNOWN_OBJECTS if known else FIRST_OBJECTS)
+    sent: list[float] = []
+    for step, each in steps:
+        if step == "request":
+            unread = ahead.unread
+            names, count = ahead.batches(each, 100)
+            assert 0 <= names <= 100
+            assert names * each <= max(TARGET, each)
+            for _ in range(count):
+                sent.append(names * each)
+                ahead.unread += sent[-1]
+            assert ahead.unread <= max(ahead.allowed, unread + each) + 1e-6
+        elif step == "read" and sent:
+            before = ahead.allowed
+            ahead.unread -= sent.pop(0)
+            ahead.grow()
+            assert before <= ahead.allowed <= 2 * before
+        elif step == "go on":
+            ahead.go_on()
+        assert ahead.allowed <= MOST_OBJECTS
+
+
+def test_no_small_request_is_sent_while_much_is_unread() -> None:
+    ahead = Ahead()
+    assert ahead.batches(10, 100) == (100, 1)
+    ahead.unread = 0.6 * FIRST_OBJECTS
+    assert ahead.batches(10, 100) == (0, 0)
+    assert Ahead().batches(10 * TARGET, 100) == (1, 1), "a member that is larger than a request is sent alone"

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 SMALL = (40, 4, 5, 3)
 LARGE = (200, 3, 8, 4)
 LIMITS = {SMALL: 16, LARGE: 70}
-#: the first batch of each of the three levels covers twenty objects, so one request more a level than whole batches
+#: what a loop sends that goes down all levels from the start: one small request a level, then several levels in each
+NESTED = {SMALL: 10, LARGE: 20}
+#: what one request of every level for a hundred objects would come to, the first of each for twenty
 LEAST = {SMALL: 16, LARGE: 61}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from ..errors import ValidationError
-from .fields import BASIC, Field, Resolved, deleted, detached
+from .fields import BASIC, Field, Many, Reference, Resolved, deleted, detached
 from .registry import BY_WIRE, ENTITIES
 from .state import DELETED, NOT_LOADED, peek
 
@@ -27,15 +27,54 @@ _HIDDEN = frozenset(
 )
 
 
-class _Listed(type):
-    """The class of the classes: completion, which looks at classes too, shows the names that people look for."""
+class Kind(type):
+    """The class of the classes: what the engine knows of a class, which is no attribute of an object.
+
+    So completion, in a notebook or in an editor, shows the names that people look for.
+    """
+
+    wire: str
+    fields: dict[str, Field[Any]]
+    groups: dict[str, tuple[Field[Any], ...]]
+    by_wire: dict[str, Field[Any]]
+    #: what is computed from a field: property name -> field name ("metadata" comes from "stored")
+    derived: dict[str, str]
+    is_root: bool
+    #: attribute -> the method that changes it, for the error of an assignment
+    writers: dict[str, str]
+
+    def __init__(cls, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not hasattr(cls, "fields"):  # the first class; the decorator `entity` sets those of the others
+            cls.wire, cls.is_root = "", False
+            cls.fields, cls.groups, cls.by_wire = {}, {}, {}
+            cls.derived, cls.writers = {}, {}
+
+    def field(cls, name: str) -> Field[Any]:
+        """The declaration behind attribute `name`. Raises ValidationError that lists the attributes there are."""
+        found = cls.fields.get(cls.derived.get(name, name))
+        if found is None:
+            known = sorted({*cls.fields, *cls.derived})
+            raise ValidationError(
+                f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}"
+            )
+        return found
+
+    def _how_to_write(cls, name: str) -> str:
+        """Which method changes attribute `name`, for the error of an assignment."""
+        if name in cls.writers:
+            return f"use {cls.writers[name]}"
+        known = ", ".join(dict.fromkeys(cls.writers.values()))
+        return (
+            f"no method changes it; the methods that write are {known}" if known else "no method changes it"
+        )
 
     def __dir__(cls) -> list[str]:
         return [name for name in super().__dir__() if name not in _HIDDEN]
 
 
 @attrs.define(eq=False, repr=False, slots=True, weakref_slot=True, getstate_setstate=False)
-class Entity(metaclass=_Listed):
+class Entity(metaclass=Kind):
     """An object of the service. A client holds one object per id; objects of one kind, id and service are equal."""
 
     id: str
@@ -44,16 +83,6 @@ class Entity(metaclass=_Listed):
     #: the address of the service that a copy without a connection came from
     _origin: str | None = attrs.field(default=None, init=False)
 
-    wire: ClassVar[str] = ""
-    fields: ClassVar[dict[str, Field[Any]]] = {}
-    groups: ClassVar[dict[str, tuple[Field[Any], ...]]] = {}
-    by_wire: ClassVar[dict[str, Field[Any]]] = {}
-    #: what is computed from a field: property name -> field name ("metadata" comes from "stored")
-    derived: ClassVar[dict[str, str]] = {}
-    is_root: ClassVar[bool] = False
-    #: attribute -> the method that changes it, for the error of an assignment
-    writers: ClassVar[dict[str, str]] = {}
-
     def load(self, *paths: str) -> Self:
         """Fetch what the dotted paths name ("metadata", "sessions.clips.files"), and return the object.
 
@@ -61,13 +90,11 @@ class Entity(metaclass=_Listed):
         Without a path it fetches what a listing would bring.
 
         Raises ValidationError for a path that names no attribute (before any request), NotFoundError where the
-        service has no such object, and the errors of requests.
+        service has no such object, DetachedError where a copy does not have what is named, and the errors of requests.
         """
+        check_paths(paths)
         if self._engine is None:
-            for path in paths:
-                name = path.split(".")[0]
-                if name in type(self).fields and not type(self).fields[name].loaded(self):
-                    raise detached(self, name)
+            require_loaded([self], type(self), paths)
             return self
         self._engine.load([self], type(self), paths or (BASIC,))
         return self
@@ -94,27 +121,6 @@ class Entity(metaclass=_Listed):
     def is_deleted(self) -> bool:
         """Whether this object was deleted through its client; never a request."""
         return any(peek(field.read(self)) is DELETED for field in type(self).fields.values())
-
-    @classmethod
-    def field(cls, name: str) -> Field[Any]:
-        """The declaration behind attribute `name`. Raises ValidationError that lists the attributes there are."""
-        found = cls.fields.get(cls.derived.get(name, name))
-        if found is None:
-            known = sorted({*cls.fields, *cls.derived})
-            raise ValidationError(
-                f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}"
-            )
-        return found
-
-    @classmethod
-    def _how_to_write(cls, name: str) -> str:
-        """Which method changes attribute `name`, for the error of an assignment."""
-        if name in cls.writers:
-            return f"use {cls.writers[name]}"
-        known = ", ".join(dict.fromkeys(cls.writers.values()))
-        return (
-            f"no method changes it; the methods that write are {known}" if known else "no method changes it"
-        )
 
     def _peek_name(self) -> str | None:
         """The name as far as it is loaded; never a request."""
@@ -151,12 +157,58 @@ class Entity(metaclass=_Listed):
         ]
 
 
+def check_paths(paths: Iterable[str]) -> None:
+    """Refuse what is no path for `load`. Raises ValidationError."""
+    for path in paths:
+        if not isinstance(path, str):
+            raise ValidationError(
+                f'load takes names of attributes, such as load("metadata", "sessions.clips"), and not {path!r}'
+            )
+
+
+def require_loaded(members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
+    """Check that copies, which have no connection, have what the paths name.
+
+    Raises ValidationError for a path that names no attribute, also where there are no members, and DetachedError that
+    names the first attribute that is not loaded.
+    """
+    for path in paths:
+        at, cls = list(members), kind
+        names = path.split(".")
+        if path == BASIC:
+            continue
+        missing: Exception | None = None
+        while names:
+            name = names.pop(0)
+            field = cls.field(name)
+            if name in cls.derived and names[:1] == [field.name]:
+                names.pop(0)
+            if missing is None:
+                missing = next((detached(one, name) for one in at if not field.loaded(one)), None)
+            if not names:
+                break
+            if not isinstance(field, Reference):
+                raise ValidationError(f"{path!r}: {cls.__name__}.{name} has nothing below it to load")
+            cls = field.target
+            if isinstance(field, Many) and missing is None:
+                at = [below for one in at for below in field.collection(one)._members()]
+            else:  # a copy knows the objects above it by their ids only
+                missing = missing or next((detached(one, ".".join([name, *names])) for one in at), None)
+                at = []
+        if missing is not None:
+            raise missing
+
+
 def entity(
-    wire: str, *, derived: dict[str, str] | None = None, root: bool = False
+    wire: str,
+    *,
+    derived: dict[str, str] | None = None,
+    root: bool = False,
+    writers: dict[str, str] | None = None,
 ) -> Callable[[type[E]], type[E]]:
     """Class decorator: give every field its slot, through attrs, and register the class.
 
-    `derived` maps properties to the fields they are computed from.
+    `derived` maps properties to the fields they are computed from, `writers` attributes to the methods that change them.
     """
 
     def wrap(cls: type[E]) -> type[E]:
@@ -171,6 +223,7 @@ def entity(
         slotted.fields = declared
         slotted.derived = derived or {}
         slotted.is_root = root
+        slotted.writers = writers or {}
         slotted.by_wire = {}
         groups: dict[str, list[Field[Any]]] = {BASIC: []}
         for field in declared.values():

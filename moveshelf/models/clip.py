@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..display import label
 from ..errors import QueryError, ValidationError, fresh
@@ -72,11 +72,10 @@ def _session_of(clip: Clip) -> str | None:
     return None
 
 
-@entity("MocapClip", derived={"name": "title", "condition": "path"})
-class Clip(HasFiles, Deletable):
-    """A trial of a session: a title, a condition, and files."""
-
-    writers: ClassVar[dict[str, str]] = {
+@entity(
+    "MocapClip",
+    derived={"name": "title", "condition": "path"},
+    writers={
         "title": "update(title=...)",
         "name": "update(title=...)",
         "description": "update(description=...)",
@@ -84,7 +83,10 @@ class Clip(HasFiles, Deletable):
         "condition": "update(condition=...)",
         "custom_options": "update(custom_options=...)",
         "files": "upload(file)",
-    }
+    },
+)
+class Clip(HasFiles, Deletable):
+    """A trial of a session: a title, a condition, and files."""
 
     title: Scalar[str] = Scalar("title", group=BASIC, doc="The trial's title.")
     created: Scalar[datetime | str | None] = Scalar(

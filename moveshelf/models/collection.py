@@ -16,7 +16,7 @@ from ..errors import (
     NameNotFoundError,
     ValidationError,
 )
-from ..lazy.entity import Entity
+from ..lazy.entity import Entity, check_paths, require_loaded
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Members
@@ -224,7 +224,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     the members that come next; an index or a name fetches for that member alone.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_field", "_owner", "_type")
+    __slots__ = ("__weakref__", "_above", "_engine", "_field", "_owner", "_type")
 
     def __init__(
         self,
@@ -234,12 +234,15 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         owner: str | None = None,
         field: Many[C] | None = None,
         items: list[C] | None = None,
+        above: Entity | None = None,
     ) -> None:
         self._engine = engine
         self._type = kind
         self._owner = owner
         self._field = field
         self._items: Any = NOT_LOADED if items is None else items
+        # members know what they belong to; where there are none, the table has its columns from here
+        self._above = above if items is not None and not items else None
         self._names: tuple[int, dict[str, list[C]]] | None = None
         self._roots: list[Peers | None] | None = None
 
@@ -308,8 +311,11 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         Several levels travel in one request where that is smaller; what is loaded is not fetched again. Without a
         path it fetches the listing. Raises ValidationError for a path that names no attribute.
         """
+        check_paths(paths)
         members = self._members()
-        if paths and self._engine is not None:
+        if self._engine is None:
+            require_loaded(members, self._type, paths)
+        elif paths:
             self._engine.load(members, self._type, paths)
         return self
 
@@ -447,7 +453,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:
-        return Collection(self._engine, self._type, items=items)
+        return Collection(self._engine, self._type, items=items, above=self._owner_now() or self._above)
 
     # looks, copies: never a request ----------------------------------------------------------------------------
     def _kind(self, count: int = 2) -> str:
@@ -489,7 +495,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def count(self, value: Any) -> int:
         """How many members equal `value` (1 or 0)."""
-        return sum(1 for one in self._members() if one is value)
+        return sum(1 for one in self._members() if one == value)
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """The position of a member. Raises ValueError if it is none."""

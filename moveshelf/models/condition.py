@@ -292,6 +292,11 @@ class Conditions(Lookup[Condition], HasFiles):
             self._session.load(path)
         return self
 
+    def refresh(self) -> Conditions:
+        """Forget the session's clips and their files, list them anew, and return the conditions. One request."""
+        self._session.clips.refresh()
+        return self
+
     def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A pandas DataFrame: one row a condition, with its path and number of clips. Needs the extra `pandas`."""
         return self.table(columns=columns)

@@ -182,8 +182,9 @@ def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:
     """Those that are wanted, each once."""
     seen: set[Any] = set()
     kept = []
-    for one in files:
-        path = "/".join(name for _, name in one.parts)
+    listed = [("/".join(name for _, name in one.parts), one) for one in files]
+    wanted.patterns.settle(path for path, _ in listed)
+    for path, one in listed:
         if one.parts[-1][0] not in seen and wanted.fits(path, one.data_type):
             seen.add(one.parts[-1][0])
             kept.append(one)

@@ -99,6 +99,8 @@ class Service:
         self.wire = wire
         self.cache = cache
         self.sender: Sender = wire if sender is None else sender
+        #: when it was made (seconds since 1970): nothing in the cache is older
+        self.began = time.time()
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
 

@@ -192,7 +192,9 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
     tree = LocalTree()
     imports: dict[str, Path] = {}
     files = {}
-    for entry in walk(root, checked_file_name):
+    entries = list(walk(root, checked_file_name))
+    wanted.patterns.settle(entry.shown for entry in entries)
+    for entry in entries:
         if entry.path.name == CONFIG_FILE and not entry.reason:
             imports[entry.shown.rpartition("/")[0]] = entry.path
         elif not wanted.fits(entry.shown):

@@ -207,11 +207,11 @@ def make_plan(
         target = to.joinpath(*path)
         shown = "/".join(path)
         if status != UploadStatus.COMPLETE:
-            steps.append(Step(shown, "skip", None, f"its status is {status}"))
+            steps.append(Step(shown, "skip", None, f"its status is {status}", local=target))
             continue
         there = os.path.lexists(target)
         if there and existing == "skip":
-            steps.append(Step(shown, "skip", None, "already there"))
+            steps.append(Step(shown, "skip", None, "already there", local=target))
             continue
         work = DownloadTask(
             len(ids),
@@ -222,7 +222,7 @@ def make_plan(
         )
         reason = _THERE[existing] if there else ""
         ids.append(one.id)
-        steps.append(Step(shown, "download", None, reason, work))
+        steps.append(Step(shown, "download", None, reason, work, local=target))
     return Plan(steps, title), ids
 
 

@@ -200,7 +200,7 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
         elif not wanted.fits(entry.shown):
             continue
         elif entry.reason:
-            tree.other.append(Step(entry.shown, "skip", entry.size, entry.reason))
+            tree.other.append(Step(entry.shown, "skip", entry.size, entry.reason, local=entry.path))
         else:
             files[entry.shown] = entry
     readings = layout.read({shown: entry.path for shown, entry in files.items()})
@@ -214,7 +214,7 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
             if not reason and key in taken:
                 reason = f"the same trial and name as {taken[key]}"
         if place is None or reason:
-            tree.other.append(Step(reading.path, "skip", entry.size, reason, place=place))
+            tree.other.append(Step(reading.path, "skip", entry.size, reason, place=place, local=entry.path))
             continue
         taken[key] = reading.path
         others = tuple(one for one in reading.alternatives if not _wrong_names(one))
@@ -254,7 +254,8 @@ def _match_imports(tree: LocalTree, imports: dict[str, Path]) -> None:
         shown = f"{above}/{path.name}".lstrip("/")
         key = sessions.get(above)
         if key is None:
-            tree.other.append(Step(shown, "skip", None, "is not in the folder of a session with trials"))
+            reason = "is not in the folder of a session with trials"
+            tree.other.append(Step(shown, "skip", None, reason, local=path))
         else:
             tree.imports[key] = (shown, read_session_import(path))
 
@@ -271,7 +272,7 @@ def clip_key(place: Place) -> ClipKey:
 # the project -----------------------------------------------------------------------------------------------------
 
 
-_NAMES = Shape(patientsList=Shape("name"))
+_NAMES = Shape(patientsList=Shape("name"), norms=Shape(clips=Shape("title", "projectPath")))
 _SESSIONS = Shape(sessions=Shape("projectPath", clips=Shape("title", "projectPath")))
 
 
@@ -317,6 +318,14 @@ def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
         if name in wanted:
             listed.subjects.setdefault((name,), []).append(one["id"])
             names[one["id"]] = name
+    for norm in node.get("norms") or ():
+        # the trials of a norm may lie in folders that are no subject's
+        for clip in (norm or {}).get("clips") or ():
+            folders = [_form(one) for one in str((clip or {}).get("projectPath") or "").strip("/").split("/")]
+            if folders[0] in wanted and (folders[0],) not in listed.subjects:
+                above = [*folders, ""][:2]
+                clip_name = (*above, "/".join(folders[2:]), _form(clip.get("title")))
+                listed.clips.setdefault(clip_name, []).append(clip["id"])
     kind = ENTITIES["Subject"]
     for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
         if isinstance(values, Exception):
@@ -397,8 +406,10 @@ def _is_empty(service: Service, command: Command, identity: str) -> bool:
 def missing_of(tree: LocalTree, there: KnownIds) -> Missing:
     """What the tree has and the project has not, in the tree's order."""
     missing = Missing()
-    subjects = dict.fromkeys(_subject_key(local) for local in tree.files)
-    sessions = dict.fromkeys((local.place.subject, local.place.session) for local in tree.files)
+    # a norm's trial needs no subject and no session
+    lacking = [one for one in tree.files if clip_key(one.place) not in there.clips]
+    subjects = dict.fromkeys(_subject_key(local) for local in lacking)
+    sessions = dict.fromkeys((local.place.subject, local.place.session) for local in lacking)
     clips = dict.fromkeys(clip_key(local.place) for local in tree.files)
     missing.subjects = [key for key in subjects if key not in there.subjects]
     missing.sessions = [key for key in sessions if key not in there.sessions]
@@ -522,7 +533,7 @@ def _steps(
     ordered = []
     for local in tree.files:
         step = steps[local.shown]
-        step.place = local.place
+        step.place, step.local = local.place, local.path
         ordered.append(step)
     imports = [
         Step(shown, "import", None, _import_text(content), ImportStep(key, content, shown))

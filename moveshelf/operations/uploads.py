@@ -66,6 +66,8 @@ def upload_file(
     with once:
         journal = Journal(service.url)
         steps = plan_steps([wanted], files_now(service, [clip]), journal, existing)
+        for step in steps:
+            step.local = getattr(given.source, "path", None)
         result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
     result.raise_for_errors()
     return str(result[0].file.id)
@@ -86,7 +88,8 @@ def upload_clip(
     given = source_of(file, None, checked_file_name)
     name = given.name
     item = UploadTask(given.source, project, name, "", {**metadata, "title": title or name})
-    plan = Plan([Step(name, "upload", given.size, "", item)], f"upload of {name!r}")
+    step = Step(name, "upload", given.size, "", item, local=getattr(given.source, "path", None))
+    plan = Plan([step], f"upload of {name!r}")
     journal = Journal(service.url)
     result = send(service, plan, journal, jobs=1, progress=progress, files=ClipFiles(service))
     result.raise_for_errors()

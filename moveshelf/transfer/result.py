@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import attrs
@@ -18,7 +19,8 @@ SHOWN = 20
 class Step:
     """One file of a plan: what is going to happen to it, and why. `size` is None where it is not known yet.
 
-    `place` is how its path was read (subject, session, condition, trial, name, type), where it was read at all.
+    `place` is how its path was read (subject, session, condition, trial, name, type), where it was read at all; `local` is
+    the file on this computer: where it goes to, or comes from.
     """
 
     path: str
@@ -27,6 +29,7 @@ class Step:
     reason: str = ""
     work: Any = attrs.field(default=None, repr=False, eq=False)
     place: Any = attrs.field(default=None, eq=False)
+    local: Path | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def idle(self) -> bool:
@@ -40,7 +43,8 @@ class Entry:
 
     `bytes` went over the network for it in the end, `seconds` is the time from its start to its end. `error` is the
     exception of a failed one, `reason` why it was skipped or what else there is to say, `file` the object on the
-    service where there is one. `left` are the ids of files that the service lists without their bytes because of it.
+    service where there is one, `local` the file on this computer (of a download that did not arrive: where it would be),
+    None where it is no file of a path. `left` are the ids of files that the service lists without their bytes because of it.
     """
 
     path: str
@@ -51,6 +55,7 @@ class Entry:
     reason: str = ""
     file: Any = attrs.field(default=None, repr=False, eq=False)
     left: tuple[str, ...] = ()
+    local: Path | None = attrs.field(default=None, repr=False, eq=False)
 
     def skip(self, reason: str) -> None:
         self.status, self.reason = "skipped", reason
@@ -166,8 +171,8 @@ class TransferResult(Sequence[Entry]):
         )
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame, a row a file: path, bytes, seconds, status, error (text), reason. Needs pandas."""
-        return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason"))
+        """A pandas DataFrame, a row a file: path, bytes, seconds, status, error and local (texts), reason. Needs pandas."""
+        return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason", "local"))
 
     def _of(self, status: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.status == status]
@@ -245,7 +250,7 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
 
     def cell(row: Any, column: str) -> Any:
         value = getattr(row, column)
-        return str(value) if isinstance(value, Exception) else value
+        return str(value) if isinstance(value, (Exception, Path)) else value
 
     return pandas.DataFrame(
         [[cell(row, column) for column in columns] for row in rows], columns=list(columns)

@@ -77,7 +77,7 @@ def carry_out(
     """
     from .blob import Progress
 
-    entries = [Entry(step.path) for step in plan]
+    entries = [Entry(step.path, local=step.local) for step in plan]
     for step, entry in zip(plan, entries, strict=True):
         if step.idle:
             entry.skip(step.reason)

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..errors import fresh
+from ..wire.progress import tick
 from .entity import Entity
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Batch:
     def wait(self) -> None:
         """Wait until the response is populated; in slices, so that Ctrl-C and a notebook's interrupt get through."""
         while not self.done.wait(0.1):
-            pass
+            tick()
 
     def failure(self, identity: str) -> BaseException | None:
         """Why there is no value for the object: a new exception for each caller; None if there is one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..wire.progress import loading
 from .cache import Cache
 from .entity import Entity
 from .fields import BASIC, Many
@@ -28,8 +29,11 @@ class Engine:
         cache.attach(self)
 
     def load(self, members: Iterable[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
-        """Load what the dotted paths name below those members."""
-        preload(self.loader, list(members), kind, paths)
+        """Load what the dotted paths name below those members; a long load is shown where somebody sees it."""
+        wanted = list(paths)
+        shown = ", ".join(path for path in wanted if path != BASIC) or f"{kind.__name__.lower()}s"
+        with loading(getattr(self.service, "wire", None), f"loading {shown}"):
+            preload(self.loader, list(members), kind, wanted)
 
     def refresh(self, obj: Entity) -> None:
         """Forget everything of `obj` and below it, then fetch its listing fields."""

@@ -6,6 +6,7 @@ import os
 import threading
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
 from ..wire import thread
+from ..wire.progress import Bar
 from .files import DataFiles
 from .service import Service
 from .shapes import Shape
@@ -97,7 +99,9 @@ def download(
     folder = local_path(to)
     # what carries the bytes is imported while the listing is on its way
     threading.Thread(target=_import_ahead, daemon=True).start()
-    found = selected(files, wanted)
+    bar = Bar.of(progress, title)
+    with bar.waiting(service.wire, "looking for files") if bar is not None else nullcontext():
+        found = selected(files, wanted)
     wanted.warn_of_unmatched()
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
@@ -114,7 +118,12 @@ def download(
         DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
     )
     result = carry_out(
-        service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+        service.wire,
+        plan,
+        receiver.work,
+        jobs=jobs,
+        progress=False if bar is None else bar,
+        closing=receiver.close,
     )
     tidy(dict.fromkeys(folder.joinpath(step.path).parent for step in plan))
     for entry, one in zip(result, found, strict=True):

@@ -7,6 +7,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, checked_jobs
 from ..transfer.source import FileSource
 from ..transfer.walk import walk
+from ..wire.progress import Bar
 from . import commands
 from .commands import Command, Values
 from .downloads import Filter
@@ -142,19 +144,23 @@ def upload_tree(
     tree = read_tree(local_path(folder), Layout(layout), wanted, strict=not dry_run)
     wanted.warn_of_unmatched()
     title = f"upload of {os.path.basename(os.path.abspath(local_path(folder)))!r}"
+    bar = Bar.of(progress, title)
+    waiting = bar.waiting(service.wire, "looking at the project") if bar is not None else nullcontext()
     if dry_run:
-        there = look(service, project, tree)
+        with waiting:
+            there = look(service, project, tree)
         missing = missing_of(tree, there)
         steps = _steps(service, tree, there, {}, Journal(service.url, readonly=True), existing)
         made = f" (creates {missing.text()})" if missing else ""
         return Plan(steps, title + made)
     # another run on this computer would find missing what this one is about to create, and create it too
     with write_lock(service, f"upload {project}"):
-        there, new, failures = create_tree(service, project, tree)
-        journal = Journal(service.url)
-        plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
+        with waiting:
+            there, new, failures = create_tree(service, project, tree)
+            journal = Journal(service.url)
+            plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
         importer = Importer(import_session, there, new)
-        return send(service, plan, journal, jobs=jobs, progress=progress, other=importer)
+        return send(service, plan, journal, jobs=jobs, progress=False if bar is None else bar, other=importer)
 
 
 def create_tree(

@@ -17,6 +17,7 @@ from ..transfer.layout import DATA_TYPES, data_type
 from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out
 from ..values import UploadStatus
+from ..wire.progress import Bar
 from .files import ClipFiles, DataFiles, FileOnService, files_now
 from .locks import write_lock
 from .service import Service
@@ -173,7 +174,7 @@ def send(
     journal: Journal,
     *,
     jobs: int = JOBS,
-    progress: bool | None = None,
+    progress: bool | Bar | None = None,
     files: DataFiles | None = None,
     other: Callable[[Any], str] | None = None,
 ) -> TransferResult:

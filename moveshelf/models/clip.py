@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ..operations.service import Service
+    from ..operations.uploads import Existing as UploadExisting
     from ..operations.validation import ClipValues
     from .project import Project
     from .session import Session
@@ -147,7 +148,7 @@ class Clip(HasFiles, Deletable):
         file: str | os.PathLike[str] | BinaryIO,
         name: str | None = None,
         data_type: str | None = None,
-        existing: str = "add",
+        existing: UploadExisting = "add",
         progress: bool | None = None,
     ) -> DataFile:
         """Upload a file to the clip, verified, and return its DataFile.

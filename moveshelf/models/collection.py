@@ -48,6 +48,7 @@ _CLIPS_BELOW = {
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Entity)
+D = TypeVar("D")
 
 
 class Lookup(Sequence[T]):
@@ -165,7 +166,11 @@ class Lookup(Sequence[T]):
             return self._clean(key) in self._named() or any(one.id == key for one in self._members())
         return key in self._members()
 
-    def get(self, key: str | int, default: Any = None) -> T | Any:
+    @overload
+    def get(self, key: str | int) -> T | None: ...
+    @overload
+    def get(self, key: str | int, default: D) -> T | D: ...
+    def get(self, key: str | int, default: Any = None) -> Any:
         """The member of that name, id or position, or `default`. An ambiguous name still raises."""
         try:
             return self[key]

@@ -6,7 +6,7 @@ import threading
 import warnings
 from concurrent.futures import Future, wait
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import NotFoundError, ValidationError
 from ..gait.extra import numeric
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ..operations.queries import Listing
     from ..operations.service import Service
     from ..operations.shapes import Shape
+    from ..operations.uploads import Existing as UploadExisting
     from ..transfer.layout import LayoutFunction, SessionImport
     from ..transfer.result import Plan, TransferResult
     from .norm import Norm
@@ -439,12 +440,49 @@ class Project(HasFiles, Model):
         service.cache.reload((self, ("clips",)))
         return service.cache.get(Clip, identity)
 
+    @overload
     def upload_tree(
         self,
         folder: str | os.PathLike[str],
         layout: str | LayoutFunction = "auto",
         include: str | Iterable[str] | None = None,
-        existing: str = "skip",
+        existing: UploadExisting = "skip",
+        dry_run: Literal[False] = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> TransferResult: ...
+    @overload
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
+        *,
+        dry_run: Literal[True],
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> Plan: ...
+    @overload
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> TransferResult | Plan: ...
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,

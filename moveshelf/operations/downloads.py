@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 Parts = tuple[tuple[Hashable, str], ...]
 """The way down to a file: key and name of each folder, then of the file."""
 
-EXISTING = ("skip", "overwrite", "error", "replace-different")
+Existing = Literal["skip", "overwrite", "error", "replace-different"]
+"""What a download does with a file that is there already."""
+EXISTING: tuple[str, ...] = get_args(Existing)
 _STATUS = Shape("uploadStatus")
 #: What is going to happen to a file that is there already.
 _THERE = {

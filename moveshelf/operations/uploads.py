@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from ..transfer.sender import UploadTask
     from ..transfer.source import Source
 
-EXISTING = ("add", "skip", "replace-different")
+Existing = Literal["add", "skip", "replace-different"]
+"""What an upload does with a file of a name that the trial has already."""
+EXISTING: tuple[str, ...] = get_args(Existing)
 ARRIVED = (UploadStatus.COMPLETE, UploadStatus.PROCESSING)
 _AHEAD = 3
 """Files under way for each that is being sent: the others have their checksum taken, or are created on the service."""

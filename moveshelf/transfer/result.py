@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
 from ..errors import MoveshelfError, TransferError, fresh
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 20
 """Lines that a repr shows of the many."""
@@ -86,7 +89,7 @@ class Plan(Sequence[Step]):
         """Bytes to move, as far as they are known."""
         return sum(step.size or 0 for step in self.steps if not step.idle)
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame, a row a file: path, action, size in bytes, reason; for an upload, how the path was read as well
         (subject, session, condition, trial, name, type). Needs pandas."""
         columns = ("path", "action", "size", "reason")
@@ -170,7 +173,7 @@ class TransferResult(Sequence[Entry]):
             + "\n".join(lines)
         )
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame, a row a file: path, bytes, seconds, status, error and local (texts), reason. Needs pandas."""
         return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason", "local"))
 
@@ -242,7 +245,7 @@ def _html(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
     return f"<table>{caption}<thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>{more}"
 
 
-def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
+def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     try:
         import pandas
     except ImportError:
@@ -252,6 +255,7 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
         value = getattr(row, column)
         return str(value) if isinstance(value, (Exception, Path)) else value
 
-    return pandas.DataFrame(
+    frame: pd.DataFrame = pandas.DataFrame(
         [[cell(row, column) for column in columns] for row in rows], columns=list(columns)
     )
+    return frame

@@ -191,20 +191,24 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f".{name}", __name__)
-    room = _ROOM_OF.get(name)
-    if room is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{room}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker would take every name for one that there is
+
+    def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            return importlib.import_module(f".{name}", __name__)
+        room = _ROOM_OF.get(name)
+        if room is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f".{room}", __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
     frame = sys._getframe().f_back
-    for _ in range(3):  # help() lists every member of a class, of all classes: the docstring above says what there is
+    for _ in range(
+        3
+    ):  # help() lists every member of a class, of all classes: the docstring above says what there is
         if frame is not None:
             if frame.f_globals.get("__name__") == "pydoc":
                 return [name for name in globals() if name.startswith("__")]

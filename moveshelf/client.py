@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
+from .display import client_html
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.cache import Cache
 from .lazy.engine import Engine
@@ -213,6 +214,10 @@ class Moveshelf:
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"
+
+    def _repr_html_(self) -> str:
+        projects = self._account.projects._shown()
+        return client_html(self._config.api_url, projects if projects.__class__ is list else None)
 
     def __reduce__(self) -> Any:
         raise TypeError(

@@ -16,7 +16,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from .config import site_url
 from .lazy.state import DELETED, State, peek
+from .transfer.result import Entry, Plan, Step, TransferResult, size_text
 from .values import Template, TemplateField, printable
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_LOADED_CELL",
+    "client_html",
     "collection_html",
     "collection_repr",
+    "condition_html",
     "conditions_html",
     "entity_html",
     "entity_repr",
@@ -398,6 +402,49 @@ def plan_html(
     return _framed(_head("", title), counted, f'<div class="ms-scroll">{table}</div>' if rows else "", *texts)
 
 
+def _drawn_plan(plan: Plan) -> str:
+    """A plan of a transfer; of an upload with how each path was read."""
+    has_places = any(step.place is not None for step in plan.steps)
+    columns = ["action", "path", "size", *(_READ if has_places else ()), "why"]
+    rows = [
+        [
+            step.action,
+            step.path,
+            size_text(step.size) or None,
+            *([getattr(step.place, name, None) for name in _READ] if has_places else ()),
+            step.reason,
+        ]
+        for step in plan.steps
+    ]
+    moved = f", {size_text(plan.bytes)}" if plan.bytes else ""
+    return plan_html(f"Plan: {plan.title}", columns, rows, _counted(plan.steps) + moved)
+
+
+def _drawn_result(result: TransferResult) -> str:
+    """What a transfer did."""
+    rows = [
+        [one.status, one.path, size_text(one.bytes), str(one.error or one.reason)] for one in result.entries
+    ]
+    summary = f"{_counted(result.entries)}, {size_text(result.bytes)} in {result.seconds:.1f} s"
+    return plan_html(result.title, ["status", "path", "bytes", "why"], rows, summary)
+
+
+_READ: Final = ("subject", "session", "condition", "trial", "name", "type")
+
+
+def _counted(lines: Sequence[Step] | Sequence[Entry]) -> str:
+    counts: dict[str, int] = {}
+    for one in lines:
+        word = one.action if isinstance(one, Step) else one.status
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing to do"
+
+
+# the rooms of these are below this one, and know nothing of looks
+for _kind, _drawn in ((Template, template_html), (Plan, _drawn_plan), (TransferResult, _drawn_result)):
+    setattr(_kind, "_repr_html_", _drawn)  # noqa: B010
+
+
 # what is loaded of objects ----------------------------------------------------------------------------------------
 def entity_html(obj: Entity) -> str:
     """A table of what is loaded of an object; the rest is named as not loaded."""
@@ -497,6 +544,28 @@ def collection_html(collection: Any) -> str:
     names = [WORDS.get(name, name.replace("_", " ")) for name in columns]
     count = collection._kind(len(items))
     return members_html(WORDS.get(count, count), ["name", *names], rows, len(items))
+
+
+def client_html(url: str, projects: Sequence[Any] | None) -> str:
+    """A client: the service, and the projects as far as they are loaded. The key is nowhere in it."""
+    rows: list[tuple[str, Any]] = [("service", url)]
+    if projects is not None:
+        rows.append(("projects", [_name_of(one) for one in projects]))
+    missing = ["projects"] if projects is None else []
+    return object_html("Client", urlsplit(url).netloc, rows, missing, site_url(url))
+
+
+def _name_of(one: Any) -> str:
+    name = one._peek_name()
+    return str(one.id if name is None else name)
+
+
+def condition_html(name: str, session: str, path: str | None, trials: Sequence[Any] | None) -> str:
+    """A condition: its session and path, and its trials as far as they are loaded."""
+    rows: list[tuple[str, Any]] = [("session", session), *([("path", path)] if path else [])]
+    if trials is not None:
+        rows += [("trials", len(trials)), ("their names", [_name_of(one) for one in trials])]
+    return object_html("Condition", name, rows, ["clips"] if trials is None else [])
 
 
 def conditions_html(counts: dict[str, int] | None) -> str:

@@ -64,10 +64,9 @@ def test_a_notebook_shows_the_users_lines() -> None:
 
 
 def test_frames_of_the_user_are_kept_and_without_any_all() -> None:
-    try:
+    with pytest.raises(NotFoundError) as raised:
         raise NotFoundError("x")
-    except NotFoundError as error:
-        kept = users_frames(error.__traceback__)
-        assert kept is not None
-        assert kept.tb_frame is error.__traceback__.tb_frame  # type: ignore[union-attr]
+    kept = users_frames(raised.tb)
+    assert kept is not None
+    assert kept.tb_frame is raised.tb.tb_frame
     assert users_frames(None) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -107,10 +106,6 @@ class Plan(Sequence[Step]):
         rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
         return "\n".join([*lines, *_table(rows)])
 
-    def _repr_html_(self) -> str:
-        rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
-        return _html(f"Plan: {self.title}", ("action", "path", "size", "reason"), rows)
-
 
 class TransferResult(Sequence[Entry]):
     """What a transfer did: one Entry a file, in the plan's order. Failures are here, not raised."""
@@ -194,9 +189,6 @@ class TransferResult(Sequence[Entry]):
         head = f"{self.title}: {counts or 'no files'}, {size_text(self.bytes)} in {self.seconds:.1f} s"
         return "\n".join([head, *_table(self._rows())])
 
-    def _repr_html_(self) -> str:
-        return _html(self.title, ("status", "path", "bytes", ""), self._rows())
-
 
 def _why(step: Step) -> str:
     """How the path was read, and the reason."""
@@ -233,16 +225,6 @@ def _table(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
         for what, path, size, why in rows[:SHOWN]
     ]
     return [*lines, f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else lines
-
-
-def _html(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    def line(cells: Iterable[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    more = f"<p>… and {len(rows) - 100} more</p>" if len(rows) > 100 else ""
-    body = "".join(line(row, "td") for row in rows[:100])
-    caption = f"<caption>{html.escape(title)} ({_counts(row[0] for row in rows) or 'nothing'})</caption>"
-    return f"<table>{caption}<thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>{more}"
 
 
 def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:

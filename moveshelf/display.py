@@ -146,8 +146,8 @@ div.moveshelf table.ms-t thead th{font-weight:600;white-space:nowrap;background:
 div.moveshelf table.ms-grid td{padding-left:.5em}
 div.moveshelf table.ms-t td{font-variant-numeric:tabular-nums}
 div.moveshelf table.ms-t table.ms-t tr:last-child>*{border-bottom:0}
-div.moveshelf .ms-side{opacity:.7;margin-right:.35em}
-div.moveshelf .ms-pair,div.moveshelf table.ms-t td.ms-pair{margin-right:1em;white-space:nowrap}
+div.moveshelf .ms-side{opacity:.7}
+div.moveshelf .ms-pair,div.moveshelf table.ms-t td.ms-pair{white-space:nowrap}
 div.moveshelf .ms-bad{color:var(--ms-bad);font-weight:600}
 div.moveshelf p.ms-note{margin:.4em 0 0}
 div.moveshelf code{font-size:.92em;background:var(--ms-soft);color:inherit;padding:0 .25em;border-radius:3px}
@@ -227,8 +227,9 @@ def _cell(value: Any, tag: str = "td") -> str:
 def _value(value: Any) -> str:
     """The HTML of a value: its text, or the sides of a field with a left and a right value."""
     if isinstance(value, Mapping) and value and all(side in ("left", "right", "both") for side in value):
-        return "".join(
-            f'<span class="ms-pair"><span class="ms-side">{escape(side)}</span>{escape(shown_text(one))}</span>'
+        # readable also where a page takes the styles away, as JupyterLab does with a notebook that it does not trust
+        return ", ".join(
+            f'<span class="ms-pair"><span class="ms-side">{escape(side)}</span> {escape(shown_text(one))}</span>'
             for side, one in value.items()
         )
     return escape(shown_text(value))
@@ -236,12 +237,12 @@ def _value(value: Any) -> str:
 
 def _head(kind: str, title: str, url: str | None = None) -> str:
     parts = [f'<span class="ms-kind">{escape(printable(kind))}</span>'] if kind else []
-    parts.append(f'<span class="ms-title">{escape(printable(title))}</span>')
+    parts.append(f'<strong class="ms-title">{escape(printable(title))}</strong>')
     if _is_page(url):
         parts.append(
             f'<a href="{escape(str(url))}" target="_blank" rel="noopener noreferrer">open its page</a>'
         )
-    return f'<div class="ms-head">{"".join(parts)}</div>'
+    return f'<div class="ms-head">{" ".join(parts)}</div>'
 
 
 def _is_page(url: str | None) -> bool:
@@ -297,9 +298,12 @@ def _metadata(metadata: Any, fields: Mapping[str, TemplateField]) -> str:
     if not metadata:
         return '<span class="ms-none">–</span>'
     lines = []
+    labels = [fields[key].label for key in metadata if key in fields]
     for key, value in metadata.items():
         field = fields.get(key)
-        shown = printable(str(key)) if field is None else printable(field.label)
+        # tabs may have fields of the same label: these show their keys
+        is_clear = field is not None and labels.count(field.label) == 1
+        shown = printable(field.label) if field is not None and is_clear else printable(str(key))
         hint = "" if field is None else f' title="{escape(printable(str(key)))}"'
         lines.append(f"<tr><th{hint}>{escape(shown)}</th><td>{_value(value)}</td></tr>")
     table = f'<table class="ms-t"><tbody>{"".join(lines[:ENTRIES])}</tbody></table>'
@@ -467,7 +471,21 @@ def entity_html(obj: Entity) -> str:
         return object_html(kind, f"{title or obj.id} (deleted)", [("id", obj.id)])
     page = getattr(obj, "_peek_url", None)
     url = page() if callable(page) else None
-    return object_html(kind, title or "(name not loaded)", rows, missing, url, metadata)
+    return object_html(kind, title or "(name not loaded)", rows, missing, url, metadata, _fields_of(obj))
+
+
+def _fields_of(obj: Any) -> Mapping[str, TemplateField]:
+    """What the template of an object's project says of its metadata, if both are loaded; never a request."""
+    field: Any = type(obj).fields.get("project")
+    identity = None if field is None else peek(field.read(obj))
+    project: Any = None
+    if obj._engine is not None and isinstance(identity, str):
+        project = obj._engine.cache.peek(identity)
+    template = None if project is None else peek(type(project).fields["template"].read(project))
+    kind = {"Subject": "subjects", "Session": "sessions"}.get(type(obj).__name__)
+    if kind is None or not isinstance(template, Template) or template.problem:
+        return {}
+    return template.fields(kind)
 
 
 def _metadata_of(obj: Any, stored: Any) -> Any:

@@ -482,10 +482,10 @@ def _fields_of(obj: Any) -> Mapping[str, TemplateField]:
     if obj._engine is not None and isinstance(identity, str):
         project = obj._engine.cache.peek(identity)
     template = None if project is None else peek(type(project).fields["template"].read(project))
-    kind = {"Subject": "subjects", "Session": "sessions"}.get(type(obj).__name__)
-    if kind is None or not isinstance(template, Template) or template.problem:
+    if not isinstance(template, Template) or template.problem:
         return {}
-    return template.fields(kind)
+    kind = type(obj).__name__
+    return template.subject_fields if kind == "Subject" else template.session_fields if kind == "Session" else {}
 
 
 def _metadata_of(obj: Any, stored: Any) -> Any:

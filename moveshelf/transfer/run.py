@@ -163,6 +163,7 @@ def _watch(pending: Future[Any], progress: Progress, bar: Bar | None, files: int
         with suppress(TimeoutError):
             pending.result(INTERVAL)
         _show(bar, progress, files)
+    _show(bar, progress, files)  # how it ended
     pending.result()
 
 

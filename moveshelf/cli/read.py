@@ -41,7 +41,7 @@ _NOUN = {"clip": "trial"}
 def kind_of(found: Any) -> str:
     """What the shell calls an object: project, subject, session, condition, clip, file."""
     name = type(found).__name__.lower()
-    return {"datafile": "file"}.get(name, name)
+    return {"datafile": "file", "originalfile": "file"}.get(name, name)
 
 
 def noun_of(kind: str) -> str:
@@ -50,7 +50,8 @@ def noun_of(kind: str) -> str:
 
 
 def below(found: Any) -> list[Any]:
-    """What is listed below an object: of a session its conditions, then the trials outside of any."""
+    """What is listed below an object: of a session its conditions, then the trials outside of any; of a trial its own
+    file, then those attached to it."""
     kind = kind_of(found)
     if kind == "collection":
         return list(found)
@@ -59,6 +60,8 @@ def below(found: Any) -> list[Any]:
     listed = list(getattr(found, _BELOW[kind]))
     if kind == "session":
         listed += [clip for clip in found.clips if clip.condition is None]
+    if kind == "clip" and found.original is not None:
+        listed.insert(0, found.original)
     return listed
 
 

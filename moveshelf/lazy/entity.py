@@ -160,6 +160,10 @@ class Entity(metaclass=Kind):
 def check_paths(paths: Iterable[str]) -> None:
     """Refuse what is no path for `load`. Raises ValidationError."""
     for path in paths:
+        if isinstance(path, (list, tuple, set)) and path and all(isinstance(one, str) for one in path):
+            raise ValidationError(
+                f"load takes the names one by one: load({', '.join(map(repr, path))}), and not {path!r}"
+            )
         if not isinstance(path, str):
             raise ValidationError(
                 f'load takes names of attributes, such as load("metadata", "sessions.clips"), and not {path!r}'

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
-from .display import client_html, no_attribute
+from .display import client_html
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.cache import Cache
 from .lazy.engine import Engine
@@ -257,14 +257,6 @@ class Moveshelf:
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"
-
-    if not TYPE_CHECKING:  # a checker would take every name for one that there is
-
-        def __getattr__(self, name: str) -> Any:
-            """Only called for what there is not; and for an attribute that is not there for the moment, which says why."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)
-            raise no_attribute(self, name)
 
     def _repr_html_(self) -> str:
         projects = self._account.projects._shown()

@@ -36,7 +36,6 @@ __all__ = [
     "label",
     "members_html",
     "near_misses",
-    "no_attribute",
     "object_html",
     "plan_html",
     "printable",
@@ -72,16 +71,6 @@ WORDS: Final[Mapping[str, str]] = {
     "clip": "trial",
     "clips": "trials",
 }
-#: Other words for attributes, as the web site and older scripts have them.
-SAME_AS: Final[Mapping[str, str]] = {
-    "trial": "clip",
-    "trials": "clips",
-    "patient": "subject",
-    "patients": "subjects",
-    "filter": "find",
-    "to_pandas": "to_frame",
-    "save": "download",
-}
 #: What people read in place of the name of a class.
 KINDS: Final[Mapping[str, str]] = {"Clip": "Trial", "DataFile": "File", "Account": "Client"}
 
@@ -105,19 +94,6 @@ def near_misses(key: str, names: Iterable[str]) -> list[str]:
     folded = _folded(key)
     same = [name for name in known if folded and _folded(name) == folded]
     return same[:3] or difflib.get_close_matches(key, known, 3, 0.6)
-
-
-def no_attribute(obj: Any, name: str) -> AttributeError:
-    """The error for an attribute that there is not, with those that may have been meant."""
-    kind = obj._kind() if hasattr(type(obj), "_kind") else type(obj).__name__
-    text = f"{kind!r} object has no attribute {name!r}"
-    if not name.startswith("_"):
-        known = [one for one in dir(obj) if not one.startswith("_")]
-        meant = SAME_AS.get(name)
-        near = [meant] if meant in known else near_misses(name, known)
-        if near:
-            text += f"; did you mean {' or '.join(repr(one) for one in near)}?"
-    return AttributeError(text, name=name, obj=obj)
 
 
 def _folded(name: str) -> str:

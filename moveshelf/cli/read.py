@@ -60,7 +60,7 @@ def below(found: Any) -> list[Any]:
     listed = list(getattr(found, _BELOW[kind]))
     if kind == "session":
         listed += [clip for clip in found.clips if clip.condition is None]
-    if kind == "clip" and found.original is not None:
+    if kind == "clip" and found.is_loaded("original_name") and found.original is not None:
         listed.insert(0, found.original)
     return listed
 
@@ -161,6 +161,8 @@ def ls(ctx: click.Context, path: str | None, with_size: bool, json_: bool) -> No
         listed = list(client.projects)
     else:
         found = find(client, path)
+        if kind_of(found) == "clip":
+            found.load("original_name")
         listed = [found] if kind_of(found) == "file" else below(found)
     if not with_size:
         _print_listing(listed, json_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
@@ -25,6 +25,42 @@ E = TypeVar("E", bound="Entity")
 _HIDDEN = frozenset(
     ("by_wire", "derived", "field", "fields", "groups", "is_root", "wire", "writers", "__attrs_attrs__")
 )
+
+
+class Meant:
+    """An attribute that there is not, under a name that people write: reading it says which one is meant.
+
+    (A `__getattr__` would do, but IPython completes nothing of objects that have one.)
+    """
+
+    def __init__(self, meant: str) -> None:
+        self.meant = meant
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, obj: Any, owner: type[Any]) -> NoReturn:
+        text = f"{owner.__name__!r} object has no attribute {self.name!r}; did you mean {self.meant!r}?"
+        raise AttributeError(text, name=self.name, obj=obj)
+
+
+#: Other words for attributes, as the web site and people have them.
+_SAME_AS = {"trial": "clip", "trials": "clips", "patient": "subject", "patients": "subjects"}
+
+
+def _add_meant(cls: type[Entity]) -> None:
+    """Add what leads from one session to the sessions, and from the words of the web site to ours."""
+    lists = [name for name, field in cls.fields.items() if isinstance(field, Many)]
+    names = {name[:-1]: name for name in lists} | {
+        other: name for other, name in _SAME_AS.items() if hasattr(cls, name)
+    }
+    if "clips" not in lists and "sessions" in lists:
+        names["clips"] = names["trials"] = "sessions"
+    for name, meant in names.items():
+        if not hasattr(cls, name):
+            member = Meant(meant)
+            member.name = name
+            setattr(cls, name, member)
 
 
 class Kind(type):
@@ -70,7 +106,7 @@ class Kind(type):
         )
 
     def __dir__(cls) -> list[str]:
-        return [name for name in super().__dir__() if name not in _HIDDEN]
+        return [name for name in super().__dir__() if name not in _HIDDEN and not _is_meant(cls, name)]
 
 
 @attrs.define(eq=False, repr=False, slots=True, weakref_slot=True, getstate_setstate=False)
@@ -153,8 +189,14 @@ class Entity(metaclass=Kind):
         return [
             name
             for name in object.__dir__(self)
-            if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")
+            if name not in _HIDDEN
+            and (name[0] != "_" or name[:2] == "__")
+            and not _is_meant(type(self), name)
         ]
+
+
+def _is_meant(cls: type[Any], name: str) -> bool:
+    return any(isinstance(vars(one).get(name), Meant) for one in cls.__mro__)
 
 
 def check_paths(paths: Iterable[str]) -> None:
@@ -221,6 +263,8 @@ def entity(
         slotted = attrs.define(
             cls, these=slots, eq=False, repr=False, slots=True, weakref_slot=False, getstate_setstate=False
         )
+        # pages of documentation look for the types of arguments where the class is, and this one is not for users
+        slotted.__init__.__annotations__ = {"id": "str"}
         # attrs' own functions would show the machinery (asdict) or make a second live object of one id (evolve)
         slotted.__attrs_attrs__ = None  # type: ignore[assignment]
         slotted.wire = wire
@@ -237,6 +281,7 @@ def entity(
             slotted.by_wire.setdefault(field.wire, field)
             groups.setdefault(field.group, []).append(field)
         slotted.groups = {name: tuple(members) for name, members in groups.items()}
+        _add_meant(slotted)
         ENTITIES[slotted.__name__] = slotted
         BY_WIRE[wire] = slotted
         return slotted

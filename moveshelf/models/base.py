@@ -49,14 +49,6 @@ class Model(Entity):
     def _repr_html_(self) -> str:
         return display.entity_html(self)
 
-    if not TYPE_CHECKING:  # a checker would take every name for one that there is
-
-        def __getattr__(self, name: str) -> Any:
-            """Only called for what there is not; and for an attribute that is not there for the moment, which says why."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)
-            raise display.no_attribute(self, name)
-
     def __reduce__(self) -> tuple[Any, ...]:
         state = {}
         for field in type(self).fields.values():

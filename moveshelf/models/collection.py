@@ -91,14 +91,6 @@ class Lookup(Sequence[T]):
         """Some of the members as a list of the same kind."""
         return items
 
-    if not TYPE_CHECKING:  # a checker would take every name for one that there is
-
-        def __getattr__(self, name: str) -> Any:
-            """Only called for what there is not; and for an attribute that is not there for the moment, which says why."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)
-            raise display.no_attribute(self, name)
-
     # looking up ------------------------------------------------------------------------------------------------
     def __len__(self) -> int:
         return len(self._members())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
-from ..display import condition_html, conditions_html, label, no_attribute
+from ..display import condition_html, conditions_html, label
 from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.cache import loaded_value
 from ..lazy.inspection import View
@@ -221,14 +221,6 @@ class Condition(HasFiles):
             path = peek(type(self.session).fields["path"].read(self.session))
             count = f" clips={sum(1 for one in peek(clips._items) if one._peek_folder(path) == self.name)}"
         return f"<Condition {self.name!r}{count}>"
-
-    if not TYPE_CHECKING:  # a checker would take every name for one that there is
-
-        def __getattr__(self, name: str) -> Any:
-            """Only called for what there is not; and for an attribute that is not there for the moment, which says why."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)
-            raise no_attribute(self, name)
 
     def _repr_html_(self) -> str:
         session = self.session

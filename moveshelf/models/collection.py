@@ -458,7 +458,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:
-        return Collection(self._engine, self._type, items=items, above=self._owner_now() or self._above)
+        above = self._owner_now() or self._above
+        if above is None and not items:
+            above = next(iter(self._members()), None)
+        return Collection(self._engine, self._type, items=items, above=above)
 
     # looks, copies: never a request ----------------------------------------------------------------------------
     def _kind(self, count: int = 2) -> str:

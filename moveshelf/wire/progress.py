@@ -23,6 +23,8 @@ DELAY: Final = 1.0
 """Seconds that a plan or a load may take before it is shown."""
 INTERVAL: Final = 0.1
 """Seconds between two updates."""
+FORESEEN: Final = 30 * 86400.0
+"""Seconds that a time left may have: more is no forecast."""
 SPAN: Final = 10.0
 """Seconds over which the speed is taken."""
 _FORM: Final = "{desc}: {percentage:3.0f}%|{bar}| {told}"
@@ -60,7 +62,7 @@ def is_seen() -> bool:
 
 
 class Bar:
-    """The bar of one call of a method; it appears with the first thing it shows.
+    """The bar of one call of a method; it appears when it first has something to show.
 
     In a notebook it is a widget where `ipywidgets` is installed, else a line of text, as in a terminal.
     """
@@ -149,8 +151,9 @@ def transfer_text(
     parts = [f"{files} of {all_files} {'file' if all_files == 1 else 'files'}", f"{_size(done)} of {total}"]
     if files < all_files or done < expected:
         parts.append(f"{_size(speed)}/s")
-        if speed > 0 and expected > done:
-            parts.append(f"{_duration((expected - done) / speed)} left")
+        left = (expected - done) / speed if speed > 0 else 0.0
+        if 0 < left < FORESEEN:
+            parts.append(f"{_duration(left)} left")
     return ", ".join(parts)
 
 

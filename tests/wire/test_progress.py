@@ -38,7 +38,7 @@ def test_a_wait_in_words() -> None:
 
 
 @given(
-    st.integers(0, 10), st.integers(0, 10), st.integers(0), st.integers(0), st.floats(0, allow_infinity=False)
+    st.integers(0, 10), st.integers(0, 10), st.integers(0, 10**18), st.integers(0, 10**18), st.floats(0, 1e12)
 )
 def test_any_numbers_have_words(files: int, more: int, done: int, expected: int, speed: float) -> None:
     assert transfer_text(files, files + more, done, expected, speed).count(" of ") == 2

@@ -77,17 +77,14 @@ class Terminal:
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(progress, "DELAY", 0.0)
-    return stream
-
-
 def test_planning_carrying_out_and_a_load_are_shown(
-    sandbox: Sandbox, terminal: Terminal, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(
+        sys, "stderr", terminal
+    )  # here: pytest puts its own in place between a fixture and its test
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     name = sandbox.generate(subjects=2, sessions=1, clips=2, files=2)
     with sandbox.connect() as ms:
         sandbox.latency(0.3)  # longer than a slice of a wait

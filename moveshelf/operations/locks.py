@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 def write_lock(service: Service, identity: str) -> Iterator[bool]:
     """Only one thread of one program of this user on this computer is inside, for an object.
 
-    The context's value: whether another program may have been inside since this one was, so that what is cached of the
-    object, or of what is below it, may be old. What was inside before the client began to read is in what it has read.
+    The context's value: whether another program, or another client of this one, may have been inside since this client
+    was, so that what is cached of the object, or of what is below it, may be old. What was inside before the client began
+    to read is in what it has read.
     """
     # the whole address: a practice service that is started anew has the ids of the one before
-    with service_lock(None, service.url, identity, since=service.began) as turn:
+    with service_lock(None, service.url, identity, service.cache, since=service.began) as turn:
         yield turn.others

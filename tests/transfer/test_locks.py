@@ -346,3 +346,17 @@ def test_who_was_inside_before_the_caller_began_does_not_count(tmp_path: Path) -
     start(HOLDING, str(tmp_path), "killed").communicate(timeout=60)
     with service_lock(tmp_path, HOST, "p", since=time.time() + 1) as alone:
         assert alone.others
+
+
+def test_another_client_of_this_process_counts_as_another(tmp_path: Path) -> None:
+    class Client:
+        pass
+
+    def enter(client: object) -> bool:
+        with service_lock(tmp_path, "host", "project", client) as turn:
+            return turn.others
+
+    first, second = Client(), Client()
+    assert [enter(one) for one in (first, first, second, second, first)] == [False, False, True, False, True]
+    del first
+    assert enter(second), "one that is gone was inside last"

@@ -1,7 +1,8 @@
 """Walk a project from its subjects down to the files, and see what it cost.
 
 moveshelf sandbox --demo --path practice        (in another terminal)
-cd practice && python ../examples/walk.py
+export MOVESHELF_API_KEY_FILE="$PWD/practice/mvshlf-api-key.json"
+cd examples && python walk.py
 """
 
 from __future__ import annotations

@@ -5,12 +5,34 @@
     for subject in ms.projects["lab/demo"].subjects:
         print(subject.name, [session.name for session in subject.sessions])
 
+Objects, each with its own help (`help(moveshelf.Session)`):
+
+    Moveshelf    a connection: projects, subject(id), lookup(...), from_url(...), stats, budget(...)
+    Project      subjects, sessions, template; find_subjects, find_sessions, cohort, create_subject, upload_tree
+    Subject      sessions, metadata, interventions; create_session, update_metadata, fill_metadata
+    Session      conditions, clips, metadata, date; create_clip, set_date, rename, generate_report
+    Condition    the trials of one condition: clips
+    Clip         a trial: files, title; upload, update, add_comment
+    DataFile     a file of a trial: read_bytes, json, open, c3d, download
+    Collection   a list that knows names: [0], ["P-001"], find, get, load, table, to_frame
+    Norm, Report, Job, Template, Cohort, Stats
+
+On all that has files below it: download, read, cycles, parameters, events, series, table. A transfer returns a TransferResult,
+with dry_run=True a Plan. `load("sessions.clips.files")` fetches by name, `refresh()` forgets.
+
+Errors: MoveshelfError, and below it ConfigError, AuthenticationError, NotFoundError, AmbiguousError, ValidationError,
+ConflictError, DeletedError, DetachedError, RequestError, TransferError.
+
+Packages: moveshelf.gait (norms, scores, figures), moveshelf.tables (typed tables, Excel), moveshelf.sandbox (a local service
+to practise on). The command `moveshelf --help` does much of this in a shell.
+
 Names are imported when first used, so that `import moveshelf` costs next to nothing.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +55,7 @@ if TYPE_CHECKING:
         OutcomeUnknownError,
         QueryError,
         RequestError,
+        TargetExistsError,
         TransferError,
         ValidationError,
     )
@@ -53,6 +76,13 @@ if TYPE_CHECKING:
         Subject,
         UploadStatus,
     )
+    from .models.cohort import Cohort
+    from .models.condition import Conditions
+    from .models.datafile import OriginalFile
+    from .transfer.layout import Place
+    from .transfer.result import Entry, Plan, Step, TransferResult
+    from .values import Configuration, Dataset, Template, TemplateField
+    from .wire.meter import Stats
 
 __version__ = "0.1.0"
 
@@ -75,6 +105,7 @@ _ROOMS = {
         "OutcomeUnknownError",
         "QueryError",
         "RequestError",
+        "TargetExistsError",
         "TransferError",
         "ValidationError",
     ),
@@ -95,6 +126,13 @@ _ROOMS = {
         "Subject",
         "UploadStatus",
     ),
+    "models.cohort": ("Cohort",),
+    "models.condition": ("Conditions",),
+    "models.datafile": ("OriginalFile",),
+    "transfer.layout": ("Place",),
+    "transfer.result": ("Entry", "Plan", "Step", "TransferResult"),
+    "values": ("Configuration", "Dataset", "Template", "TemplateField"),
+    "wire.meter": ("Stats",),
 }
 #: Whole packages that are reached as `moveshelf.<name>`; what they need themselves is imported when it is used.
 _PACKAGES = ("gait", "tables")
@@ -106,14 +144,19 @@ __all__ = [
     "BudgetError",
     "ChecksumError",
     "Clip",
+    "Cohort",
     "Collection",
     "Condition",
+    "Conditions",
     "ConfigError",
+    "Configuration",
     "ConflictError",
     "DataFile",
     "DataType",
+    "Dataset",
     "DeletedError",
     "DetachedError",
+    "Entry",
     "Job",
     "JobFailedError",
     "JobStatus",
@@ -124,15 +167,24 @@ __all__ = [
     "Norm",
     "NotFoundError",
     "NotLoadedError",
+    "OriginalFile",
     "OutcomeUnknownError",
+    "Place",
+    "Plan",
     "Project",
     "QueryError",
     "Report",
     "ReportType",
     "RequestError",
     "Session",
+    "Stats",
+    "Step",
     "Subject",
+    "TargetExistsError",
+    "Template",
+    "TemplateField",
     "TransferError",
+    "TransferResult",
     "UploadStatus",
     "ValidationError",
     "__version__",
@@ -142,16 +194,26 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f".{name}", __name__)
-    room = _ROOM_OF.get(name)
-    if room is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{room}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker would take every name for one that there is
+
+    def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            return importlib.import_module(f".{name}", __name__)
+        room = _ROOM_OF.get(name)
+        if room is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f".{room}", __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
+    frame = sys._getframe().f_back
+    for _ in range(
+        3
+    ):  # help() lists every member of a class, of all classes: the docstring above says what there is
+        if frame is not None:
+            if frame.f_globals.get("__name__") == "pydoc":
+                return [name for name in globals() if name.startswith("__")]
+            frame = frame.f_back
     return sorted({*globals(), *__all__})

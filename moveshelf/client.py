@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
+from .display import client_html
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.inspection import View
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
@@ -36,6 +38,43 @@ _PAGES = (
     (re.compile(rf"/project/{_ID}(?:/(?!(?:session|subject)/?$)[a-z]+)?/?$"), "project"),
     (re.compile(rf"/edit/{_ID}/?$"), "clip"),
 )
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class _ById:
+    """A method that is called with an id; an index, which was meant for the collection, leads there."""
+
+    def __init__(self, function: Callable[..., Any], client: Moveshelf) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self.__self__ = client
+
+    def __call__(self, id: str) -> Any:
+        return self._function(self.__self__, id)
+
+    def __getitem__(self, name: object) -> NoReturn:
+        what = self._function.__name__
+        way = f"projects[{name!r}]" if what == "project" else f"lookup(project, ..., {name!r})"
+        raise ValidationError(f"{what}(id) takes the id of a {what}; did you mean {way}?")
+
+    def __repr__(self) -> str:
+        return f"<bound method Moveshelf.{self._function.__name__} of {self.__self__!r}>"
+
+
+class _ByIdMethod:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__doc__, self.__wrapped__ = function.__doc__, function
+        self._function = function
+
+    def __get__(self, client: Moveshelf | None, owner: Any = None) -> Any:
+        return self._function if client is None else _ById(self._function, client)
+
+
+def by_id(function: F) -> F:
+    """Make a method one that says what was meant where it is indexed: `ms.project["lab/demo"]`."""
+    return cast("F", _ByIdMethod(function))
 
 
 class Moveshelf:
@@ -71,22 +110,27 @@ class Moveshelf:
         """The projects that the key may see. One request when first used."""
         return self._account.projects
 
+    @by_id
     def project(self, id: str) -> Project:
         """The project of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Project, checked_id(id, "project"))
 
+    @by_id
     def subject(self, id: str) -> Subject:
         """The subject of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Subject, checked_id(id, "subject"))
 
+    @by_id
     def session(self, id: str) -> Session:
         """The session of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Session, checked_id(id, "session"))
 
+    @by_id
     def clip(self, id: str) -> Clip:
         """The clip (trial) of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Clip, checked_id(id, "clip"))
 
+    @by_id
     def job(self, id: str) -> Job:
         """The job of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
         return self._engine.cache.get(Job, checked_id(id, "job"))
@@ -274,6 +318,10 @@ class Moveshelf:
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"
+
+    def _repr_html_(self) -> str:
+        projects = self._account.projects._shown()
+        return client_html(self._config.api_url, projects if projects.__class__ is list else None)
 
     def __reduce__(self) -> Any:
         raise TypeError(

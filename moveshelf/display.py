@@ -16,7 +16,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from .config import site_url
 from .lazy.state import DELETED, State, peek
+from .transfer.result import Entry, Plan, Step, TransferResult, size_text
 from .values import Template, TemplateField, printable
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_LOADED_CELL",
+    "client_html",
     "collection_html",
     "collection_repr",
+    "condition_html",
     "conditions_html",
     "entity_html",
     "entity_repr",
@@ -142,8 +146,8 @@ div.moveshelf table.ms-t thead th{font-weight:600;white-space:nowrap;background:
 div.moveshelf table.ms-grid td{padding-left:.5em}
 div.moveshelf table.ms-t td{font-variant-numeric:tabular-nums}
 div.moveshelf table.ms-t table.ms-t tr:last-child>*{border-bottom:0}
-div.moveshelf .ms-side{opacity:.7;margin-right:.35em}
-div.moveshelf .ms-pair,div.moveshelf table.ms-t td.ms-pair{margin-right:1em;white-space:nowrap}
+div.moveshelf .ms-side{opacity:.7}
+div.moveshelf .ms-pair,div.moveshelf table.ms-t td.ms-pair{white-space:nowrap}
 div.moveshelf .ms-bad{color:var(--ms-bad);font-weight:600}
 div.moveshelf p.ms-note{margin:.4em 0 0}
 div.moveshelf code{font-size:.92em;background:var(--ms-soft);color:inherit;padding:0 .25em;border-radius:3px}
@@ -223,8 +227,9 @@ def _cell(value: Any, tag: str = "td") -> str:
 def _value(value: Any) -> str:
     """The HTML of a value: its text, or the sides of a field with a left and a right value."""
     if isinstance(value, Mapping) and value and all(side in ("left", "right", "both") for side in value):
-        return "".join(
-            f'<span class="ms-pair"><span class="ms-side">{escape(side)}</span>{escape(shown_text(one))}</span>'
+        # readable also where a page takes the styles away, as JupyterLab does with a notebook that it does not trust
+        return ", ".join(
+            f'<span class="ms-pair"><span class="ms-side">{escape(side)}</span> {escape(shown_text(one))}</span>'
             for side, one in value.items()
         )
     return escape(shown_text(value))
@@ -232,12 +237,12 @@ def _value(value: Any) -> str:
 
 def _head(kind: str, title: str, url: str | None = None) -> str:
     parts = [f'<span class="ms-kind">{escape(printable(kind))}</span>'] if kind else []
-    parts.append(f'<span class="ms-title">{escape(printable(title))}</span>')
+    parts.append(f'<strong class="ms-title">{escape(printable(title))}</strong>')
     if _is_page(url):
         parts.append(
             f'<a href="{escape(str(url))}" target="_blank" rel="noopener noreferrer">open its page</a>'
         )
-    return f'<div class="ms-head">{"".join(parts)}</div>'
+    return f'<div class="ms-head">{" ".join(parts)}</div>'
 
 
 def _is_page(url: str | None) -> bool:
@@ -293,9 +298,12 @@ def _metadata(metadata: Any, fields: Mapping[str, TemplateField]) -> str:
     if not metadata:
         return '<span class="ms-none">–</span>'
     lines = []
+    labels = [fields[key].label for key in metadata if key in fields]
     for key, value in metadata.items():
         field = fields.get(key)
-        shown = printable(str(key)) if field is None else printable(field.label)
+        # tabs may have fields of the same label: these show their keys
+        is_clear = field is not None and labels.count(field.label) == 1
+        shown = printable(field.label) if field is not None and is_clear else printable(str(key))
         hint = "" if field is None else f' title="{escape(printable(str(key)))}"'
         lines.append(f"<tr><th{hint}>{escape(shown)}</th><td>{_value(value)}</td></tr>")
     table = f'<table class="ms-t"><tbody>{"".join(lines[:ENTRIES])}</tbody></table>'
@@ -398,6 +406,49 @@ def plan_html(
     return _framed(_head("", title), counted, f'<div class="ms-scroll">{table}</div>' if rows else "", *texts)
 
 
+def _drawn_plan(plan: Plan) -> str:
+    """A plan of a transfer; of an upload with how each path was read."""
+    has_places = any(step.place is not None for step in plan.steps)
+    columns = ["action", "path", "size", *(_READ if has_places else ()), "why"]
+    rows = [
+        [
+            step.action,
+            step.path,
+            size_text(step.size) or None,
+            *([getattr(step.place, name, None) for name in _READ] if has_places else ()),
+            step.reason,
+        ]
+        for step in plan.steps
+    ]
+    moved = f", {size_text(plan.bytes)}" if plan.bytes else ""
+    return plan_html(f"Plan: {plan.title}", columns, rows, _counted(plan.steps) + moved)
+
+
+def _drawn_result(result: TransferResult) -> str:
+    """What a transfer did."""
+    rows = [
+        [one.status, one.path, size_text(one.bytes), str(one.error or one.reason)] for one in result.entries
+    ]
+    summary = f"{_counted(result.entries)}, {size_text(result.bytes)} in {result.seconds:.1f} s"
+    return plan_html(result.title, ["status", "path", "bytes", "why"], rows, summary)
+
+
+_READ: Final = ("subject", "session", "condition", "trial", "name", "type")
+
+
+def _counted(lines: Sequence[Step] | Sequence[Entry]) -> str:
+    counts: dict[str, int] = {}
+    for one in lines:
+        word = one.action if isinstance(one, Step) else one.status
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing to do"
+
+
+# the rooms of these are below this one, and know nothing of looks
+for _kind, _drawn in ((Template, template_html), (Plan, _drawn_plan), (TransferResult, _drawn_result)):
+    setattr(_kind, "_repr_html_", _drawn)  # noqa: B010
+
+
 # what is loaded of objects ----------------------------------------------------------------------------------------
 def entity_html(obj: Entity) -> str:
     """A table of what is loaded of an object; the rest is named as not loaded."""
@@ -420,7 +471,23 @@ def entity_html(obj: Entity) -> str:
         return object_html(kind, f"{title or obj.id} (deleted)", [("id", obj.id)])
     page = getattr(obj, "_peek_url", None)
     url = page() if callable(page) else None
-    return object_html(kind, title or "(name not loaded)", rows, missing, url, metadata)
+    return object_html(kind, title or "(name not loaded)", rows, missing, url, metadata, _fields_of(obj))
+
+
+def _fields_of(obj: Any) -> Mapping[str, TemplateField]:
+    """What the template of an object's project says of its metadata, if both are loaded; never a request."""
+    field: Any = type(obj).fields.get("project")
+    identity = None if field is None else peek(field.read(obj))
+    project: Any = None
+    if obj._engine is not None and isinstance(identity, str):
+        project = obj._engine.cache.peek(identity)
+    template = None if project is None else peek(type(project).fields["template"].read(project))
+    if not isinstance(template, Template) or template.problem:
+        return {}
+    kind = type(obj).__name__
+    return (
+        template.subject_fields if kind == "Subject" else template.session_fields if kind == "Session" else {}
+    )
 
 
 def _metadata_of(obj: Any, stored: Any) -> Any:
@@ -497,6 +564,28 @@ def collection_html(collection: Any) -> str:
     names = [WORDS.get(name, name.replace("_", " ")) for name in columns]
     count = collection._kind(len(items))
     return members_html(WORDS.get(count, count), ["name", *names], rows, len(items))
+
+
+def client_html(url: str, projects: Sequence[Any] | None) -> str:
+    """A client: the service, and the projects as far as they are loaded. The key is nowhere in it."""
+    rows: list[tuple[str, Any]] = [("service", url)]
+    if projects is not None:
+        rows.append(("projects", [_name_of(one) for one in projects]))
+    missing = ["projects"] if projects is None else []
+    return object_html("Client", urlsplit(url).netloc, rows, missing, site_url(url))
+
+
+def _name_of(one: Any) -> str:
+    name = one._peek_name()
+    return str(one.id if name is None else name)
+
+
+def condition_html(name: str, session: str, path: str | None, trials: Sequence[Any] | None) -> str:
+    """A condition: its session and path, and its trials as far as they are loaded."""
+    rows: list[tuple[str, Any]] = [("session", session), *([("path", path)] if path else [])]
+    if trials is not None:
+        rows += [("trials", len(trials)), ("their names", [_name_of(one) for one in trials])]
+    return object_html("Condition", name, rows, ["clips"] if trials is None else [])
 
 
 def conditions_html(counts: dict[str, int] | None) -> str:

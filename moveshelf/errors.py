@@ -7,7 +7,9 @@ access token, and none keeps the low-level exception that might (`raise ... from
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound=BaseException)
@@ -26,6 +28,46 @@ class MoveshelfError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # attributes travel in __dict__, so that errors cross process borders whatever their signature
         return (_rebuild, (type(self), self.message, self.__dict__.copy()))
+
+    def _render_traceback_(self) -> list[str]:
+        """The traceback in IPython and notebooks, which call this: the lines of the user's code, not those in here.
+
+        `%xmode Verbose` shows all frames, and `%debug` steps through all of them.
+        """
+        shown: list[str] = []
+        shell = sys.modules["IPython"].get_ipython()  # who calls this is IPython
+        if shell is not None:
+            formatter = shell.InteractiveTB
+            is_whole = getattr(formatter, "mode", "") == "Verbose"
+            frames = self.__traceback__ if is_whole else users_frames(self.__traceback__)
+            shown = formatter.structured_traceback(type(self), self, frames, tb_offset=0)
+        return shown
+
+
+def users_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames of this library and of the tools that ran the user's code; all of it where no other
+    frame is left."""
+    found: list[TracebackType] = []
+    at = traceback
+    while at is not None:
+        found.append(at)
+        at = at.tb_next
+    kept = [one for one in found if not _is_inside(one)]
+    made: TracebackType | None = None
+    for one in reversed(kept):
+        made = TracebackType(made, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return made or traceback
+
+
+def _is_inside(traceback: TracebackType) -> bool:
+    module = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    return module in _INSIDE
+
+
+#: What is between the user's lines and the place where an error was raised: this library, and what it is called through.
+_INSIDE = frozenset(
+    {__name__.partition(".")[0], "IPython", "contextlib", "functools", "concurrent", "threading"}
+)
 
 
 def _rebuild(kind: type[MoveshelfError], message: str, state: dict[str, Any]) -> MoveshelfError:

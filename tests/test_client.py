@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -229,3 +231,35 @@ def test_counts_and_seconds_of_other_libraries(demo: Sandbox, tmp_path: Path) ->
                 ms.budget(wrong)  # type: ignore[arg-type]
         with pytest.raises(ValidationError, match="jobs is a whole number from 1 to 256"):
             ms.projects["lab/demo"].subjects[0].download(tmp_path, jobs=np.nan)  # type: ignore[arg-type]
+
+
+def test_an_index_on_a_method_leads_to_the_collection(reader: moveshelf.Moveshelf) -> None:
+    with pytest.raises(ValidationError, match=r"did you mean projects\['lab/demo'\]"):
+        reader.project["lab/demo"]  # type: ignore[index]
+    with pytest.raises(ValidationError, match="takes the id of a subject"):
+        reader.subject["P-001"]  # type: ignore[index]
+    identity = reader.projects["lab/demo"].id
+    assert reader.project(identity) is reader.project(id=identity)
+
+
+def test_help_is_short() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", "import moveshelf; help(moveshelf)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = process.stdout.splitlines()
+    assert 30 < len(lines) < 85
+    assert any("Subject" in line and "sessions" in line for line in lines)
+    assert {"Plan", "Template", "TransferResult", "Session"} <= set(dir(moveshelf))
+
+
+def test_a_client_shows_itself_without_a_request_and_without_the_key(demo: Sandbox) -> None:
+    with demo.connect() as ms, ms.no_fetch():
+        shown = ms._repr_html_()
+        assert "not loaded: projects" in shown
+        assert demo.api_key not in shown
+    with demo.connect() as ms:
+        ms.projects.load()
+        assert "lab/demo, lab/practice, lab/study" in ms._repr_html_()

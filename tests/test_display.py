@@ -35,6 +35,7 @@ TAGS = {
     "div",
     "style",
     "span",
+    "strong",
     "a",
     "p",
     "code",
@@ -185,10 +186,10 @@ def test_an_object() -> None:
     assert page.links == ["https://app.example.org/project/x?a=1&b=2"]
     assert page.cells == [
         *("EHR id", "00123", "updated", "2024-05-06 08:00 UTC", "sessions", "3"),
-        *("metadata", "", "leg", "left81right–", "Sex", "Male", "other", "a, b"),
+        *("metadata", "", "leg", "left 81, right –", "Sex", "Male", "other", "a, b"),
     ]
     assert 'title="sex"' in html
-    assert page.text.startswith("SubjectP-001open its page")
+    assert page.text.startswith("Subject P-001 open its page")
     assert page.text.endswith(
         'not loaded: reports, project. Read one (.reports), or fetch several at once: .load("reports", "project").'
     )
@@ -401,7 +402,7 @@ def test_objects_of_the_demo(demo: Sandbox) -> None:
             assert found["created"] == f"{clip.created:%Y-%m-%d %H:%M} UTC"
             assert found["project"] == "lab/demo"
             assert found["files"] == "4"
-            assert Page(clip._repr_html_()).text.startswith("TrialTrial-1")
+            assert Page(clip._repr_html_()).text.startswith("Trial Trial-1")
             assert pairs(session._repr_html_())["date"] == "2023-01-20"
             assert "Female" in Page(subject._repr_html_()).cells
             pages = everything_of(ms)

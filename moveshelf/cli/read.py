@@ -41,7 +41,7 @@ _NOUN = {"clip": "trial"}
 def kind_of(found: Any) -> str:
     """What the shell calls an object: project, subject, session, condition, clip, file."""
     name = type(found).__name__.lower()
-    return {"datafile": "file"}.get(name, name)
+    return {"datafile": "file", "originalfile": "file"}.get(name, name)
 
 
 def noun_of(kind: str) -> str:
@@ -50,7 +50,8 @@ def noun_of(kind: str) -> str:
 
 
 def below(found: Any) -> list[Any]:
-    """What is listed below an object: of a session its conditions, then the trials outside of any."""
+    """What is listed below an object: of a session its conditions, then the trials outside of any; of a trial its own
+    file, then those attached to it."""
     kind = kind_of(found)
     if kind == "collection":
         return list(found)
@@ -59,6 +60,8 @@ def below(found: Any) -> list[Any]:
     listed = list(getattr(found, _BELOW[kind]))
     if kind == "session":
         listed += [clip for clip in found.clips if clip.condition is None]
+    if kind == "clip" and found.is_loaded("original_name") and found.original is not None:
+        listed.insert(0, found.original)
     return listed
 
 
@@ -158,6 +161,8 @@ def ls(ctx: click.Context, path: str | None, with_size: bool, json_: bool) -> No
         listed = list(client.projects)
     else:
         found = find(client, path)
+        if kind_of(found) == "clip":
+            found.load("original_name")
         listed = [found] if kind_of(found) == "file" else below(found)
     if not with_size:
         _print_listing(listed, json_)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import difflib
 import io
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 import attrs
 import matplotlib as mpl
@@ -136,6 +137,10 @@ class GaitFigure(Figure):
 
     (IPython draws plain figures only after pyplot has been imported, which these functions never do.)
     """
+
+    def savefig(self, fname: str | os.PathLike[str] | IO[bytes], **options: Any) -> None:
+        """Write the figure to a file, in the format that its name ends in; see matplotlib's `Figure.savefig`."""
+        super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:
         into = io.BytesIO()

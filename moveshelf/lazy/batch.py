@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import fresh
+from ..wire.progress import tick
 from ..wire.thread import check_stopped, told
 from .entity import Entity
 
@@ -80,6 +81,7 @@ class Batch:
         """Wait until the response is populated; in slices, so that Ctrl-C and a notebook's interrupt get through."""
         while not self.done.wait(0.1):
             check_stopped()
+            tick()
 
     async def arrive(self) -> None:
         """The same for a coroutine of any event loop."""

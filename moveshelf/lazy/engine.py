@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from ..wire import aio
+from ..wire.progress import loading
 from .cache import Cache
 from .entity import Entity
 from .fields import BASIC, Many
@@ -35,8 +36,11 @@ class Engine:
         cache.attach(self)
 
     def load(self, members: Iterable[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
-        """Load what the dotted paths name below those members."""
-        run(preload(self.loader, list(members), kind, paths))
+        """Load what the dotted paths name below those members; a long load is shown where somebody sees it."""
+        wanted = list(paths)
+        shown = ", ".join(path for path in wanted if path != BASIC) or f"{kind.__name__.lower()}s"
+        with loading(getattr(self.service, "wire", None), f"loading {shown}"):
+            run(preload(self.loader, list(members), kind, wanted))
 
     async def aload(self, members: Iterable[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
         """`load` for coroutines of any event loop."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
 from ..errors import DetachedError, ValidationError
-from .fields import BASIC, Field, Many, Resolved, deleted, detached
+from .fields import BASIC, Field, Many, Reference, Resolved, deleted, detached
 from .registry import BY_WIRE, ENTITIES
 from .state import DELETED, NOT_LOADED, peek
 
@@ -28,15 +28,90 @@ _HIDDEN = frozenset(
 )
 
 
-class _Listed(type):
-    """The class of the classes: completion, which looks at classes too, shows the names that people look for."""
+class Meant:
+    """An attribute that there is not, under a name that people write: reading it says which one is meant.
+
+    (A `__getattr__` would do, but IPython completes nothing of objects that have one.)
+    """
+
+    def __init__(self, meant: str) -> None:
+        self.meant = meant
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, obj: Any, owner: type[Any]) -> NoReturn:
+        text = f"{owner.__name__!r} object has no attribute {self.name!r}; did you mean {self.meant!r}?"
+        raise AttributeError(text, name=self.name, obj=obj)
+
+
+#: Other words for attributes, as the web site and people have them.
+_SAME_AS = {"trial": "clip", "trials": "clips", "patient": "subject", "patients": "subjects"}
+
+
+def _add_meant(cls: type[Entity]) -> None:
+    """Add what leads from one session to the sessions, and from the words of the web site to ours."""
+    lists = [name for name, field in cls.fields.items() if isinstance(field, Many)]
+    names = {name[:-1]: name for name in lists} | {
+        other: name for other, name in _SAME_AS.items() if hasattr(cls, name)
+    }
+    if "clips" not in lists and "sessions" in lists:
+        names["clips"] = names["trials"] = "sessions"
+    for name, meant in names.items():
+        if not hasattr(cls, name):
+            member = Meant(meant)
+            member.name = name
+            setattr(cls, name, member)
+
+
+class Kind(type):
+    """The class of the classes: what the engine knows of a class, which is no attribute of an object.
+
+    So completion, in a notebook or in an editor, shows the names that people look for.
+    """
+
+    wire: str
+    fields: dict[str, Field[Any]]
+    groups: dict[str, tuple[Field[Any], ...]]
+    by_wire: dict[str, Field[Any]]
+    #: what is computed from a field: property name -> field name ("metadata" comes from "stored")
+    derived: dict[str, str]
+    is_root: bool
+    #: attribute -> the method that changes it, for the error of an assignment
+    writers: dict[str, str]
+
+    def __init__(cls, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not hasattr(cls, "fields"):  # the first class; the decorator `entity` sets those of the others
+            cls.wire, cls.is_root = "", False
+            cls.fields, cls.groups, cls.by_wire = {}, {}, {}
+            cls.derived, cls.writers = {}, {}
+
+    def field(cls, name: str) -> Field[Any]:
+        """The declaration behind attribute `name`. Raises ValidationError that lists the attributes there are."""
+        found = cls.fields.get(cls.derived.get(name, name))
+        if found is None:
+            known = sorted({*cls.fields, *cls.derived})
+            raise ValidationError(
+                f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}"
+            )
+        return found
+
+    def _how_to_write(cls, name: str) -> str:
+        """Which method changes attribute `name`, for the error of an assignment."""
+        if name in cls.writers:
+            return f"use {cls.writers[name]}"
+        known = ", ".join(dict.fromkeys(cls.writers.values()))
+        return (
+            f"no method changes it; the methods that write are {known}" if known else "no method changes it"
+        )
 
     def __dir__(cls) -> list[str]:
-        return [name for name in super().__dir__() if name not in _HIDDEN]
+        return [name for name in super().__dir__() if name not in _HIDDEN and not _is_meant(cls, name)]
 
 
 @attrs.define(eq=False, repr=False, slots=True, weakref_slot=True, getstate_setstate=False)
-class Entity(metaclass=_Listed):
+class Entity(metaclass=Kind):
     """An object of the service. A client holds one object per id; objects of one kind, id and service are equal."""
 
     id: str
@@ -45,16 +120,6 @@ class Entity(metaclass=_Listed):
     #: where a copy without a connection came from
     _origin: Origin | None = attrs.field(default=None, init=False)
 
-    wire: ClassVar[str] = ""
-    fields: ClassVar[dict[str, Field[Any]]] = {}
-    groups: ClassVar[dict[str, tuple[Field[Any], ...]]] = {}
-    by_wire: ClassVar[dict[str, Field[Any]]] = {}
-    #: what is computed from a field: property name -> field name ("metadata" comes from "stored")
-    derived: ClassVar[dict[str, str]] = {}
-    is_root: ClassVar[bool] = False
-    #: attribute -> the method that changes it, for the error of an assignment
-    writers: ClassVar[dict[str, str]] = {}
-
     def load(self, *paths: str) -> Self:
         """Fetch what the dotted paths name ("metadata", "sessions.clips.files"), and return the object.
 
@@ -62,15 +127,12 @@ class Entity(metaclass=_Listed):
         Without a path it fetches what a listing would bring.
 
         Raises ValidationError for a path that names no attribute (before any request), NotFoundError where the
-        service has no such object, and the errors of requests.
+        service has no such object, DetachedError where a copy does not have what is named, and the errors of requests.
         """
-        if not self._holds_all(paths):
+        check_paths(paths)
+        if not holds_all(self, [self], type(self), paths):
             self._connected(paths[0] if paths else BASIC).load([self], type(self), paths or (BASIC,))
         return self
-
-    def _holds_all(self, paths: Sequence[str]) -> bool:
-        """Whether this is a copy without a connection that holds all that the paths name, and so needs none."""
-        return self._engine is None and all(_holds(self, path.split(".")) for path in paths)
 
     async def aload(self, *paths: str) -> Self:
         """`load` for coroutines: fetch what the dotted paths name, without blocking the event loop; returns the object.
@@ -86,7 +148,8 @@ class Entity(metaclass=_Listed):
             ...     await subject.aload("metadata", "sessions.clips")
             ...     print(subject.metadata, len(subject.sessions))
         """
-        if not self._holds_all(paths):
+        check_paths(paths)
+        if not holds_all(self, [self], type(self), paths):
             await self._connected(paths[0] if paths else BASIC).aload_one(self, paths or (BASIC,))
         return self
 
@@ -111,27 +174,6 @@ class Entity(metaclass=_Listed):
     def is_deleted(self) -> bool:
         """Whether this object was deleted through its client; never a request."""
         return any(peek(field.read(self)) is DELETED for field in type(self).fields.values())
-
-    @classmethod
-    def field(cls, name: str) -> Field[Any]:
-        """The declaration behind attribute `name`. Raises ValidationError that lists the attributes there are."""
-        found = cls.fields.get(cls.derived.get(name, name))
-        if found is None:
-            known = sorted({*cls.fields, *cls.derived})
-            raise ValidationError(
-                f"{cls.__name__} has no attribute {name!r} to load; it has {', '.join(known)}"
-            )
-        return found
-
-    @classmethod
-    def _how_to_write(cls, name: str) -> str:
-        """Which method changes attribute `name`, for the error of an assignment."""
-        if name in cls.writers:
-            return f"use {cls.writers[name]}"
-        known = ", ".join(dict.fromkeys(cls.writers.values()))
-        return (
-            f"no method changes it; the methods that write are {known}" if known else "no method changes it"
-        )
 
     def _peek_name(self) -> str | None:
         """The name as far as it is loaded; never a request."""
@@ -180,32 +222,88 @@ class Entity(metaclass=_Listed):
         return [
             name
             for name in object.__dir__(self)
-            if name not in _HIDDEN and (name[0] != "_" or name[:2] == "__")
+            if name not in _HIDDEN
+            and (name[0] != "_" or name[:2] == "__")
+            and not _is_meant(type(self), name)
         ]
 
 
-def _holds(obj: Entity, names: list[str]) -> bool:
-    """Whether a copy holds what a dotted path names. Raises ValidationError for a name that its class does not have."""
-    name, *below = names
-    if name == BASIC:
-        return all(one.loaded(obj) for one in type(obj).groups[BASIC])
-    field = type(obj).field(name)
-    if not field.loaded(obj):
+def _is_meant(cls: type[Any], name: str) -> bool:
+    return any(isinstance(vars(one).get(name), Meant) for one in cls.__mro__)
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Refuse what is no path for `load`. Raises ValidationError."""
+    for path in paths:
+        if isinstance(path, (list, tuple, set)) and path and all(isinstance(one, str) for one in path):
+            raise ValidationError(
+                f"load takes the names one by one: load({', '.join(map(repr, path))}), and not {path!r}"
+            )
+        if not isinstance(path, str):
+            raise ValidationError(
+                f'load takes names of attributes, such as load("metadata", "sessions.clips"), and not {path!r}'
+            )
+
+
+def require_loaded(members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> None:
+    """Check that copies, which have no connection, have what the paths name.
+
+    Raises ValidationError for a path that names no attribute, also where there are no members, and DetachedError that
+    names the first attribute that is not loaded.
+    """
+    for path in paths:
+        at, cls = list(members), kind
+        names = path.split(".")
+        if path == BASIC:
+            continue
+        missing: Exception | None = None
+        while names:
+            name = names.pop(0)
+            field = cls.field(name)
+            if name in cls.derived and names[:1] == [field.name]:
+                names.pop(0)
+            if missing is None:
+                missing = next((detached(one, name) for one in at if not field.loaded(one)), None)
+            if not names:
+                break
+            if not isinstance(field, Reference):
+                raise ValidationError(f"{path!r}: {cls.__name__}.{name} has nothing below it to load")
+            cls = field.target
+            if isinstance(field, Many) and missing is None:
+                at = [below for one in at for below in field.collection(one)._members()]
+            else:  # a copy knows the objects above it by their ids only
+                missing = missing or next((detached(one, ".".join([name, *names])) for one in at), None)
+                at = []
+        if missing is not None:
+            raise missing
+
+
+def holds_all(obj: Any, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> bool:
+    """Whether an object or a collection is a copy without a connection that holds all that the paths name.
+
+    Raises as `require_loaded` where it does not, and does not know where it came from.
+    """
+    if obj._engine is not None:
         return False
-    if not below:
-        return True
-    value = peek(field.read(obj))
-    if isinstance(field, Many):
-        return all(_holds(one, below) for one in value._members())
-    return value is None
+    try:
+        require_loaded(members, kind, paths)
+    except DetachedError:
+        if obj._origin is None:
+            raise
+        return False
+    return True
 
 
 def entity(
-    wire: str, *, derived: dict[str, str] | None = None, root: bool = False
+    wire: str,
+    *,
+    derived: dict[str, str] | None = None,
+    root: bool = False,
+    writers: dict[str, str] | None = None,
 ) -> Callable[[type[E]], type[E]]:
     """Class decorator: give every field its slot, through attrs, and register the class.
 
-    `derived` maps properties to the fields they are computed from.
+    `derived` maps properties to the fields they are computed from, `writers` attributes to the methods that change them.
     """
 
     def wrap(cls: type[E]) -> type[E]:
@@ -214,12 +312,15 @@ def entity(
         slotted = attrs.define(
             cls, these=slots, eq=False, repr=False, slots=True, weakref_slot=False, getstate_setstate=False
         )
+        # pages of documentation look for the types of arguments where the class is, and this one is not for users
+        slotted.__init__.__annotations__ = {"id": "str"}
         # attrs' own functions would show the machinery (asdict) or make a second live object of one id (evolve)
         slotted.__attrs_attrs__ = None  # type: ignore[assignment]
         slotted.wire = wire
         slotted.fields = declared
         slotted.derived = derived or {}
         slotted.is_root = root
+        slotted.writers = writers or {}
         slotted.by_wire = {}
         groups: dict[str, list[Field[Any]]] = {BASIC: []}
         for field in declared.values():
@@ -229,6 +330,7 @@ def entity(
             slotted.by_wire.setdefault(field.wire, field)
             groups.setdefault(field.group, []).append(field)
         slotted.groups = {name: tuple(members) for name, members in groups.items()}
+        _add_meant(slotted)
         ENTITIES[slotted.__name__] = slotted
         BY_WIRE[wire] = slotted
         return slotted

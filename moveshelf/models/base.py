@@ -72,6 +72,13 @@ class Model(Entity):
         value = None if field is None else peek(field.read(self))
         return None if value is None or value.__class__ is State else self._name_from(value)
 
+    def _peek_url(self) -> str | None:
+        """The object's page, where that is known without a request."""
+        field = type(self).fields.get("project")
+        if self._engine is None or not hasattr(type(self), "url") or (field and not field.loaded(self)):
+            return None
+        return str(self.url)  # type: ignore[attr-defined]
+
     @staticmethod
     def _name_from(value: object) -> str | None:
         return str(value)

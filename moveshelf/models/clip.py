@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..display import label
 from ..errors import QueryError, ValidationError, fresh
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ..operations.service import Service
+    from ..operations.uploads import Existing as UploadExisting
     from ..operations.validation import ClipValues
     from .project import Project
     from .session import Session
@@ -73,11 +74,10 @@ def _session_of(clip: Clip) -> str | None:
     return None
 
 
-@entity("MocapClip", derived={"name": "title", "condition": "path"})
-class Clip(HasFiles, Deletable):
-    """A trial of a session: a title, a condition, and files."""
-
-    writers: ClassVar[dict[str, str]] = {
+@entity(
+    "MocapClip",
+    derived={"name": "title", "condition": "path"},
+    writers={
         "title": "update(title=...)",
         "name": "update(title=...)",
         "description": "update(description=...)",
@@ -85,7 +85,10 @@ class Clip(HasFiles, Deletable):
         "condition": "update(condition=...)",
         "custom_options": "update(custom_options=...)",
         "files": "upload(file)",
-    }
+    },
+)
+class Clip(HasFiles, Deletable):
+    """A trial of a session: a title, a condition, and files."""
 
     title: Scalar[str] = Scalar("title", group=BASIC, convert=shared, doc="The trial's title.")
     created: Scalar[datetime | str | None] = Scalar(
@@ -147,7 +150,7 @@ class Clip(HasFiles, Deletable):
         file: str | os.PathLike[str] | BinaryIO,
         name: str | None = None,
         data_type: str | None = None,
-        existing: str = "add",
+        existing: UploadExisting = "add",
         progress: bool | None = None,
     ) -> DataFile:
         """Upload a file to the clip, verified, and return its DataFile.

@@ -19,7 +19,7 @@ from ..errors import (
     NameNotFoundError,
     ValidationError,
 )
-from ..lazy.entity import Entity
+from ..lazy.entity import Entity, check_paths, holds_all
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Index, Members
@@ -57,6 +57,7 @@ _TURN = 100
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Entity)
+D = TypeVar("D")
 
 
 class Lookup(Sequence[T]):
@@ -178,7 +179,11 @@ class Lookup(Sequence[T]):
             return self._clean(key) in self._named() or self._with_id(key) is not None
         return key in self._members()
 
-    def get(self, key: str | int, default: Any = None) -> T | Any:
+    @overload
+    def get(self, key: str | int) -> T | None: ...
+    @overload
+    def get(self, key: str | int, default: D) -> T | D: ...
+    def get(self, key: str | int, default: Any = None) -> Any:
         """The member of that name, id or position, or `default`. An ambiguous name still raises."""
         try:
             return self[key]
@@ -237,7 +242,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     the members that come next; an index or a name fetches for that member alone.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_field", "_origin", "_owner", "_type")
+    __slots__ = ("__weakref__", "_above", "_engine", "_field", "_origin", "_owner", "_type")
 
     def __init__(
         self,
@@ -247,6 +252,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         owner: str | None = None,
         field: Many[C] | None = None,
         items: list[C] | None = None,
+        above: Entity | None = None,
     ) -> None:
         self._engine = engine
         #: where a copy without a connection came from
@@ -255,6 +261,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         self._owner = owner
         self._field = field
         self._items: Any = NOT_LOADED if items is None else items
+        # members know what they belong to; where there are none, the table has its columns from here
+        self._above = above if items is not None and not items else None
         self._index: Index[C] | None = None
         self._roots: list[Peers | None] | None = None
 
@@ -368,18 +376,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         Several levels travel in one request where that is smaller; what is loaded is not fetched again. Without a
         path it fetches the listing. Raises ValidationError for a path that names no attribute.
         """
+        check_paths(paths)
         members = self._members()
-        if self._engine is not None:
-            if paths:
-                self._engine.load(members, self._type, paths)
-            return self
-        for one in (
-            members
-        ):  # a copy that holds all of it needs no connection; else all of them are connected at once
-            if self._engine is None:
-                one.load(*paths)
-        if self._engine is not None:
-            return self.load(*paths)
+        if not holds_all(self, members, self._type, paths) and paths:
+            self._connected(paths[0]).load(members, self._type, paths)
         return self
 
     async def aload(self, *paths: str) -> Self:
@@ -390,9 +390,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         Example:
             >>> await project.subjects.aload("sessions.clips.files")  # doctest: +SKIP
         """
+        check_paths(paths)
         members = await self._amembers()
-        if paths and self._engine is not None:
-            await self._engine.aload(members, self._type, paths)
+        if not holds_all(self, members, self._type, paths) and paths:
+            await self._connected(paths[0]).aload(members, self._type, paths)
         return self
 
     def refresh(self) -> Self:
@@ -589,7 +590,10 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:
-        return Collection(self._engine, self._type, items=items)
+        above = self._owner_now() or self._above
+        if above is None and not items:
+            above = next(iter(self._members()), None)
+        return Collection(self._engine, self._type, items=items, above=above)
 
     # looks, copies: never a request ----------------------------------------------------------------------------
     def _kind(self, count: int = 2) -> str:
@@ -635,7 +639,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def count(self, value: Any) -> int:
         """How many members equal `value` (1 or 0)."""
-        return sum(1 for one in self._members() if one is value)
+        return sum(1 for one in self._members() if one == value)
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """The position of a member. Raises ValueError if it is none."""

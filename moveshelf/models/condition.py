@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
-from ..display import conditions_html, label
+from ..display import condition_html, conditions_html, label
 from ..errors import NotFoundError, OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.cache import loaded_value
 from ..lazy.inspection import View
@@ -239,6 +239,17 @@ class Condition(HasFiles):
             count = f" clips={sum(1 for one in peek(clips._items) if one._peek_folder(path) == self.name)}"
         return f"<Condition {self.name!r}{count}>"
 
+    def _repr_html_(self) -> str:
+        session = self.session
+        path = loaded_value(session, "path")
+        clips = loaded_value(session, "clips")
+        is_loaded = clips is not NOT_LOADED and clips._is_loaded() and path is not NOT_LOADED
+        trials = (
+            [one for one in peek(clips._items) if one._peek_folder(path) == self.name] if is_loaded else None
+        )
+        folder = None if path is NOT_LOADED else f"/{str(path).strip('/')}/{self.name}/"
+        return condition_html(self.name, session._peek_name() or session.id, folder, trials)
+
 
 def _refuse(condition: Condition, name: str, value: Any) -> None:
     """What an assignment does: a condition is the folder of its trials, which `update` of a trial changes."""
@@ -318,6 +329,11 @@ class Conditions(Lookup[Condition], HasFiles):
     async def aload(self, *paths: str) -> Conditions:
         """`load` for coroutines: fetch what the paths name below every condition, without blocking the event loop."""
         await self._session.aload("path", *(paths or ("clips",)))
+        return self
+
+    def refresh(self) -> Conditions:
+        """Forget the session's clips and their files, list them anew, and return the conditions. One request."""
+        self._session.clips.refresh()
         return self
 
     def to_frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

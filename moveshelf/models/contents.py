@@ -7,14 +7,14 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..operations import connection, contents, downloads, executors, files
-from ..operations.downloads import LocatedFile, Parts
+from ..operations.downloads import Existing, LocatedFile, Parts
 from ..wire import aio
 from ..wire.codec import decode
 from ..wire.thread import result_of
@@ -65,12 +65,57 @@ class HasFiles:
         """The files that curves and tables are read from."""
         return derived.DerivedFiles(self)
 
+    @overload
     def download(
         self,
         to: str | os.PathLike[str],
         include: str | Iterable[str] | None = None,
         data_types: str | Iterable[str] | None = None,
-        existing: str = "skip",
+        existing: Existing = "skip",
+        dry_run: Literal[False] = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> TransferResult: ...
+    @overload
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        include: str | Iterable[str] | None = None,
+        data_types: str | Iterable[str] | None = None,
+        existing: Existing = "skip",
+        *,
+        dry_run: Literal[True],
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
+        executor: Executor | None = None,
+    ) -> Plan: ...
+    @overload
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        include: str | Iterable[str] | None = None,
+        data_types: str | Iterable[str] | None = None,
+        existing: Existing = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+        layout: str | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> TransferResult | Plan: ...
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        include: str | Iterable[str] | None = None,
+        data_types: str | Iterable[str] | None = None,
+        existing: Existing = "skip",
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,
@@ -307,10 +352,35 @@ class FileContent:
         """The file with the folders `above` before its name, and what a layout may name of it."""
         raise NotImplementedError
 
+    @overload
     def download(
         self,
         to: str | os.PathLike[str],
-        existing: str = "skip",
+        existing: Existing = "skip",
+        dry_run: Literal[False] = False,
+        progress: bool | None = None,
+    ) -> TransferResult: ...
+    @overload
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        existing: Existing = "skip",
+        *,
+        dry_run: Literal[True],
+        progress: bool | None = None,
+    ) -> Plan: ...
+    @overload
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        existing: Existing = "skip",
+        dry_run: bool = False,
+        progress: bool | None = None,
+    ) -> TransferResult | Plan: ...
+    def download(
+        self,
+        to: str | os.PathLike[str],
+        existing: Existing = "skip",
         dry_run: bool = False,
         progress: bool | None = None,
     ) -> TransferResult | Plan:

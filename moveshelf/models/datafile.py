@@ -94,6 +94,16 @@ class OriginalFile(FileContent):
         return self.clip.original_name or ""
 
     @property
+    def id(self) -> str:
+        """The clip's id, by which the file's URL is requested."""
+        return self.clip.id
+
+    @property
+    def data_type(self) -> DataType:
+        """What kind of data it is, by its name: the service tells none for it."""
+        return DataType(data_type(self.name))
+
+    @property
     def upload_status(self) -> UploadStatus | None:
         """How far the upload is."""
         return self.clip.upload_status

@@ -111,7 +111,14 @@ class Match:
             raise self._never(value)
         text = text_value(wanted, f"find({self.name}=...)")
         if isinstance(value, OpenEnum):
-            return text.casefold() == str(value).casefold()
+            if text.casefold() == str(value).casefold():
+                return True
+            known = [one.value for one in type(value)]
+            if text.casefold() not in {one.casefold() for one in known}:
+                raise ValidationError(
+                    f"find({self.name}={brief(wanted)}): no {self.name} is called so; there are {', '.join(known)}"
+                )
+            return False
         if _nfc(text) == _nfc(value):
             return True
         is_number = isinstance(wanted, (int, float))

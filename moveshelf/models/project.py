@@ -6,7 +6,7 @@ import threading
 import warnings
 from concurrent.futures import Future, wait
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import NotFoundError, ValidationError
 from ..gait.extra import numeric
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from ..operations.queries import Listing
     from ..operations.service import Service
     from ..operations.shapes import Shape
+    from ..operations.uploads import Existing as UploadExisting
     from ..transfer.layout import LayoutFunction, SessionImport
     from ..transfer.result import Plan, TransferResult
     from .norm import Norm
@@ -87,15 +88,16 @@ def _all_clips(project: Project) -> list[dict[str, Any]]:
     return listings.all_clips(service_of(project._require("clips")), project.id, Clip)
 
 
-@entity("Project")
-class Project(HasFiles, Model):
-    """A project of an organization: subjects with sessions, norms, a template for metadata."""
-
-    writers: ClassVar[dict[str, str]] = {
+@entity(
+    "Project",
+    writers={
         "subjects": "create_subject(name)",
         "sessions": "subject.create_session(name)",
         "clips": "upload_clip(file)",
-    }
+    },
+)
+class Project(HasFiles, Model):
+    """A project of an organization: subjects with sessions, norms, a template for metadata."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="`organization/project`.")
     description: Scalar[str | None] = Scalar("description", group="details", doc="Free text.")
@@ -598,6 +600,7 @@ class Project(HasFiles, Model):
         before: tuple[int, int] = (0, 24),
         after: tuple[int, int] = (9, 36),
         between: Literal["exclude", "report"] = "exclude",
+        check: bool = True,
     ) -> Cohort:
         """Pairs of a session before and a session after each dated operation of the subjects, each choice explained.
 
@@ -607,7 +610,8 @@ class Project(HasFiles, Model):
         session has trials of and that curves are read from. `before`, `after`: the months before and after the operation in
         which the sessions lie, nearest and furthest, by the calendar, ends included; the closest session is taken.
         `between`: another operation between the two sessions excludes the pair, or is reported in its `why`. Each
-        operation makes a pair of its own, with the sides that were operated on.
+        operation makes a pair of its own, with the sides that were operated on. `check=False` does not compare keys and
+        options of `where` and `session_where` with the project's template.
 
         Sends at once what is needed to list subjects with their metadata and sessions (many to a request; with `where` and
         `session_where` the service filters). Needs the extra `gait`. Raises ValidationError for arguments that
@@ -620,9 +624,11 @@ class Project(HasFiles, Model):
         conditions = checked_conditions(condition)
         numeric(".cohort", "moveshelf.gait").pairs([], procedure, before, after, between=between)
         session_criteria(session_where)
-        subjects = self.subjects if where is None else self.find_subjects(where)
+        subjects = self.subjects if where is None else self.find_subjects(where, check=check)
         subjects.load("metadata", "sessions" if conditions is None else "sessions.clips")
-        fitting = None if session_where is None else set(self.find_sessions(where=session_where).ids())
+        fitting = (
+            None if session_where is None else set(self.find_sessions(where=session_where, check=check).ids())
+        )
         return choose(subjects, procedure, before, after, between, fitting, conditions)
 
     def _find_sessions_shown(self, chosen: Iterable[tuple[str, str]]) -> Collection[Session]:
@@ -661,7 +667,7 @@ class Project(HasFiles, Model):
         cache = engine.cache
         with cache.lock:
             items = _populated(cache, self, kind, rows)
-        return Collection(engine, kind, items=items)
+        return Collection(engine, kind, items=items, above=self)
 
     def _rows_shaped(
         self, listing: Listing, arguments: Mapping[str, Any], shape: Shape
@@ -727,12 +733,49 @@ class Project(HasFiles, Model):
         service.cache.reload((self, ("clips",)))
         return service.cache.get(Clip, identity)
 
+    @overload
     def upload_tree(
         self,
         folder: str | os.PathLike[str],
         layout: str | LayoutFunction = "auto",
         include: str | Iterable[str] | None = None,
-        existing: str = "skip",
+        existing: UploadExisting = "skip",
+        dry_run: Literal[False] = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> TransferResult: ...
+    @overload
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
+        *,
+        dry_run: Literal[True],
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> Plan: ...
+    @overload
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
+        dry_run: bool = False,
+        jobs: int = 16,
+        progress: bool | None = None,
+        exclude: str | Iterable[str] | None = None,
+    ) -> TransferResult | Plan: ...
+    def upload_tree(
+        self,
+        folder: str | os.PathLike[str],
+        layout: str | LayoutFunction = "auto",
+        include: str | Iterable[str] | None = None,
+        existing: UploadExisting = "skip",
         dry_run: bool = False,
         jobs: int = 16,
         progress: bool | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..display import label
 from ..errors import AmbiguousError, ConflictError, ValidationError
@@ -73,11 +73,10 @@ _WAY = "update_metadata(values)"
 _Written = tuple[str, "str | None", "str | None"]
 
 
-@entity("Session", derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"})
-class Session(HasFiles, Deletable):
-    """A session of a subject: trials (clips) in conditions, reports, norms."""
-
-    writers: ClassVar[dict[str, str]] = {
+@entity(
+    "Session",
+    derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"},
+    writers={
         "name": "rename(name)",
         "path": "rename(name)",
         "date": "set_date(date)",
@@ -87,7 +86,10 @@ class Session(HasFiles, Deletable):
         "clips": "create_clip(title)",
         "conditions": "create_clip(title, condition)",
         "reports": "generate_report(kind, title)",
-    }
+    },
+)
+class Session(HasFiles, Deletable):
+    """A session of a subject: trials (clips) in conditions, reports, norms."""
 
     path: Scalar[str] = Scalar("projectPath", group=BASIC, doc="The folder: `/<subject>/<session>/`.")
     date: Scalar[dt.date | str | None] = Scalar(

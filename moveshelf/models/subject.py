@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..display import label
 from ..errors import OutcomeUnknownError, RequestError, ValidationError
@@ -53,17 +53,19 @@ _INTERVENTIONS_WAY = "update_metadata(values, interventions=...)"
 _MERGES = 5
 
 
-@entity("Patient", derived={"metadata": "stored", "record": "stored", "interventions": "stored"})
-class Subject(HasFiles, Deletable):
-    """A subject of a project, with sessions."""
-
-    writers: ClassVar[dict[str, str]] = {
+@entity(
+    "Patient",
+    derived={"metadata": "stored", "record": "stored", "interventions": "stored"},
+    writers={
         "metadata": "update_metadata(values)",
         "stored": "update_metadata(values)",
         "record": "update_metadata(values)",
         "interventions": "update_metadata(values, interventions=...)",
         "sessions": "create_session(name)",
-    }
+    },
+)
+class Subject(HasFiles, Deletable):
+    """A subject of a project, with sessions."""
 
     name: Scalar[str] = Scalar("name", group=BASIC, doc="The subject's name.")
     ehr_id: Scalar[str | None] = Scalar(

@@ -175,6 +175,7 @@ def _projects(owner: Any, found: Sequence[Any], has_metadata: bool) -> list[Any]
             return []
         return list({one.project.id: one.project for one in found}.values())
     above = owner if _is_one(owner) else getattr(owner, "_owner_now", lambda: None)()
+    above = above or getattr(owner, "_above", None)
     if above is None or type(above).__name__ not in ("Project", "Subject", "Session"):
         return []
     return [above] if type(above).__name__ == "Project" else [above.project]

@@ -226,7 +226,7 @@ class SizeSeen:
         self._known = known
         self._expected = self._bytes = 0
         self.disk = 0.0
-        self.files = 0
+        self.files = self.sized = 0
 
     @property
     def expected(self) -> int:

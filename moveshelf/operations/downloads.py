@@ -7,9 +7,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -23,6 +24,7 @@ from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
 from ..wire import thread
+from ..wire.progress import Bar
 from .executors import FILES_A_PART, PARTS_AHEAD, split
 from .files import DataFiles
 from .service import Service
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 Parts = tuple[tuple[Hashable, str], ...]
 """The way down to a file: key and name of each folder, then of the file."""
 
-EXISTING = ("skip", "overwrite", "error", "replace-different")
+Existing = Literal["skip", "overwrite", "error", "replace-different"]
+"""What a download does with a file that is there already."""
+EXISTING: tuple[str, ...] = get_args(Existing)
 _STATUS = Shape("uploadStatus")
 #: What is going to happen to a file that is there already.
 _THERE = {
@@ -93,7 +97,7 @@ def download(
 ) -> TransferResult | Plan:
     """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes.
 
-    `carry` has the parts of the download (parts.py) carried out elsewhere, and gets their results.
+    `carry` has parts of the download (DownloadPart) carried out elsewhere, and gets their results.
     """
     if existing not in EXISTING:
         raise ValidationError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
@@ -103,7 +107,9 @@ def download(
     folder = local_path(to)
     # what carries the bytes is imported while the listing is on its way
     threading.Thread(target=_import_ahead, daemon=True).start()
-    found = selected(files, wanted)
+    bar = Bar.of(progress, title)
+    with bar.waiting(service.wire, "looking for files") if bar is not None else nullcontext():
+        found = selected(files, wanted)
     wanted.warn_of_unmatched()
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
@@ -124,7 +130,12 @@ def download(
                 DataFiles(service).download_urls, ids, root=folder, retry=service.wire.retry, first=first
             )
             result = carry_out(
-                service.wire, plan, receiver.work, jobs=jobs, progress=progress, closing=receiver.close
+                service.wire,
+                plan,
+                receiver.work,
+                jobs=jobs,
+                progress=False if bar is None else bar,
+                closing=receiver.close,
             )
     except BaseException:
         if first is not None:
@@ -169,7 +180,7 @@ def _carried(
 ) -> TransferResult:
     """The result of a plan whose files are downloaded in parts by somebody else."""
     begin = time.perf_counter()
-    entries = [Entry(step.path) for step in plan]
+    entries = [Entry(step.path, local=step.local) for step in plan]
     todo = []
     for number, (step, entry) in enumerate(zip(plan, entries, strict=True)):
         if step.idle:
@@ -244,8 +255,9 @@ def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:
     """Those that are wanted, each once."""
     seen: set[Any] = set()
     kept = []
-    for one in files:
-        path = "/".join(name for _, name in one.parts)
+    listed = [("/".join(name for _, name in one.parts), one) for one in files]
+    wanted.patterns.settle(path for path, _ in listed)
+    for path, one in listed:
         if one.parts[-1][0] not in seen and wanted.fits(path, one.data_type):
             seen.add(one.parts[-1][0])
             kept.append(one)
@@ -268,11 +280,11 @@ def make_plan(
         target = to.joinpath(*path)
         shown = "/".join(path)
         if status != UploadStatus.COMPLETE:
-            steps.append(Step(shown, "skip", None, f"its status is {status}"))
+            steps.append(Step(shown, "skip", None, f"its status is {status}", local=target))
             continue
         there = os.path.lexists(target)
         if there and existing == "skip":
-            steps.append(Step(shown, "skip", None, "already there"))
+            steps.append(Step(shown, "skip", None, "already there", local=target))
             continue
         work = DownloadTask(
             len(ids),
@@ -283,7 +295,7 @@ def make_plan(
         )
         reason = _THERE[existing] if there else ""
         ids.append(one.id)
-        steps.append(Step(shown, "download", None, reason, work))
+        steps.append(Step(shown, "download", None, reason, work, local=target))
     return Plan(steps, title), ids
 
 

@@ -15,6 +15,11 @@ from ..errors import ValidationError
 from ..values import brief, count_value, day_value, plain_value, text_value
 from .validation import check_filter_list, check_subject_filter
 
+MOST = 2**31 - 1
+"""The largest number that the service takes."""
+MOST_LEVELS = 32
+"""How deep groups of filters may be nested."""
+
 Where = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 SessionsWhere = Mapping[str, Any]
 
@@ -28,15 +33,20 @@ def day_text(value: date | str | None) -> str | None:
 
 def period(start: date | str | None, end: date | str | None) -> tuple[date | None, date | None]:
     """First and last day of a period. Raises ValidationError for what is no date, and for an end before the start."""
-    first, last = day_value(start, "start"), day_value(end, "end")
+    first, last = day_value(start, "start"), day_value(_last_of(end), "end")
     if first is not None and last is not None and first > last:
         raise ValidationError(f"start {first} is after end {last}")
     return first, last
 
 
+def _last_of(end: Any) -> Any:
+    """Of a month or a year as pandas has them (a Period), its end: a day for the rest of `period`."""
+    return getattr(end, "end_time", end) if type(end).__name__ == "Period" else end
+
+
 def checked_limit(limit: Any) -> int | None:
     """A number of sessions, or None for all. Raises ValidationError."""
-    return None if limit is None else count_value(limit, "limit")
+    return None if limit is None else count_value(limit, "limit", most=MOST)
 
 
 # filters --------------------------------------------------------------------------------------------------------------
@@ -142,11 +152,30 @@ def subject_filter(where: Where | None) -> dict[str, Any] | None:
     if where is None:
         return None
     if is_service_form(where):
+        _check_depth(where)
         made = _with_texts(where)
         check_subject_filter(made)
         _check_complete(made)
         return made
     return subject_group(criteria(where))
+
+
+def _check_depth(tree: Any) -> None:
+    """Refuse groups that are nested without sense, or in themselves. Raises ValidationError."""
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        if depth > MOST_LEVELS:
+            raise ValidationError(
+                f"where has groups nested deeper than {MOST_LEVELS} levels; a group takes any number of filters, so that an "
+                "AND in an AND, or an OR in an OR, can be one group"
+            )
+        below: dict[int, Any] = {}
+        for one in level:
+            parts = one.get("filters") if isinstance(one, Mapping) else None
+            if isinstance(parts, Sequence) and not isinstance(parts, str):
+                below.update((id(part), part) for part in parts)
+        level = list(below.values())
 
 
 def subject_group(wanted: Sequence[Criterion]) -> dict[str, Any] | None:
@@ -216,7 +245,7 @@ def sessions_filter(sessions: SessionsWhere | None) -> dict[str, Any] | None:
             "endDate": None if last is None else _next_day(last),
         }
     counts = {
-        name: None if sessions.get(name) is None else count_value(sessions[name], name, least=0)
+        name: None if sessions.get(name) is None else count_value(sessions[name], name, least=0, most=MOST)
         for name in ("min", "max")
     }
     least, most = counts["min"], counts["max"]

@@ -31,7 +31,7 @@ def check_node(selection: Selection, node: Any, identity: str | None, where: str
         return
     if node.__class__ is not dict:
         raise _invalid(where, f"an object was expected, not {_shown(node)}")
-    if identity is None and not selection.kind.is_root and node.get("id").__class__ is not str:
+    if identity is None and not selection.kind.is_root and not _is_id(node.get("id")):
         raise _invalid(where, f"an object without an id: {_shown(node.get('id'))}")
     if identity is not None and node.get("id") != identity:
         raise _invalid(where, f"the object {identity!r} was requested, and {_shown(node.get('id'))} came")
@@ -44,7 +44,12 @@ def is_valid(selection: Selection, node: Any, identity: str | None = None) -> bo
         check_node(selection, node, identity, selection.name)
     except InvalidResponseError:
         return False
-    return isinstance(node, dict) and (selection.kind.is_root or isinstance(node.get("id"), str))
+    return isinstance(node, dict) and (selection.kind.is_root or _is_id(node.get("id")))
+
+
+def _is_id(value: Any) -> bool:
+    """Whether a value can be an object's id: no object can be requested, or told from others, by an empty one."""
+    return value.__class__ is str and value != ""
 
 
 def check_rows(selection: Selection, rows: Any, where: str, edges: bool = False) -> list[dict[str, Any]]:
@@ -81,7 +86,7 @@ def _check_list(selection: Selection, rows: Sequence[Any], where: str) -> None:
         if row.__class__ is not dict:
             raise _invalid(where, f"an object was expected, not {_shown(row)}")
         get = row.get
-        if get("id").__class__ is not str:
+        if not _is_id(get("id")):
             raise _invalid(where, f"an object without an id: {_shown(row)}")
         for wire, types in scalars:
             if get(wire, _ABSENT).__class__ not in types:
@@ -99,7 +104,8 @@ def _is_right(selection: Selection, rows: Sequence[Any]) -> bool:
     if not _DICT.issuperset(map(type, rows)):
         return False
     try:
-        if not _STR.issuperset(map(type, map(_ID, rows))):
+        ids = list(map(_ID, rows))
+        if not _STR.issuperset(map(type, ids)) or not all(ids):
             return False
         for wire, types in scalars:
             if not types.issuperset(map(type, map(itemgetter(wire), rows))):
@@ -150,7 +156,7 @@ def _check_item(one: Item, value: Any, where: str) -> None:
     else:
         if value.__class__ is not dict:
             raise _invalid(where, f"an object was expected, not {_shown(value)}")
-        if not one.below.kind.is_root and value.get("id").__class__ is not str:
+        if not one.below.kind.is_root and not _is_id(value.get("id")):
             raise _invalid(where, f"an object without an id: {_shown(value)}")
         _check_fields(one.below, value, where)
 

@@ -110,6 +110,8 @@ class Service:
         self.sender: Sender = wire if sender is None else sender
         #: whether the key was handed over in the program: no other process finds it by itself
         self.key_is_argument = False
+        #: when it was made (seconds since 1970): nothing in the cache is older
+        self.began = time.time()
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
         #: contents that are fetched ahead of loops; None where that is off

@@ -7,6 +7,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ..transfer.result import Plan, Step, TransferResult
 from ..transfer.run import JOBS, checked_jobs
 from ..transfer.source import FileSource
 from ..transfer.walk import walk
+from ..wire.progress import Bar
 from . import commands
 from .commands import Command, Values
 from .downloads import Filter
@@ -142,19 +144,23 @@ def upload_tree(
     tree = read_tree(local_path(folder), Layout(layout), wanted, strict=not dry_run)
     wanted.warn_of_unmatched()
     title = f"upload of {os.path.basename(os.path.abspath(local_path(folder)))!r}"
+    bar = Bar.of(progress, title)
+    waiting = bar.waiting(service.wire, "looking at the project") if bar is not None else nullcontext()
     if dry_run:
-        there = look(service, project, tree)
+        with waiting:
+            there = look(service, project, tree)
         missing = missing_of(tree, there)
         steps = _steps(service, tree, there, {}, Journal(service.url, readonly=True), existing)
         made = f" (creates {missing.text()})" if missing else ""
         return Plan(steps, title + made)
     # another run on this computer would find missing what this one is about to create, and create it too
     with write_lock(service, f"upload {project}"):
-        there, new, failures = create_tree(service, project, tree)
-        journal = Journal(service.url)
-        plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
+        with waiting:
+            there, new, failures = create_tree(service, project, tree)
+            journal = Journal(service.url)
+            plan = Plan(_steps(service, tree, there, failures, journal, existing), title)
         importer = Importer(import_session, there, new)
-        return send(service, plan, journal, jobs=jobs, progress=progress, other=importer)
+        return send(service, plan, journal, jobs=jobs, progress=False if bar is None else bar, other=importer)
 
 
 def create_tree(
@@ -192,13 +198,15 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
     tree = LocalTree()
     imports: dict[str, Path] = {}
     files = {}
-    for entry in walk(root, checked_file_name):
+    entries = list(walk(root, checked_file_name))
+    wanted.patterns.settle(entry.shown for entry in entries)
+    for entry in entries:
         if entry.path.name == CONFIG_FILE and not entry.reason:
             imports[entry.shown.rpartition("/")[0]] = entry.path
         elif not wanted.fits(entry.shown):
             continue
         elif entry.reason:
-            tree.other.append(Step(entry.shown, "skip", entry.size, entry.reason))
+            tree.other.append(Step(entry.shown, "skip", entry.size, entry.reason, local=entry.path))
         else:
             files[entry.shown] = entry
     readings = layout.read({shown: entry.path for shown, entry in files.items()})
@@ -212,7 +220,7 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
             if not reason and key in taken:
                 reason = f"the same trial and name as {taken[key]}"
         if place is None or reason:
-            tree.other.append(Step(reading.path, "skip", entry.size, reason, place=place))
+            tree.other.append(Step(reading.path, "skip", entry.size, reason, place=place, local=entry.path))
             continue
         taken[key] = reading.path
         others = tuple(one for one in reading.alternatives if not _wrong_names(one))
@@ -252,7 +260,8 @@ def _match_imports(tree: LocalTree, imports: dict[str, Path]) -> None:
         shown = f"{above}/{path.name}".lstrip("/")
         key = sessions.get(above)
         if key is None:
-            tree.other.append(Step(shown, "skip", None, "is not in the folder of a session with trials"))
+            reason = "is not in the folder of a session with trials"
+            tree.other.append(Step(shown, "skip", None, reason, local=path))
         else:
             tree.imports[key] = (shown, read_session_import(path))
 
@@ -269,7 +278,7 @@ def clip_key(place: Place) -> ClipKey:
 # the project -----------------------------------------------------------------------------------------------------
 
 
-_NAMES = Shape(patientsList=Shape("name"))
+_NAMES = Shape(patientsList=Shape("name"), norms=Shape(clips=Shape("title", "projectPath")))
 _SESSIONS = Shape(sessions=Shape("projectPath", clips=Shape("title", "projectPath")))
 
 
@@ -315,6 +324,14 @@ def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
         if name in wanted:
             listed.subjects.setdefault((name,), []).append(one["id"])
             names[one["id"]] = name
+    for norm in node.get("norms") or ():
+        # the trials of a norm may lie in folders that are no subject's
+        for clip in (norm or {}).get("clips") or ():
+            folders = [_form(one) for one in str((clip or {}).get("projectPath") or "").strip("/").split("/")]
+            if folders[0] in wanted and (folders[0],) not in listed.subjects:
+                above = [*folders, ""][:2]
+                clip_name = (*above, "/".join(folders[2:]), _form(clip.get("title")))
+                listed.clips.setdefault(clip_name, []).append(clip["id"])
     kind = ENTITIES["Subject"]
     for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
         if isinstance(values, Exception):
@@ -395,8 +412,10 @@ def _is_empty(service: Service, command: Command, identity: str) -> bool:
 def missing_of(tree: LocalTree, there: KnownIds) -> Missing:
     """What the tree has and the project has not, in the tree's order."""
     missing = Missing()
-    subjects = dict.fromkeys(_subject_key(local) for local in tree.files)
-    sessions = dict.fromkeys((local.place.subject, local.place.session) for local in tree.files)
+    # a norm's trial needs no subject and no session
+    lacking = [one for one in tree.files if clip_key(one.place) not in there.clips]
+    subjects = dict.fromkeys(_subject_key(local) for local in lacking)
+    sessions = dict.fromkeys((local.place.subject, local.place.session) for local in lacking)
     clips = dict.fromkeys(clip_key(local.place) for local in tree.files)
     missing.subjects = [key for key in subjects if key not in there.subjects]
     missing.sessions = [key for key in sessions if key not in there.sessions]
@@ -520,7 +539,7 @@ def _steps(
     ordered = []
     for local in tree.files:
         step = steps[local.shown]
-        step.place = local.place
+        step.place, step.local = local.place, local.path
         ordered.append(step)
     imports = [
         Step(shown, "import", None, _import_text(content), ImportStep(key, content, shown))

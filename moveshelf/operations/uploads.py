@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
@@ -17,6 +17,7 @@ from ..transfer.layout import DATA_TYPES, data_type
 from ..transfer.result import Entry, Plan, Step, TransferResult
 from ..transfer.run import JOBS, carry_out
 from ..values import UploadStatus
+from ..wire.progress import Bar
 from .files import ClipFiles, DataFiles, FileOnService, files_now
 from .locks import write_lock
 from .service import Service
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from ..transfer.sender import UploadTask
     from ..transfer.source import Source
 
-EXISTING = ("add", "skip", "replace-different")
+Existing = Literal["add", "skip", "replace-different"]
+"""What an upload does with a file of a name that the trial has already."""
+EXISTING: tuple[str, ...] = get_args(Existing)
 ARRIVED = (UploadStatus.COMPLETE, UploadStatus.PROCESSING)
 _AHEAD = 3
 """Files under way for each that is being sent: the others have their checksum taken, or are created on the service."""
@@ -66,6 +69,8 @@ def upload_file(
     with once:
         journal = Journal(service.url)
         steps = plan_steps([wanted], files_now(service, [clip]), journal, existing)
+        for step in steps:
+            step.local = getattr(given.source, "path", None)
         result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
     result.raise_for_errors()
     return str(result[0].file.id)
@@ -86,7 +91,8 @@ def upload_clip(
     given = source_of(file, None, checked_file_name)
     name = given.name
     item = UploadTask(given.source, project, name, "", {**metadata, "title": title or name})
-    plan = Plan([Step(name, "upload", given.size, "", item)], f"upload of {name!r}")
+    step = Step(name, "upload", given.size, "", item, local=getattr(given.source, "path", None))
+    plan = Plan([step], f"upload of {name!r}")
     journal = Journal(service.url)
     result = send(service, plan, journal, jobs=1, progress=progress, files=ClipFiles(service))
     result.raise_for_errors()
@@ -170,7 +176,7 @@ def send(
     journal: Journal,
     *,
     jobs: int = JOBS,
-    progress: bool | None = None,
+    progress: bool | Bar | None = None,
     files: DataFiles | None = None,
     other: Callable[[Any], str] | None = None,
 ) -> TransferResult:

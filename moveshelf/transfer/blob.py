@@ -105,12 +105,14 @@ class Stored:
 class Progress:
     """What a run has moved so far. Written on the I/O thread, read by the thread that shows it."""
 
-    __slots__ = ("bytes", "disk", "expected", "files")
+    __slots__ = ("bytes", "disk", "expected", "files", "sized")
 
     def __init__(self, expected: int = 0) -> None:
         self.bytes = 0
         self.expected = expected
         self.files = 0
+        self.sized = 0
+        """Files whose size is in `expected`."""
         self.disk = 0.0
         """Seconds that the disk takes for one write, as a mean of the last few."""
 

@@ -267,6 +267,7 @@ class _Run:
         self.sink = sink
         self.progress = progress
         self._expected = 0
+        self._is_sized = False
         self._counted = 0
         self._packed = False  # the store keeps the file packed, and is to send it so
         self._writing: asyncio.Future[None] | None = None
@@ -276,6 +277,9 @@ class _Run:
         self.progress.bytes += size
 
     def expect(self, size: int | None) -> None:
+        if size is not None and not self._is_sized:
+            self._is_sized = True
+            self.progress.sized += 1
         if size is not None and size != self._expected:
             self.progress.expected += size - self._expected
             self._expected = size

@@ -120,7 +120,7 @@ class Reading:
     session_folder: str | None = None
 
 
-LayoutFunction = Callable[[str], "Place | Mapping[str, Any] | None"]
+LayoutFunction = Callable[[str], Place | Mapping[str, Any] | None]
 """A layout of one's own: for a path below the folder, with `/`, a Place, or a dict with `subject`, `session` and what else is
 known of `condition`, `trial`, `name`, `type`; None leaves the file out."""
 

@@ -207,7 +207,9 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def service_lock(folder: Path | None, host: str, name: str, client: object | None = None) -> Iterator[Turn]:
+def service_lock(
+    folder: Path | None, host: str, name: str, client: object | None = None, since: float = 0.0
+) -> Iterator[Turn]:
     """Only one thread of one process of this user on this computer is inside, for each host and name.
 
     Around "look whether it is there, and create it where not": `host` is the service's, `name` says what is locked, such
@@ -217,8 +219,8 @@ def service_lock(folder: Path | None, host: str, name: str, client: object | Non
     `client` is what keeps what was seen inside: several of them in one process count as others.
 
     The context's value is a Turn: whether other processes are kept out (where no file can be locked, a warning says so
-    once, and only the threads of this process wait for each other), and whether another one was inside since. Sends
-    nothing.
+    once, and only the threads of this process wait for each other), and whether another one was inside since this one
+    was, and not before `since` (seconds since 1970), when the caller began to read. Sends nothing.
 
         with service_lock(None, "api.moveshelf.com", project.id):
             ...
@@ -240,7 +242,7 @@ def service_lock(folder: Path | None, host: str, name: str, client: object | Non
     pid = os.getpid()
     try:
         held.thread, held.depth = me, 1
-        held.descriptor, held.others = _lock_file(folder, digest, name)
+        held.descriptor, held.others = _lock_file(folder, digest, name, since)
         if client is not None:
             held.others = held.others or (held.client is not None and held.client() is not client)
             held.client = weakref.ref(client)
@@ -249,6 +251,7 @@ def service_lock(folder: Path | None, host: str, name: str, client: object | Non
         if os.getpid() == pid:  # in a forked child all of this is the parent's
             descriptor, held.descriptor, held.thread, held.depth = held.descriptor, None, None, 0
             if descriptor is not None:
+                _note(descriptor, ended=True)
                 unlock(descriptor)
                 os.close(descriptor)
             held.gate.release()
@@ -267,14 +270,14 @@ def lock_folders() -> list[Path]:
     return [*found, Path(tempfile.gettempdir(), own)]
 
 
-def _lock_file(folder: Path | None, digest: str, name: str) -> tuple[int | None, bool]:
+def _lock_file(folder: Path | None, digest: str, name: str, since: float) -> tuple[int | None, bool]:
     """The locked file's descriptor, None where there is none to be had; and whether others may have had it since."""
     global _warned
     problem = ""
     for place in [folder] if folder is not None else lock_folders():
         try:
             _own_folder(place)
-            return _wait_for(place / f"{digest}.lock", name)
+            return _wait_for(place / f"{digest}.lock", name, since)
         except OSError as error:
             problem = f"{place}: {error.strerror or error}"
     if not _warned:
@@ -299,7 +302,31 @@ def _own_folder(folder: Path) -> None:
         os.chmod(folder, 0o700)
 
 
-def _wait_for(path: Path, name: str) -> tuple[int, bool]:
+def _note(descriptor: int, ended: bool) -> None:
+    """Write into a lock's file who holds it, and when it was let go of."""
+    if (
+        os.name == "nt"
+    ):  # there a locked file is not for reading, and another process always counts as one that was inside
+        return
+    text = f"{os.getpid()} {_process}" + (f" {time.time()}" if ended else "")
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+
+def _others_since(note: str, since: float) -> bool:
+    """Whether another process was inside, by what the file says: not where it had let go of the lock before `since`."""
+    _, _, rest = note.partition(" ")
+    process, _, ended = rest.partition(" ")
+    if not process or process == _process:
+        return False
+    try:
+        return not ended or float(ended) >= since
+    except ValueError:
+        return True
+
+
+def _wait_for(path: Path, name: str, since: float) -> tuple[int, bool]:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     begin, said, pause = time.monotonic(), False, 0.005
     while True:
@@ -311,10 +338,9 @@ def _wait_for(path: Path, name: str) -> tuple[int, bool]:
                     os.utime(path)
                     if os.name == "nt":
                         return descriptor, True
-                    last = os.pread(descriptor, 60, 0).decode("ascii", "replace").partition(" ")[2]
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, f"{os.getpid()} {_process}".encode(), 0)
-                    return descriptor, bool(last) and last != _process
+                    last = os.pread(descriptor, 100, 0).decode("ascii", "replace")
+                    _note(descriptor, ended=False)
+                    return descriptor, _others_since(last, since)
                 os.close(descriptor)
                 continue
             if not said and time.monotonic() - begin > SAY:

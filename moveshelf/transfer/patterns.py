@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from ..errors import ValidationError
 
+_MAGIC = frozenset("*?[")
 Given = str | Iterable[str] | None
 
 
@@ -20,24 +21,40 @@ class Patterns:
 
     A pattern such as `"*.c3d"` or `"P-001/*/Barefoot/*"` is compared with the file's name and with its path below the
     folder, whatever the case and the Unicode form; `*` crosses folders. A pattern that is just a path or name means that
-    file, whatever brackets are in it. Raises ValidationError for what is no pattern.
+    file, whatever brackets are in it, and once `settle` knows the paths no other file. Raises ValidationError for what is
+    no pattern.
     """
 
     def __init__(self, include: Given = None, exclude: Given = None) -> None:
         self.include = _patterns("include", include)
         self.exclude = _patterns("exclude", exclude)
         self._matched: set[str] = set()
+        self._literal: frozenset[str] = frozenset()
 
     def fits(self, path: str) -> bool:
         """Whether the file at that path (with `/` between its folders) is meant."""
         folded = _folded(path)
-        if any(_matches(folded, pattern) for pattern in self.exclude.values()):
+        if any(self._matches(folded, pattern) for pattern in self.exclude.values()):
             return False
         if not self.include:
             return True
-        found = [given for given, pattern in self.include.items() if _matches(folded, pattern)]
+        found = [given for given, pattern in self.include.items() if self._matches(folded, pattern)]
         self._matched.update(found)
         return bool(found)
+
+    def settle(self, paths: Iterable[str]) -> None:
+        """Compare with all paths there are: a pattern that is one of them, or the name of one, means just that."""
+        patterns = {*self.include.values(), *self.exclude.values()}
+        special = {one for one in patterns if _MAGIC & set(one)}
+        if special:
+            names = (name for path in paths for name in (_folded(path), _folded(path.rpartition("/")[2])))
+            self._literal = frozenset(special.intersection(names))
+
+    def _matches(self, path: str, pattern: str) -> bool:
+        name = path.rpartition("/")[2]
+        if pattern in (path, name):
+            return True
+        return pattern not in self._literal and (fnmatchcase(name, pattern) or fnmatchcase(path, pattern))
 
     @property
     def unmatched(self) -> list[str]:
@@ -58,8 +75,3 @@ def _patterns(word: str, given: Given) -> dict[str, str]:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
-
-
-def _matches(path: str, pattern: str) -> bool:
-    name = path.rpartition("/")[2]
-    return pattern in (path, name) or fnmatchcase(name, pattern) or fnmatchcase(path, pattern)

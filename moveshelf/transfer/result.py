@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 
 from ..errors import MoveshelfError, TransferError, fresh
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 20
 """Lines that a repr shows of the many."""
@@ -18,7 +21,8 @@ SHOWN = 20
 class Step:
     """One file of a plan: what is going to happen to it, and why. `size` is None where it is not known yet.
 
-    `place` is how its path was read (subject, session, condition, trial, name, type), where it was read at all.
+    `place` is how its path was read (subject, session, condition, trial, name, type), where it was read at all; `local` is
+    the file on this computer: where it goes to, or comes from.
     """
 
     path: str
@@ -27,6 +31,7 @@ class Step:
     reason: str = ""
     work: Any = attrs.field(default=None, repr=False, eq=False)
     place: Any = attrs.field(default=None, eq=False)
+    local: Path | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def idle(self) -> bool:
@@ -40,7 +45,8 @@ class Entry:
 
     `bytes` went over the network for it in the end, `seconds` is the time from its start to its end. `error` is the
     exception of a failed one, `reason` why it was skipped or what else there is to say, `file` the object on the
-    service where there is one. `left` are the ids of files that the service lists without their bytes because of it.
+    service where there is one, `local` the file on this computer (of a download that did not arrive: where it would be),
+    None where it is no file of a path. `left` are the ids of files that the service lists without their bytes because of it.
     """
 
     path: str
@@ -51,6 +57,7 @@ class Entry:
     reason: str = ""
     file: Any = attrs.field(default=None, repr=False, eq=False)
     left: tuple[str, ...] = ()
+    local: Path | None = attrs.field(default=None, repr=False, eq=False)
 
     def skip(self, reason: str) -> None:
         self.status, self.reason = "skipped", reason
@@ -81,7 +88,7 @@ class Plan(Sequence[Step]):
         """Bytes to move, as far as they are known."""
         return sum(step.size or 0 for step in self.steps if not step.idle)
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame, a row a file: path, action, size in bytes, reason; for an upload, how the path was read as well
         (subject, session, condition, trial, name, type). Needs pandas."""
         columns = ("path", "action", "size", "reason")
@@ -98,10 +105,6 @@ class Plan(Sequence[Step]):
         lines = [f"Plan: {self.title}: {counts or 'nothing to do'}{known}"]
         rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
         return "\n".join([*lines, *_table(rows)])
-
-    def _repr_html_(self) -> str:
-        rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
-        return _html(f"Plan: {self.title}", ("action", "path", "size", "reason"), rows)
 
 
 class TransferResult(Sequence[Entry]):
@@ -165,9 +168,9 @@ class TransferResult(Sequence[Entry]):
             + "\n".join(lines)
         )
 
-    def to_frame(self) -> Any:
-        """A pandas DataFrame, a row a file: path, bytes, seconds, status, error (text), reason. Needs pandas."""
-        return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason"))
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame, a row a file: path, bytes, seconds, status, error and local (texts), reason. Needs pandas."""
+        return _frame(self.entries, ("path", "bytes", "seconds", "status", "error", "reason", "local"))
 
     def _of(self, status: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.status == status]
@@ -185,9 +188,6 @@ class TransferResult(Sequence[Entry]):
         counts = _counts(entry.status for entry in self.entries)
         head = f"{self.title}: {counts or 'no files'}, {size_text(self.bytes)} in {self.seconds:.1f} s"
         return "\n".join([head, *_table(self._rows())])
-
-    def _repr_html_(self) -> str:
-        return _html(self.title, ("status", "path", "bytes", ""), self._rows())
 
 
 def _why(step: Step) -> str:
@@ -227,17 +227,7 @@ def _table(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
     return [*lines, f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else lines
 
 
-def _html(title: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    def line(cells: Iterable[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    more = f"<p>… and {len(rows) - 100} more</p>" if len(rows) > 100 else ""
-    body = "".join(line(row, "td") for row in rows[:100])
-    caption = f"<caption>{html.escape(title)} ({_counts(row[0] for row in rows) or 'nothing'})</caption>"
-    return f"<table>{caption}<thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>{more}"
-
-
-def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
+def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     try:
         import pandas
     except ImportError:
@@ -245,8 +235,9 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> Any:
 
     def cell(row: Any, column: str) -> Any:
         value = getattr(row, column)
-        return str(value) if isinstance(value, Exception) else value
+        return str(value) if isinstance(value, (Exception, Path)) else value
 
-    return pandas.DataFrame(
+    frame: pd.DataFrame = pandas.DataFrame(
         [[cell(row, column) for column in columns] for row in rows], columns=list(columns)
     )
+    return frame

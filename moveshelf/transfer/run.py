@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MoveshelfError
 from ..values import count_value
+from ..wire.progress import INTERVAL, Bar
 from .result import Entry, Plan, Step, TransferResult
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ JOBS = 16
 WINDOWS_JOBS = 128
 """The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
 those that are kept open and the service's own come to that."""
-INTERVAL = 0.1
-"""Seconds between two updates of the bar."""
 UNSETTLED = 1000
 """Files that may wait for a last response of the service, while others go on."""
 
@@ -65,7 +64,7 @@ def carry_out(
     *,
     jobs: int = JOBS,
     ahead: int = 1,
-    progress: bool | None = None,
+    progress: bool | Bar | None = None,
     closing: Closing | None = None,
 ) -> TransferResult:
     """Do `work(step, entry, slot)` for every step of the plan that is not idle, and return what came of each.
@@ -73,24 +72,25 @@ def carry_out(
     An exception of one file is its entry's error and stops no other. `ahead` is how many files per job may be under
     way in all, those that wait for the service included. `closing` is awaited at the end, however it comes.
     Ctrl-C stops all, lets what is written be tidied, and raises KeyboardInterrupt with how to go on; its `result`
-    is the TransferResult so far.
+    is the TransferResult so far. `progress`: a bar or none, None shows one where it is seen; a Bar is the one to go on with.
     """
     from .blob import Progress
 
     wire.refuse_to_block(
         f"{plan.title} waits for its files, and that", "await asyncio.to_thread(method, ...)"
     )
-    entries = [Entry(step.path) for step in plan]
+    entries = [Entry(step.path, local=step.local) for step in plan]
     for step, entry in zip(plan, entries, strict=True):
         if step.idle:
             entry.skip(step.reason)
     totals = Progress(plan.bytes)
     pairs = [(step, entry) for step, entry in zip(plan, entries, strict=True) if not step.idle]
+    totals.sized = sum(1 for step, _ in pairs if step.size is not None)
     start = time.perf_counter()
-    bar = _bar(progress, plan.title, len(pairs))
+    bar = progress if isinstance(progress, Bar) else Bar.of(progress, plan.title)
     pending = wire.run(_all, wire, pairs, work, totals, checked_jobs(jobs), ahead, closing)
     try:
-        _watch(pending, totals, bar)
+        _watch(pending, totals, bar if pairs else None, len(pairs))
     except KeyboardInterrupt:
         result = TransferResult(entries, plan.title, time.perf_counter() - start)
         stopped = KeyboardInterrupt(
@@ -157,7 +157,7 @@ async def _all(
             await closing()
 
 
-def _watch(pending: Future[Any], progress: Progress, bar: Any) -> None:
+def _watch(pending: Future[Any], progress: Progress, bar: Bar | None, files: int) -> None:
     """Wait for the end; the bar is touched by this thread only, as notebooks want it."""
     if bar is None:
         pending.result()
@@ -165,30 +165,13 @@ def _watch(pending: Future[Any], progress: Progress, bar: Any) -> None:
     while not pending.done():
         with suppress(TimeoutError):
             pending.result(INTERVAL)
-        _show(bar, progress)
+        _show(bar, progress, files)
+    _show(bar, progress, files)  # how it ended
     pending.result()
 
 
-def _show(bar: Any, progress: Progress) -> None:
-    bar.total = max(progress.expected, progress.bytes)
-    bar.set_postfix_str(f"{progress.files} files", refresh=False)
-    bar.update(progress.bytes - bar.n)
-    bar.refresh()
-
-
-def _bar(progress: bool | None, title: str, files: int) -> Any:
-    if progress is False or not files or (progress is None and not _seen()):
-        return None
-    from tqdm.auto import tqdm
-
-    return tqdm(total=0, unit="B", unit_scale=True, desc=title, miniters=1, dynamic_ncols=True)
-
-
-def _seen() -> bool:
-    """Whether a bar would be seen: in a terminal, or a notebook."""
-    stream = sys.stderr
-    if stream is not None and hasattr(stream, "isatty") and stream.isatty():
-        return True
-    shell = sys.modules.get("IPython")
-    instance = shell.get_ipython() if shell is not None and hasattr(shell, "get_ipython") else None
-    return instance is not None and hasattr(instance, "kernel")
+def _show(bar: Bar, progress: Progress, files: int) -> None:
+    """How far it is. The sizes of downloads are known file by file: those to come count as the mean of those known."""
+    unknown = max(files - max(progress.sized, progress.files), 0)
+    expected = progress.expected + (unknown * progress.expected // progress.sized if progress.sized else 0)
+    bar.transferred(progress.files, files, progress.bytes, expected, estimated=unknown > 0)

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from moveshelf.errors import DetachedError, MoveshelfError, RequestError, fresh
+from moveshelf.wire.progress import tick
 
 T = TypeVar("T")
 
@@ -159,6 +160,7 @@ class Future(concurrent.futures.Future[T]):
                     super().result(SLICE if left is None else max(min(SLICE, left), 0))
                     return
                 waited = True
+                tick()
                 if left is not None and left <= SLICE and not self._awake:
                     raise TimeoutError(f"no response within {timeout} s; the request goes on")
         except TimeoutError:

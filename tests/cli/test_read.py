@@ -259,3 +259,19 @@ def test_names_cannot_steer_the_terminal(mine: Sandbox, terminal: Any, shell: An
     listed = shell("ls", "lab/practice", "--json")[1]
     assert json.loads(listed)[0]["name"] == EVIL
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", listed)
+
+
+def test_ls_of_a_trial_lists_its_own_file(
+    sandbox: Sandbox, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVESHELF_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("MOVESHELF_API_URL", sandbox.api_url)
+    with sandbox.connect() as ms:
+        project = ms.projects["lab/practice"]
+        session = project.create_subject("P-1").create_session("2024-01-02")
+        file = io.BytesIO(b"own")
+        file.name = "walk.mp4"
+        project.upload_clip(file, title="Walk", folder=f"{session.path}Barefoot/", progress=False)
+    code, out, _ = shell("ls", "lab/practice:P-1/2024-01-02/Barefoot/Walk", "--size")
+    assert code == 0
+    assert out.splitlines() == ["file\ttype\tstatus\tsize", "walk.mp4\tvideo\tComplete\t3"]

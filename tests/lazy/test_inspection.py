@@ -138,3 +138,12 @@ def test_keys_are_completed_in_ipython(demo: Sandbox, text: str, wanted: str, us
             found = [one.text for one in shell.Completer.completions(text, len(text))]
         assert wanted in found
         assert ms.stats.requests == before
+
+
+def test_what_an_editor_knows_without_running_is_the_domain(demo: Sandbox) -> None:
+    jedi = pytest.importorskip("jedi")
+    with demo.connect() as ms:
+        names = {"project": ms.projects["lab/demo"].load("subjects")}
+        found = [one.name for one in jedi.Interpreter("project.subjects[0].", [names]).complete()]
+    assert "load" in found
+    assert not {"by_wire", "derived", "field", "fields", "groups", "is_root", "wire", "writers"} & set(found)

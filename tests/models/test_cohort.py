@@ -198,3 +198,9 @@ def test_a_subject_whose_metadata_is_no_object_is_left_out(
     assert "C-001" not in {pair.subject.name for pair in cohort}
     (left,) = [one for one in cohort.left_out if one.subject == "C-001"]
     assert left.why == "its metadata cannot be read: what is stored is no object"
+
+
+def test_keys_are_checked_unless_told_otherwise(project: moveshelf.Project) -> None:
+    with pytest.raises(ValidationError, match="did you mean 'subject-sex'"):
+        project.cohort({"sex": "Male"})
+    assert len(project.cohort({"sex": "Male"}, check=False)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,6 +171,59 @@ def test_what_was_found_is_read_anew_together(sandbox: Sandbox) -> None:
         with ms.budget(1):
             found.refresh()
         assert found[0].metadata["x"] == "1"
+
+
+def test_a_copy_has_what_was_loaded_and_says_what_not(project: Project) -> None:
+    subject = copy.deepcopy(project.subjects[0].load("sessions"))
+    assert subject.load("sessions") is subject
+    for one in (subject, copy.deepcopy(project.subjects)):
+        with pytest.raises(moveshelf.ValidationError, match="Subject has no attribute 'nonsense' to load"):
+            one.load("nonsense")
+        with pytest.raises(moveshelf.ValidationError, match="Session has no attribute 'nonsense' to load"):
+            one.load("sessions.nonsense")
+        with pytest.raises(moveshelf.ValidationError, match=r"'name.x': Subject.name has nothing below it"):
+            one.load("name.x")
+    with pytest.raises(moveshelf.DetachedError, match=r"Clip\.files|Session\.clips|Session\.norms"):
+        subject.load("sessions.norms.clips")
+    with pytest.raises(moveshelf.DetachedError, match=r"project\.template"):
+        subject.load("project.template")
+
+
+def test_load_takes_names_one_by_one(project: Project) -> None:
+    for one in (project.subjects, project.subjects[0]):
+        with pytest.raises(moveshelf.ValidationError, match=r"load\('metadata', 'sessions'\)"):
+            one.load(["metadata", "sessions"])  # type: ignore[arg-type]
+        with pytest.raises(moveshelf.ValidationError, match="and not 3"):
+            one.load(3)  # type: ignore[arg-type]
+
+
+def test_objects_that_are_equal_are_counted(demo: Sandbox, project: Project) -> None:
+    with demo.connect() as other:
+        same = other.projects["lab/demo"].subjects[0]
+        assert project.subjects.count(same) == 1
+        assert project.subjects.index(same) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "meant"),
+    [
+        ("Subject", "session", "sessions"),
+        ("Subject", "trials", "sessions"),
+        ("Session", "trials", "clips"),
+        ("Project", "subject", "subjects"),
+        ("Project", "patients", "subjects"),
+    ],
+)
+def test_other_words_lead_to_the_attribute(project: Project, kind: str, name: str, meant: str) -> None:
+    session = project.subjects[0].sessions[0]
+    one = {"Subject": project.subjects[0], "Session": session, "Project": project}[kind]
+    with pytest.raises(
+        AttributeError, match=f"'{kind}' object has no attribute '{name}'; did you mean '{meant}'"
+    ):
+        getattr(one, name)
+    assert not hasattr(one, name)
+    assert name not in dir(one)
+    assert name not in dir(type(one))
 
 
 def test_looks_and_writes_do_not_go_through_all_members(

@@ -209,3 +209,25 @@ def test_delete_clips_goes_on_after_a_failure(
         other.clip(left.id).delete()
     assert condition.delete_clips() == [left]  # another client has deleted it already
     assert left.is_deleted
+
+
+def test_conditions_are_listed_anew(shared: Sandbox, filled_project: moveshelf.Project) -> None:
+    session = filled_project.subjects[0].sessions[0]
+    before = session.conditions.names()
+    with shared.connect() as other:
+        theirs = other.session(session.id)
+        theirs.create_clip("New", "Treadmill")
+    assert session.conditions.names() == before
+    conditions = session.conditions
+    assert conditions.refresh() is conditions
+    assert conditions.names() == [*before, "Treadmill"]
+
+
+def test_a_condition_shows_what_is_loaded(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        session = ms.projects["lab/demo"].subjects[0].sessions[0]
+        session.load("clips")
+        with ms.no_fetch():
+            shown = session.conditions["Barefoot"]._repr_html_()
+    assert "Trial-1, Trial-2, Trial-3" in shown
+    assert "/Barefoot/" in shown

@@ -115,3 +115,11 @@ def test_zeros_of_a_number_count(empty_project: Project) -> None:
 
 def test_tests_of_ones_own(project: Project) -> None:
     assert project.subjects.find(name=lambda name: name.endswith("1")).names() == ["P-001", "P-011"]
+
+
+def test_a_status_that_there_is_not(project: Project) -> None:
+    clips = project.subjects[0].sessions[0].clips
+    assert len(clips.find(upload_status="complete")) == len(clips)
+    assert len(clips.find(upload_status="failed")) == 0
+    with pytest.raises(ValidationError, match="no upload_status is called so; there are Pending"):
+        clips.find(upload_status="done")

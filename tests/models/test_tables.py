@@ -222,3 +222,13 @@ def test_dictionaries_are_ready_for_json(demo: Sandbox) -> None:
         assert "Signature" not in whole
         assert json.dumps(ms.projects.to_dict())
         assert ms.subject("unknown-1").to_dict() == {"id": "unknown-1"}
+
+
+def test_a_table_of_nobody_has_the_columns_of_the_others(project: Project) -> None:
+    whole = project.subjects.table()
+    found = project.find_subjects({"subject-sex": "Other"})
+    for none in (project.subjects[:0], project.subjects[:3][:0], project.subjects[[]], found):
+        empty = none.table()
+        assert len(empty) == 0
+        assert list(empty.columns) == [name for name in whole.columns if not name.endswith(".text")]
+    assert "session-height" in project.subjects[:0].table("sessions").columns

@@ -83,7 +83,7 @@ def test_limits(limit: Any) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1, True, "5", 1.5, [], np.nan, pd.NaT])
 def test_what_is_no_limit(limit: Any) -> None:
-    with pytest.raises(ValidationError, match="limit is a whole number of at least 1"):
+    with pytest.raises(ValidationError, match="limit is a whole number from 1 to 2147483647"):
         filters.checked_limit(limit)
 
 
@@ -270,3 +270,33 @@ def test_counts_of_sessions(sessions: Any) -> None:
 def test_what_is_no_filter_by_sessions(sessions: Any) -> None:
     with pytest.raises(ValidationError):
         filters.sessions_filter(sessions)
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    tree: dict[str, Any] = {"key": "k", "operator": "EQ", "value": "v"}
+    for _ in range(depth):
+        tree = {"logic": "AND", "filters": [tree]}
+    return tree
+
+
+def test_groups_nested_without_sense_are_refused() -> None:
+    assert filters.subject_filter(_nested(filters.MOST_LEVELS - 1)) is not None
+    with pytest.raises(ValidationError, match="nested deeper than 32 levels"):
+        filters.subject_filter(_nested(3000))
+    circle: dict[str, Any] = {"logic": "OR", "filters": []}
+    circle["filters"] += [circle, circle]
+    with pytest.raises(ValidationError, match="nested deeper than 32 levels"):
+        filters.subject_filter(circle)
+
+
+@pytest.mark.parametrize("count", [2**31, 10**30, 1e300])
+def test_numbers_that_the_service_cannot_take(count: Any) -> None:
+    with pytest.raises(ValidationError, match="min is a whole number from 0 to 2147483647"):
+        filters.sessions_filter({"min": count})
+    with pytest.raises(ValidationError, match="limit is a whole number from 1 to 2147483647"):
+        filters.checked_limit(count)
+
+
+def test_a_month_ends_with_its_last_day() -> None:
+    month = pd.Period("2024-02")
+    assert filters.period(month, month) == (date(2024, 2, 1), date(2024, 2, 29))

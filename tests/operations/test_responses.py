@@ -15,7 +15,7 @@ from moveshelf.errors import NotFoundError, QueryError
 from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.entity import Entity
 from moveshelf.lazy.registry import BY_WIRE, ENTITIES
-from moveshelf.lazy.selection import Selection, group
+from moveshelf.lazy.selection import Selection, basic, group
 from moveshelf.operations import queries, responses
 from moveshelf.operations.responses import InvalidResponseError, WrongKindError, check_node, check_rows
 from moveshelf.wire import Response
@@ -243,3 +243,13 @@ def test_the_response_to_another_listing_of_the_same_project_is_refused() -> Non
     query.check({"n0": {"id": "p", "sessions": []}})
     with pytest.raises(InvalidResponseError, match="has no 'sessions'"):
         query.check({"n0": {"id": "p", "recentSessions": []}})
+
+
+def test_an_empty_id_is_none() -> None:
+    selection = basic(ENTITIES["Subject"])
+    row = {one.wire: None if type(None) in one.types else "" for one in selection.items}
+    check_rows(selection, [{**row, "id": "x", "name": "P"}], "Test")
+    with pytest.raises(InvalidResponseError, match="an object without an id"):
+        check_rows(selection, [{**row, "id": "", "name": "P"}], "Test")
+    with pytest.raises(InvalidResponseError, match="an object without an id"):
+        check_node(selection, {**row, "id": "", "name": "P"}, None, "Test")

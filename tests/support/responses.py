@@ -80,7 +80,8 @@ def is_valid(selection: Selection, node: Any, identity: str | None = None) -> bo
 def _is_object(selection: Selection, node: Any) -> bool:
     if type(node) is not dict:
         return False
-    if not selection.kind.is_root and type(node.get("id")) is not str:
+    identity = node.get("id")
+    if not selection.kind.is_root and (type(identity) is not str or identity == ""):
         return False
     items = [one for one in selection.items if one.wire != "id"]
     return all(one.wire in node and _is_value(one, node[one.wire]) for one in items)

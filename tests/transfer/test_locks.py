@@ -322,6 +322,32 @@ def test_a_long_wait_says_for_whom(
     assert f"process {holder.pid}" in caplog.text
 
 
+HOLDING = """
+import sys
+from pathlib import Path
+from moveshelf.transfer.locks import service_lock
+
+with service_lock(Path(sys.argv[1]), "api.example.org", "p"):
+    if len(sys.argv) > 2:
+        sys.stdout.flush()
+        import os
+        os._exit(0)  # killed inside: nobody knows what it has done
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+def test_who_was_inside_before_the_caller_began_does_not_count(tmp_path: Path) -> None:
+    start(HOLDING, str(tmp_path)).communicate(timeout=60)
+    with service_lock(tmp_path, HOST, "p", since=time.time() + 1) as alone:
+        assert not alone.others
+    start(HOLDING, str(tmp_path)).communicate(timeout=60)
+    with service_lock(tmp_path, HOST, "p", since=time.time() - 3600) as alone:
+        assert alone.others
+    start(HOLDING, str(tmp_path), "killed").communicate(timeout=60)
+    with service_lock(tmp_path, HOST, "p", since=time.time() + 1) as alone:
+        assert alone.others
+
+
 def test_another_client_of_this_process_counts_as_another(tmp_path: Path) -> None:
     class Client:
         pass

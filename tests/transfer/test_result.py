@@ -29,7 +29,7 @@ def test_results_tell_what_matters_first() -> None:
         result.raise_for_errors()
     pytest.importorskip("pandas")
     frame = result.to_frame()
-    assert list(frame.columns) == ["path", "bytes", "seconds", "status", "error", "reason"]
+    assert list(frame.columns) == ["path", "bytes", "seconds", "status", "error", "reason", "local"]
     assert frame.loc[30, "error"] == "it broke"
     TransferResult(entries[:30], "fine").raise_for_errors()
 

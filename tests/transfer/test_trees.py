@@ -747,3 +747,33 @@ def test_interrupted_it_goes_on(sandbox: Sandbox, practice: Project, tmp_path: P
     sandbox.clear_faults()
     done(practice.upload_tree(tmp_path / "in"))
     assert statuses(practice) == {"Complete": len(content)}
+
+
+def test_the_whole_demo_comes_down_and_nothing_goes_up(demo: Sandbox, tmp_path: Path) -> None:
+    """Trials of norms lie in folders that are no subject's."""
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"]
+        result = project.download(tmp_path / "demo", progress=False)
+        assert any(entry.path.startswith("Norms/") for entry in result)
+        plan = project.upload_tree(tmp_path / "demo", dry_run=True)
+    assert {step.action for step in plan} == {"skip"}
+    assert {step.reason for step in plan} == {"already there"}
+    assert len(plan) == len(result)
+
+
+def test_plans_and_results_say_where_files_are_on_this_computer(practice: Project, tmp_path: Path) -> None:
+    make_tree(tmp_path / "up", trials=1)
+    (tmp_path / "up" / "notes.txt").write_text("x")
+    for lines in (
+        practice.upload_tree(tmp_path / "up", dry_run=True),
+        practice.upload_tree(tmp_path / "up", progress=False),
+    ):
+        assert [one.local for one in lines] == [tmp_path / "up" / one.path for one in lines]
+    for done in (
+        practice.download(tmp_path / "down", progress=False),
+        practice.download(tmp_path / "down", progress=False),
+    ):
+        assert done
+        assert all(one.local is not None and one.local.is_file() for one in done)
+    clip = practice.subjects[0].sessions[0].clips[0]
+    assert clip.files[0].download(tmp_path / "one.json", progress=False)[0].local is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MoveshelfError
 from ..values import count_value
+from ..wire import cap_jobs
 from .result import Entry, Plan, Step, TransferResult
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 JOBS = 16
 """Files that go over the network at once, unless the caller says otherwise."""
-WINDOWS_JOBS = 128
-"""The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
-those that are kept open and the service's own come to that."""
 INTERVAL = 0.1
 """Seconds between two updates of the bar."""
 UNSETTLED = 1000
@@ -52,10 +50,9 @@ Work = Callable[[Step, Entry, Slot], Awaitable[None]]
 Closing = Callable[[], Awaitable[None]]
 
 
-def checked_jobs(jobs: int, windows: bool = sys.platform == "win32") -> int:
-    """`jobs`, if it is a number of files at once; on Windows at most `WINDOWS_JOBS`. Raises ValidationError."""
-    number = count_value(jobs, "jobs", most=256)
-    return min(number, WINDOWS_JOBS) if windows else number
+def checked_jobs(jobs: int) -> int:
+    """`jobs`, if it is a number of files at once; no more than this machine has sockets for. Raises ValidationError."""
+    return cap_jobs(count_value(jobs, "jobs", most=256))
 
 
 def carry_out(

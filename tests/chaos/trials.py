@@ -519,6 +519,8 @@ FLAT_READS: dict[str, FlatRead] = {
     "getProjectInfo": lambda api, p: api.getProjectInfo(p["id"]),
     "getProjectTemplate": lambda api, p: api.getProjectTemplate(p["id"]),
     "getProjectDatasets": lambda api, p: api.getProjectDatasets(p["id"]),
+    "getUserProjects": lambda api, p: [one for one in api.getUserProjects() if one["name"] == p["name"]],
+    "getSubjectData": lambda api, p: api.getSubjectData(_some(p)["subject"]["id"]),
     "getProjectSubjectByEhrId": lambda api, p: api.getProjectSubjectByEhrId(
         _some(p)["subject"]["externalId"], p["id"]
     ),

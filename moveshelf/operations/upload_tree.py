@@ -27,6 +27,7 @@ from ..transfer.layout import (
     nothing_fits,
     read_session_import,
 )
+from ..transfer.names import find_name, is_shortened
 from ..transfer.paths import local_path
 from ..transfer.patterns import Given
 from ..transfer.result import Plan, Step, TransferResult
@@ -277,8 +278,8 @@ def look(service: Service, project: str, tree: LocalTree) -> KnownIds:
     """What of the tree is on the service now, whatever is cached: one request for the subjects' names, and one for every
     hundred of those that the tree has.
 
-    Where the layout allows several places for a file, the one that is on the service is taken. Raises AmbiguousError where
-    a name of the tree stands for several.
+    Where the layout allows several places for a file, the one that is on the service is taken. A name that a download has
+    shortened is replaced by the service's own. Raises AmbiguousError where a name of the tree stands for several.
     """
     listed = _listed(service, project, tree)
     for number, local in enumerate(tree.files):
@@ -302,19 +303,25 @@ class _Listed:
     subjects: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
     sessions: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
     clips: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+    #: the names below each path, in the service's own form
+    names: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+
+    def note(self, level: dict[tuple[str, ...], list[str]], key: tuple[str, ...], name: str, id: str) -> None:
+        """An object of the service: the path of names that leads to it, and its own name as it is."""
+        level.setdefault(key, []).append(id)
+        self.names.setdefault(key[:-1], []).append(name)
 
 
 def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
-    places = [place for local in tree.files for place in (local.place, *local.alternatives)]
-    wanted = {place.subject for place in places}
     listed = _Listed()
-    names: dict[str, str] = {}
     node = service.node(_NAMES.selection(ENTITIES["Project"]), project) or {}
     for one in node.get("patientsList") or ():
-        name = _form(one.get("name")) if one else ""
-        if name in wanted:
-            listed.subjects.setdefault((name,), []).append(one["id"])
-            names[one["id"]] = name
+        if one:
+            listed.note(listed.subjects, (_form(one.get("name")),), one.get("name") or "", one["id"])
+    _restore_names(tree, listed, "subject", lambda place: ())
+    places = [place for local in tree.files for place in (local.place, *local.alternatives)]
+    wanted = {(place.subject,) for place in places}
+    names = {one: key[0] for key, ids in listed.subjects.items() if key in wanted for one in ids}
     kind = ENTITIES["Subject"]
     for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
         if isinstance(values, Exception):
@@ -323,14 +330,41 @@ def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
             if not session:
                 continue
             path = session.get("projectPath") or ""
-            key = (names[identity], _form(path.strip("/").partition("/")[2]))
-            listed.sessions.setdefault(key, []).append(session["id"])
+            own = path.strip("/").partition("/")[2]
+            key = (names[identity], _form(own))
+            listed.note(listed.sessions, key, own, session["id"])
             for clip in session.get("clips") or ():
                 if clip:
-                    condition = _form(condition_name(clip.get("projectPath"), path))
-                    clip_name = (*key, condition, _form(clip.get("title")))
-                    listed.clips.setdefault(clip_name, []).append(clip["id"])
+                    condition = condition_name(clip.get("projectPath"), path)
+                    listed.names.setdefault(key, []).append(condition)
+                    clip_name = (*key, _form(condition), _form(clip.get("title")))
+                    listed.note(listed.clips, clip_name, clip.get("title") or "", clip["id"])
+    _restore_names(tree, listed, "session", lambda place: (place.subject,))
+    _restore_names(tree, listed, "condition", lambda place: (place.subject, place.session))
+    _restore_names(tree, listed, "trial", lambda place: clip_key(place)[:3])
     return listed
+
+
+def _restore_names(
+    tree: LocalTree, listed: _Listed, part: str, above: Callable[[Place], tuple[str, ...]]
+) -> None:
+    """Put the service's own names where a download had to shorten one: a download, uploaded again, is the same."""
+
+    def restored(place: Place) -> Place:
+        local = getattr(place, part)
+        if local is None or not is_shortened(local):
+            return place
+        found = find_name(local, listed.names.get(above(place), ()))
+        return place if found is None else attrs.evolve(place, **{part: _form(found)})
+
+    renamed: dict[SessionKey, SessionKey] = {}
+    for number, local in enumerate(tree.files):
+        place = restored(local.place)
+        others = tuple(restored(one) for one in local.alternatives)
+        if place != local.place or others != local.alternatives:
+            tree.files[number] = attrs.evolve(local, place=place, alternatives=others)
+            renamed[clip_key(local.place)[:2]] = clip_key(place)[:2]
+    tree.imports = {renamed.get(key, key): one for key, one in tree.imports.items()}
 
 
 def _form(name: Any) -> str:
@@ -511,10 +545,11 @@ def _steps(
         if clip is None and error is not None:
             refused[local.shown] = Step(local.shown, "upload", local.size, "", error)
             continue
-        kind = local.place.type
-        wanted.append(
-            WantedFile(local.shown, FileSource(local.path), clip or "", local.place.name, kind, local.size)
-        )
+        name, kind = local.place.name, local.place.type
+        there_now = listed.get(clip or "", ())
+        if is_shortened(name) and not isinstance(there_now, Exception):
+            name = find_name(name, [one.name or "" for one in there_now]) or name
+        wanted.append(WantedFile(local.shown, FileSource(local.path), clip or "", name, kind, local.size))
     steps = {step.path: step for step in plan_steps(wanted, {"": (), **listed}, journal, existing)}
     steps.update(refused)
     ordered = []

@@ -457,7 +457,8 @@ class TestOddResponses:
         self.respond(sandbox, {"id": session, "metadata": '{"metadata": [1]}'})
         with pytest.raises(ValidationError, match="not a JSON object"):
             quick_api.updateSessionMetadataInfo(session, "S", {"metadata": {"a": "1"}}, skip_validation=True)
-        assert not sandbox.requests.of("mutation")
+        assert not sandbox.requests.of("updatePatient")
+        assert not sandbox.requests.of("updateSession")
 
     def test_metadata_that_are_nested_without_end(self, quick_api: MoveshelfApi) -> None:
         with pytest.raises(ValidationError, match="nested too deep"):

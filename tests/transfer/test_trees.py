@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -421,6 +422,36 @@ def test_down_and_up_again(sandbox: Sandbox, tmp_path: Path) -> None:
             assert (tmp_path / "again" / entry.path).read_bytes() == (
                 tmp_path / "out" / entry.path
             ).read_bytes()
+
+
+def test_names_that_a_download_has_shortened_come_home(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What such a name has lost nobody can read from it: it is found among the names that the service has."""
+    name = "lab/practice"
+    with sandbox.connect() as ms:
+        for letter in "ab":
+            subject = ms.projects[name].create_subject(letter * 300)
+            session = subject.create_session(f"2024-01-02 {letter * 300}")
+            for condition in ("Barefoot" * 40, None):
+                clip = session.create_clip("trial" * 60, condition=condition)
+                clip.upload(io.BytesIO(letter.encode()), name=f"{'file' * 70}.json")
+                clip.upload(io.BytesIO(letter.encode()), name="angles.json")
+        assert len(ms.projects[name].download(tmp_path / "down", progress=False).done) == 8
+    sandbox.requests.clear()
+    with sandbox.connect() as ms:
+        plan = ms.projects[name].upload_tree(tmp_path / "down", dry_run=True)
+        assert {step.action for step in plan} == {"skip"}
+        assert "creates" not in str(plan)
+        result = ms.projects[name].upload_tree(tmp_path / "down", progress=False)
+        assert {entry.status for entry in result} == {"skipped"}
+        assert {entry.file.name for entry in result} == {f"{'file' * 70}.json", "angles.json"}
+        (session_folder,) = (tmp_path / "down").glob("a*/2024*")
+        content = {"sessionMetadata": {"session-height": "180"}}
+        (session_folder / "moveshelf_config_import.json").write_text(json.dumps(content))
+        ms.projects[name].upload_tree(tmp_path / "down", progress=False)
+        assert ms.projects[name].refresh().subjects["a" * 300].sessions[0].metadata == {
+            "session-height": "180"
+        }
+    assert not [one for one in sandbox.requests if one.kind == "blob" or "create" in str(one.fields)]
 
 
 def test_paths_go_from_the_object_down(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -605,7 +605,8 @@ OBJECT_READS: dict[str, Callable[[moveshelf.Moveshelf, dict[str, Any]], Any]] = 
     ],
     "clip": lambda ms, p: (
         ms.clip(_some(p)["clip"]["id"]).title,
-        ms.clip(_some(p)["clip"]["id"]).session.name,
+        # None where the clip's path, which may be any text, leads to no session
+        getattr(ms.clip(_some(p)["clip"]["id"]).session, "name", None),
     ),
     "file": lambda ms, p: ms.clip(_some(p)["clip"]["id"]).files[0].read_bytes(),
     "project": lambda ms, p: (

@@ -367,6 +367,27 @@ def test_the_error_says_what_is_left_and_the_next_run_removes_it(sandbox: Sandbo
     assert list((tmp_path / "state").rglob("*.jsonl")) == []
 
 
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_lost_response_to_a_removal_leaves_nothing_in_silence(
+    sandbox: Sandbox, tmp_path: Path, times: int
+) -> None:
+    """An unfinished file of an earlier attempt is removed at last, or the caller is told that it is left."""
+    clip = a_clip(sandbox)
+    (tmp_path / "a.csv").write_text("1,2")
+    sandbox.fail("createAdditionalData", drop="after")
+    sandbox.fail("deleteAdditionalData", drop="before", times=times)
+    if times == 1:
+        clip.upload(tmp_path / "a.csv")
+        assert [str(one.upload_status) for one in clip.refresh().files] == ["Complete"]
+    else:
+        with pytest.warns(
+            UserWarning, match=r"'a.csv' is uploaded; file \S+ of that name could not be removed"
+        ):
+            clip.upload(tmp_path / "a.csv")
+        sandbox.clear_faults()
+        assert sorted(str(one.upload_status) for one in clip.refresh().files) == ["Complete", "Pending"]
+
+
 def test_an_unfinished_one_that_is_not_ours_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     clip = a_clip(sandbox)
     clip._engine.service.wire.execute(  # type: ignore[union-attr]

@@ -2,7 +2,8 @@
 
 A subject's metadata is the JSON text of one object, its interventions among the other keys. A session's is JSON text
 of `{"metadata": {...}, ...}`. A value is text; or `{"value": text or list, ...}`; or a list of
-`{"context": "left"|"right", "value": ...}`. In here: parsing, and the plain form that people read.
+`{"context": "left"|"right", "value": ...}`. In here: parsing, the plain form that people read, and the two
+rules of merging that must differ (`merge` and `merge_as_published`).
 """
 
 from __future__ import annotations
@@ -189,6 +190,25 @@ def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: boo
                 merged.pop(key, None)
         elif overwrite or is_empty(before):
             merged[key] = value
+    return merged
+
+
+def merge_subject(
+    record: Mapping[str, Any],
+    given: Mapping[str, Any],
+    interventions: list[Any] | None,
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """A subject's whole `record` with `given` put in as `merge` does, and its interventions replaced if some are given.
+
+    Without `overwrite` interventions fill in only where there are none.
+    """
+    merged = merge(record, given, overwrite=overwrite)
+    if "interventions" in record:
+        merged["interventions"] = record["interventions"]
+    if interventions is not None and (overwrite or not record.get("interventions")):
+        merged["interventions"] = interventions
     return merged
 
 

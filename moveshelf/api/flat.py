@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, TransferError, ValidationError
@@ -49,10 +50,11 @@ class MoveshelfApi:
     """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends
     nothing.
 
-    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: everything is sent
-    through `_dispatch_graphql`, and methods call each other with their oldest arguments only. Reading by id sends
-    one request at every call, also when an object holds the result already: scripts poll. A mutation is sent once; if its
-    response is lost, the error says so. An error of the service is raised, or reported by the methods that loop.
+    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: where a script has replaced
+    `_dispatch_graphql` or set `http`, everything is sent through it; methods call each other with their oldest arguments
+    only. Reading by id sends one request at every call, also when an object holds the result already: scripts poll. A
+    mutation whose response is lost is looked for before it is sent again; where nobody can tell, an OutcomeUnknownError
+    says so. An error of the service is raised, or reported by the methods that loop.
 
     Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one
     without `secretKey`; all are moveshelf.errors.ConfigError.
@@ -134,13 +136,12 @@ class MoveshelfApi:
 
     def _object(self, kind: str, identity: Any) -> Any:
         """The object of an id; where the id is known as another kind's, an object that says what the service says."""
-        from ..models import MODELS
-
         engine = self._connection()._engine
+        model = _model(kind)
         try:
-            return engine.cache.get(MODELS[kind], identity)
+            return engine.cache.get(model, identity)
         except NotFoundError:
-            return MODELS[kind](identity, engine)
+            return model(identity, engine)
 
     def _project(self, project: Any) -> Any:
         """The project of an id, or of a name, which the service takes in its place."""
@@ -1006,6 +1007,15 @@ class MoveshelfApi:
             raise legacy_error(error) from None
 
 
+@cache
+def _model(kind: str) -> Any:
+    """A class of objects by its name."""
+    from ..models import MODELS
+
+    return MODELS[kind]
+
+
+@cache
 def _shape(name: str) -> Shape:
     """A shape by its name: the shapes cost more to import than making a MoveshelfApi should."""
     from . import shapes

@@ -139,7 +139,8 @@ class Cache:
                 fields = [type(obj).fields[name] for name in names if name in type(obj).fields]
                 self.invalidate(*((obj.id, f.name) if isinstance(f, Many) else obj.id for f in fields))
                 for field in fields:
-                    self.unload(obj, field)
+                    if field.read(obj) is not NOT_LOADED:
+                        self.unload(obj, field)
 
     def mark_deleted(self, obj: Entity) -> None:
         """`obj` was deleted on the service: it refuses further use from now on."""

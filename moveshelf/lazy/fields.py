@@ -1,7 +1,7 @@
 """Field descriptors: how an attribute of an object says where it comes from and loads itself when touched.
 
 A class declares `name = Scalar[str]("name")`; the `entity` decorator (entity.py) gives it a slot `_name`. The
-descriptor reads the slot; where it finds no value the engine fetches the field, for the object and for those that will
+descriptor reads the slot; where it finds no value the loader fetches the field, for the object and for those that will
 be read next.
 """
 

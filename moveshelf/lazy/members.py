@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
@@ -68,6 +68,21 @@ class Members(Generic[C]):
         if items.__class__ is list and not _holds(items, new):
             self._leave_window()
             self._fill(_inserted(items, new, order))
+
+    def _add_many(self, new: Sequence[C], order: Callable[[C], Any] | None = None) -> None:
+        """Our own writes brought members: as `_add` for each, and the list is sorted once."""
+        items = peek(self._items)
+        if items.__class__ is not list:
+            return
+        known = {id(one) for one in items}
+        added = [one for one in new if id(one) not in known]
+        if not added:
+            return
+        self._leave_window()
+        if order is None or not _in_order(items, order):
+            self._fill([*items, *added])
+        else:
+            self._fill(sorted([*items, *added], key=order))
 
     def _reorder(self, member: C, order: Callable[[C], Any]) -> None:
         """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""

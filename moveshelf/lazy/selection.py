@@ -41,12 +41,15 @@ class Item:
 class Selection:
     """Fields of one class, with what is selected below each of them."""
 
-    __slots__ = ("_links", "_lists", "_parts", "_scalars", "fields", "items", "key", "kind", "text")
+    __slots__ = ("_links", "_lists", "_parts", "_scalars", "fields", "items", "key", "kind", "name", "text")
 
     def __init__(self, kind: type[Entity], items: Iterable[Item]) -> None:
         self.kind = kind
         self.items = tuple(items)
         self.fields = tuple(one.field for one in self.items if one.field is not None)
+        first = self.fields[0].name.title().replace("_", "") if self.fields else ""
+        #: a name for an operation: the class and the first field that is selected
+        self.name = kind.__name__ + first
         #: what tells selections of a class apart
         self.key: Any = tuple((one.wire, one.arguments, one.below and one.below.key) for one in self.items)
         #: the text of the selection, once it was written (operations/text.py)
@@ -93,12 +96,6 @@ class Selection:
                 for one in fields
             ],
         )
-
-    @property
-    def name(self) -> str:
-        """A name for an operation: the class and the first field that is selected."""
-        first = self.fields[0].name.title().replace("_", "") if self.fields else ""
-        return self.kind.__name__ + first
 
     def is_missing(self, obj: Entity) -> bool:
         """Whether any of the fields is not loaded."""

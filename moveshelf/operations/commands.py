@@ -8,7 +8,7 @@ clips as a list).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -60,6 +60,11 @@ class Result:
             raise InvalidResponseError(f"the response to {where} has {value!r} as {self.name}")
 
 
+@lru_cache(maxsize=256)
+def _command_text(command: Command, given: tuple[tuple[str, ...], ...]) -> str:
+    return command.text(given)
+
+
 @cache
 def _result_selection(kind: str, fields: tuple[str, ...]) -> Selection:
     declared = ENTITIES[kind]
@@ -70,7 +75,7 @@ def _nothing(cache: Cache, values: Values) -> Touched:
     return ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Command:
     """A mutation. `arguments`: the service's name, its type, and the variable that carries it where that has another name."""
 
@@ -99,23 +104,30 @@ class Command:
 
     def build(self, rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
         """Text and variables of a request that carries the command out for each row of values."""
+        variables: dict[str, Any] = {}
+        given: list[tuple[str, ...]] = []
+        for n, values in enumerate(rows):
+            suffix = "" if len(rows) == 1 else str(n)
+            names = tuple(variable for _, _, variable in self.variables() if variable in values)
+            given.append(names)
+            for name in names:
+                variables[name + suffix] = values[name]
+        return _command_text(self, tuple(given)), variables
+
+    def text(self, given: Sequence[Sequence[str]]) -> str:
+        """The text of a request that carries the command out for each row: the variables that the rows have."""
         declared: list[tuple[str, str]] = []
         fields: list[str] = []
-        variables: dict[str, Any] = {}
         below = " ".join(one.text() for one in self.results)
         if self.list_name:
             below = f"{self.list_name} {{ {below} }}"
-        for n, values in enumerate(rows):
-            suffix = "" if len(rows) == 1 else str(n)
-            given = []
-            for argument, type_, variable in self.variables():
-                if variable not in values:
-                    continue
-                declared.append((variable + suffix, type_))
-                given.append((argument, variable + suffix))
-                variables[variable + suffix] = values[variable]
-            fields.append(text.field_text(f"n{n}", self.field, given, below, self.inside))
-        return text.operation_text("mutation", self.name, declared, fields), variables
+        for n, names in enumerate(given):
+            suffix = "" if len(given) == 1 else str(n)
+            present = [one for one in self.variables() if one[2] in names]
+            declared += [(variable + suffix, type_) for _, type_, variable in present]
+            arguments = [(argument, variable + suffix) for argument, _, variable in present]
+            fields.append(text.field_text(f"n{n}", self.field, arguments, below, self.inside))
+        return text.operation_text("mutation", self.name, declared, fields)
 
     def check(self, values: Values, payload: Any) -> Mapping[str, Any]:
         """The payload of one alias, checked. Raises InvalidResponseError."""

@@ -97,11 +97,10 @@ def nodes(selection: Selection, ids: Sequence[str], operation: str = "") -> Quer
         return Query(selection.name, text.viewer_text(selection.name, fields), {}, (Part("n0", selection),))
     if len(ids) == 1:
         variable = _ID_VARIABLES.get(kind.wire, "id")
-        body = text.nodes_text(name, kind.wire, fields, 1).replace("$id0", f"${variable}")
-        variables = {variable: ids[0]}
-    else:
-        body = text.nodes_text(name, kind.wire, fields, len(ids))
-        variables = {f"id{n}": identity for n, identity in enumerate(ids)}
+        body = text.node_text(name, kind.wire, fields, variable)
+        return Query(name, body, {variable: ids[0]}, (Part("n0", selection, ids[0]),))
+    body = text.nodes_text(name, kind.wire, fields, len(ids))
+    variables = {f"id{n}": identity for n, identity in enumerate(ids)}
     parts = tuple(Part(f"n{n}", selection, identity) for n, identity in enumerate(ids))
     return Query(name, body, variables, parts)
 
@@ -230,6 +229,26 @@ def state_and_complaints(
     return Query(
         operation, text.operation_text("query", operation, declared, fields), variables, tuple(parts)
     )
+
+
+def complaints_on(rows: Sequence[tuple[type[Entity], str, str, str]]) -> Query:
+    """The validator's complaints (`v0`, `v1`, ...) on the metadata of many objects.
+
+    A row is the class and the id of an object, the validator's tab, and the metadata as JSON text.
+    """
+    declared: list[tuple[str, str]] = []
+    fields: list[str] = []
+    variables: dict[str, Any] = {}
+    for n, (kind, identity, tab, values) in enumerate(rows):
+        owner = _OWNER_ARGUMENTS[kind.__name__]
+        declared += [(f"{owner}{n}", "String!"), (f"metadata{n}", "String!"), (f"tab{n}", "String!")]
+        variables.update({f"{owner}{n}": identity, f"metadata{n}": values, f"tab{n}": tab})
+        arguments = [("importedMetadata", f"metadata{n}"), ("whichTabToValidate", f"tab{n}")]
+        arguments.append((owner, f"{owner}{n}"))
+        fields.append(text.field_text(f"v{n}", "metadataValidator", arguments, "validationErrors"))
+    parts = tuple(Part(f"v{n}") for n in range(len(rows)))
+    body = text.operation_text("query", "CheckMany", declared, fields)
+    return Query("CheckMany", body, variables, parts)
 
 
 def stored_state(kind: type[Entity]) -> Selection:

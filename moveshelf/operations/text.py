@@ -1,4 +1,4 @@
-"""GraphQL text of selections: the only place where a request's text is put together.
+"""GraphQL text: selections, fields with their arguments, whole operations. Queries and commands are put together of these.
 
 Requests are strings: gql's own path through syntax trees takes hundreds of times longer. Ids travel as variables, so
 that a text depends on the shape of the request and on the number of objects only, and is made once.
@@ -35,11 +35,17 @@ def _item_text(one: Item) -> str:
 
 
 @lru_cache(maxsize=1024)
+def node_text(name: str, wire: str, fields: str, variable: str) -> str:
+    """A query for `fields` of one object, whose id is in `variable`; alias n0."""
+    return (
+        f"query {name}(${variable}: ID!) {{ n0: node(id: ${variable}) {{ ... on {wire} {{ {fields} }} }} }}"
+    )
+
+
+@lru_cache(maxsize=1024)
 def nodes_text(name: str, wire: str, fields: str, count: int) -> str:
     """A query for `fields` of `count` objects: aliases n0, n1, ...; variables id0, id1, ..."""
     variables = ", ".join(f"$id{n}: ID!" for n in range(count))
-    if count == 1:
-        return f"query {name}({variables}) {{ n0: node(id: $id0) {{ ... on {wire} {{ {fields} }} }} }}"
     aliases = " ".join(f"n{n}: node(id: $id{n}) {{ ...Fields }}" for n in range(count))
     return f"query {name}({variables}) {{ {aliases} }} fragment Fields on {wire} {{ {fields} }}"
 

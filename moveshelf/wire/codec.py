@@ -46,10 +46,12 @@ def _check_numbers(value: Any) -> None:
 
 
 def _finite(value: Any) -> None:
+    if value is None or value.__class__ is str:
+        return
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} is no number in JSON: send None, or leave it out")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):
         for item in value.values():
             _finite(item)
     elif isinstance(value, (list, tuple)):

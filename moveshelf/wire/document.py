@@ -1,6 +1,6 @@
 """What a document's text says about itself: query or mutation, its name, whether it holds several operations.
 
-Deliberately not a parser: documents are made by the models and checked against schema.graphql by the tests,
+Deliberately not a parser: documents are made by `operations` and checked against schema.graphql by the tests,
 and a syntax tree of a large one costs more than its round trip.
 """
 

@@ -140,8 +140,10 @@ class Future(concurrent.futures.Future[T]):
             raise RuntimeError("the I/O thread cannot wait for itself: await the work, or add a callback")
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
+            waited = False
             while not self._awake:
-                if not self._io.alive():
+                # a thread that has ended is noticed after the first slice: to look costs more than a fork's mark
+                if self._io.abandoned or (waited and not self._io.alive()):
                     raise RequestError(
                         "the request belongs to another process, or its thread has ended (fork, or the end "
                         "of the program): send it again from here"
@@ -150,6 +152,7 @@ class Future(concurrent.futures.Future[T]):
                 with contextlib.suppress(concurrent.futures.TimeoutError):
                     super().result(SLICE if left is None else max(min(SLICE, left), 0))
                     return
+                waited = True
                 if left is not None and left <= SLICE and not self._awake:
                     raise TimeoutError(f"no response within {timeout} s; the request goes on")
         except TimeoutError:
@@ -228,8 +231,13 @@ class IOThread:
         task = self.loop.create_task(_settle(future, function, args))
         future._task = task
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda _: future._cancelled())
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            if future._outcome is None:
+                future._cancelled()
+
+        task.add_done_callback(ended)
         return task
 
     def stop(self) -> None:

@@ -158,3 +158,26 @@ def test_each_state_of_the_list() -> None:
     assert members._is_loaded()
     members._mark_deleted()
     assert members._shown() is DELETED
+
+
+@given(st.lists(st.integers(0, 4), max_size=6), st.lists(st.integers(0, 4), max_size=6), st.booleans())
+def test_many_new_members_are_where_each_of_them_would_be(
+    held: list[int], ranks: list[int], sorts: bool
+) -> None:
+    listed = [Ranked(f"held{n}", rank) for n, rank in enumerate(sorted(held) if sorts else held)]
+    new = [Ranked(f"new{n}", rank) for n, rank in enumerate(ranks)]
+    one_by_one, together = Plain(list(listed)), Plain(list(listed))
+    order = by_rank if sorts else None
+    for one in new:
+        one_by_one._add(one, order)
+    together._add_many([*new, *listed], order)
+    assert ids(together) == ids(one_by_one)
+
+
+def test_many_new_members_of_a_list_that_is_not_loaded() -> None:
+    members = Plain(NOT_LOADED)
+    members._add_many([Ranked("a", 1)], by_rank)
+    assert members._shown() is NOT_LOADED
+    mixed = Plain([Ranked("c", 3), Ranked("a", 1)])
+    mixed._add_many([Ranked("b", 2)], by_rank)
+    assert ids(mixed) == ["c", "a", "b"], "a list in another order keeps it"

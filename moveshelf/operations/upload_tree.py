@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import time
 import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +15,8 @@ from typing import Any
 
 import attrs
 
-from ..errors import AmbiguousError, OutcomeUnknownError, ValidationError
+from ..errors import AmbiguousError, ConflictError, OutcomeUnknownError, ValidationError
 from ..lazy.registry import ENTITIES
-from ..lazy.selection import Selection
 from ..transfer.journal import Journal
 from ..transfer.layout import (
     AUTO,
@@ -45,8 +46,12 @@ from .shapes import Shape
 from .uploads import WantedFile, checked_existing, plan_steps, send
 from .validation import checked_file_name, checked_name, checked_title
 
-ROUNDS = 3
-"""How often the project is looked at anew after a response was lost: what was created shows then."""
+ROUNDS = 5
+"""How often the project is looked at anew after a response was lost, or another computer has created the same."""
+LOOKS = 4
+"""Looks at a project in which a name stands for several, before that is an error."""
+SETTLING = 1.0
+"""Seconds for another computer to see what both have created, and to delete its own."""
 
 SubjectKey = tuple[str]
 SessionKey = tuple[str, str]
@@ -164,22 +169,37 @@ def create_tree(
     """Create what the project lacks of the tree: its ids, what was missing, and what the service refused.
 
     A response that is lost on the way is looked for. What another computer created at the same time is found by a look
-    afterwards: of two that have one name the older one is used, and ours is deleted as long as it is empty.
+    afterwards: of several of one name one is used by all, and ours is deleted as long as nobody has put a file into it.
     """
     new = Missing()
     for attempt in range(ROUNDS):
-        there = look(service, project, tree)
+        there = _settled_look(service, project, tree)
         missing = missing_of(tree, there)
         new.extend(missing)
+        if not missing:
+            return there, new, {}
         try:
             failures = create_missing(service, project, tree, there, missing)
-            break
         except OutcomeUnknownError:
             if attempt + 1 == ROUNDS:
                 raise
-    if missing:
-        there = _without_doubles(service, project, tree, there, missing)
-    return there, new, failures
+            continue
+        if not _give_way(service, project, tree, there, missing):
+            return there, new, failures
+    raise ConflictError(
+        "another computer creates the same subjects, sessions or trials at this moment, again and again; no file was sent: "
+        "upload again when it is done"
+    )
+
+
+def _settled_look(service: Service, project: str, tree: LocalTree) -> KnownIds:
+    """A look that waits a little where a name stands for several: another computer may be about to delete its own."""
+    for _ in range(LOOKS - 1):
+        try:
+            return look(service, project, tree)
+        except AmbiguousError:
+            time.sleep(SETTLING * random.uniform(0.5, 1))
+    return look(service, project, tree)
 
 
 # the folder ------------------------------------------------------------------------------------------------------
@@ -385,45 +405,63 @@ def _take(
         found[key] = ids[0]
 
 
-def _without_doubles(
-    service: Service, project: str, tree: LocalTree, there: KnownIds, missing: Missing
-) -> KnownIds:
-    """The tree's ids after a look at what was created: what another computer has created too is used once.
+def _give_way(service: Service, project: str, tree: LocalTree, there: KnownIds, missing: Missing) -> bool:
+    """Delete those of ours that another computer has created too, from the subjects down; whether there were any.
 
-    Of several of a name, ours are deleted that nobody has put anything into; the others stay.
+    The one with the smaller id stays, so that computers that see each other's decide alike. One that stays nevertheless
+    beside ours was created by a run that looked before ours was there, and has gone on: then ours is deleted too. Only
+    what is ours down to the last trial, and has no file, is deleted.
     """
-    listed = _listed(service, project, tree)
-    levels: tuple[tuple[Any, Any, Any, Command, str], ...] = (
-        (missing.clips, there.clips, listed.clips, commands.DELETE_CLIP, "clipId"),
-        (missing.sessions, there.sessions, listed.sessions, commands.DELETE_SESSION, "sessionId"),
-        (missing.subjects, there.subjects, listed.subjects, commands.DELETE_SUBJECT, "patientId"),
+    levels: tuple[tuple[str, Command, str], ...] = (
+        ("subjects", commands.DELETE_SUBJECT, "patientId"),
+        ("sessions", commands.DELETE_SESSION, "sessionId"),
+        ("clips", commands.DELETE_CLIP, "clipId"),
     )
-    deleted: set[str] = set()
-    for keys, ours, all_of, command, variable in levels:
-        rows = []
-        for key in keys:
-            own, ids = ours.get(key), all_of.get(key, [])
-            others = [one for one in ids if one != own]
-            # the smaller id stays, so that two computers decide alike
-            if own is not None and others and min(ids) != own and _is_empty(service, command, own):
-                rows.append({variable: own})
-                deleted.add(own)
-        if rows:
-            service.run_many(command, rows)
-            service.touch(command, rows)
-    return look(service, project, tree) if deleted else there
+    gave_way = False
+    for wait in (False, True):
+        if wait:
+            time.sleep(SETTLING)
+        listed = _listed(service, project, tree)
+        stays_twice = False
+        for level, command, variable in levels:
+            rows = []
+            for key in getattr(missing, level):
+                own, ids = getattr(there, level).get(key), getattr(listed, level).get(key, [])
+                if own not in ids or len(ids) < 2:
+                    continue
+                if (wait or min(ids) != own) and _is_untouched(service, command, own, there):
+                    rows.append({variable: own})
+                else:
+                    stays_twice = True
+            if rows:
+                gave_way = True
+                service.run_many(command, rows)
+                service.touch(command, rows)
+                listed = _listed(service, project, tree)  # what was below them is no longer there
+        if not stays_twice:
+            break
+    return gave_way
 
 
-def _is_empty(service: Service, command: Command, identity: str) -> bool:
-    """Whether nothing is below an object: what somebody has put there is not deleted."""
-    kind, field = {
-        commands.DELETE_CLIP.name: ("Clip", "files"),
-        commands.DELETE_SESSION.name: ("Session", "clips"),
-        commands.DELETE_SUBJECT.name: ("Subject", "sessions"),
+def _is_untouched(service: Service, command: Command, identity: str, there: KnownIds) -> bool:
+    """Whether all that is below an object of ours is ours, and no trial of it has a file."""
+    files = Shape(additionalData=Shape("originalFileName"))
+    clips = Shape(clips=files)
+    kind, shape = {
+        commands.DELETE_CLIP.name: ("Clip", files),
+        commands.DELETE_SESSION.name: ("Session", clips),
+        commands.DELETE_SUBJECT.name: ("Subject", Shape(sessions=clips)),
     }[command.name]
-    below = ENTITIES[kind].fields[field]
-    node = service.node(Selection.of(ENTITIES[kind], [below]), identity)
-    return bool(node) and not (node or {}).get(below.wire)
+    ours = {*there.subjects.values(), *there.sessions.values(), *there.clips.values()}
+    level = [service.node(shape.selection(ENTITIES[kind]), identity)]
+    while level:
+        below = []
+        for node in level:
+            if not node or node["id"] not in ours or node.get("additionalData"):
+                return False
+            below += [one for name in ("sessions", "clips") for one in node.get(name) or () if one]
+        level = below
+    return True
 
 
 def missing_of(tree: LocalTree, there: KnownIds) -> Missing:

@@ -25,6 +25,7 @@ from moveshelf.errors import (
     ValidationError,
 )
 from moveshelf.models import Clip, DataFile, Project
+from moveshelf.operations import upload_tree as trees
 from moveshelf.sandbox import Sandbox
 from moveshelf.transfer.result import Plan, TransferResult
 from moveshelf.wire import RetryPolicy
@@ -425,6 +426,39 @@ def test_the_token_goes_nowhere_but_to_the_service(sandbox: Sandbox, tmp_path: P
 
 
 # down
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_another_computer_creates_at_the_same_moment_is_used_once(
+    practice: Project, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """No lock reaches the other one: it creates the same between our look and our creation, and may have files already."""
+    content = make_tree(tmp_path / "in", trials=1, size=50)
+    monkeypatch.setattr(trees, "SETTLING", 0.01)
+    create, theirs = trees.create_missing, list[str]()
+
+    def second(*arguments: Any) -> Any:
+        if not theirs:
+            with sandbox.connect() as other:
+                for name in ("P-001", "P-002"):
+                    subject = other.projects["lab/practice"].create_subject(name)
+                    session = subject.create_session("2024-03-05")
+                    for condition in ("Barefoot", "Braced"):
+                        clip = session.create_clip("Trial-1", condition=condition)
+                        if goes_on:
+                            path = tmp_path / "in" / name / "2024-03-05" / condition / "Trial-1_data.c3d"
+                            clip.upload(path, progress=False)
+                    theirs.append(subject.id)
+        return create(*arguments)
+
+    monkeypatch.setattr(trees, "create_missing", second)
+    practice.upload_tree(tmp_path / "in", progress=False).raise_for_errors()  # type: ignore[union-attr]
+    assert {path: len(found) for path, found in stored(practice).items()} == dict.fromkeys(content, 1)
+    assert practice.subjects.names() == ["P-001", "P-002"]
+    assert all(len(one.sessions) == 1 for one in practice.subjects)
+    assert all(len(one.sessions[0].clips) == 2 for one in practice.subjects)
+    if goes_on:
+        assert practice.subjects.ids() == theirs
 
 
 def test_down_and_up_again(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import AmbiguousError, ConflictError, OutcomeUnknownError, ValidationError
+from ..errors import AmbiguousError, ConflictError, NotFoundError, OutcomeUnknownError, ValidationError
 from ..lazy.registry import ENTITIES
 from ..transfer.journal import Journal
 from ..transfer.layout import (
@@ -344,6 +344,11 @@ def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
     names = {one: key[0] for key, ids in listed.subjects.items() if key in wanted for one in ids}
     kind = ENTITIES["Subject"]
     for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
+        if isinstance(
+            values, NotFoundError
+        ):  # another computer has deleted it since the subjects were listed
+            listed.subjects[(names[identity],)].remove(identity)
+            continue
         if isinstance(values, Exception):
             raise values
         for session in values.get("sessions") or ():

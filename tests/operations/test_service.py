@@ -273,20 +273,20 @@ def test_complaints_and_the_stored_state() -> None:
     kind = ENTITIES["Subject"]
     tabs = [("subjectMetadata", {"a": "1"}), ("interventionMetadata", [])]
 
-    def data(*complaints: Any) -> dict[str, Any]:
-        return {f"v{n}": one for n, one in enumerate(complaints)}
+    def data(query: str, *complaints: Any) -> dict[str, Any]:
+        return dict(zip(re.findall(r"\b(a[0-9a-f]{8}): ", query), complaints, strict=True))
 
     service, sender = service_of(
         lambda query, variables: {
             "n0": state,
-            **data({"validationErrors": ["a"]}, {"validationErrors": ["b"]}),
+            **data(query, {"validationErrors": ["a"]}, {"validationErrors": ["b"]}),
         }
     )
     assert service.state(kind, "s", tabs) == (state, ["a", "b"])
     assert sender.requests[0][1]["metadata0"] == '{"a": "1"}'
-    service, _ = service_of(lambda query, variables: {"n0": None, **data(None, None)})
+    service, _ = service_of(lambda query, variables: {"n0": None, **data(query, None, None)})
     assert service.state(kind, "s", tabs) == (None, [])
-    service, _ = service_of(lambda query, variables: data({"validationErrors": []}))
+    service, _ = service_of(lambda query, variables: data(query, {"validationErrors": []}))
     assert service.complaints(kind, "s", "subjectMetadata", {}) == []
 
 

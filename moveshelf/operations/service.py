@@ -21,7 +21,7 @@ from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
-from ..wire import Response, TooLargeError
+from ..wire import Response, TooLargeError, collector_paused
 from ..wire.thread import result_of
 from . import queries, recovery
 from .commands import Command, Touched, Values
@@ -31,6 +31,7 @@ from .responses import InvalidResponseError, errors_by_alias, no_such, query_err
 if TYPE_CHECKING:
     from ..wire import Wire
     from .content_cache import ContentCache
+    from .read_ahead import ReadAhead
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
@@ -105,6 +106,8 @@ class Service:
         self.sender: Sender = wire if sender is None else sender
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
+        #: contents that are fetched ahead of loops; None where that is off
+        self.ahead: ReadAhead | None = None
 
     @property
     def is_replaced(self) -> bool:
@@ -140,7 +143,11 @@ class Service:
                 query.check(response.data, response.errors)
             return _nodes(query, selection.kind, ids, response)
 
-        future.add_done_callback(lambda _: done(nodes))
+        def arrived(_: object) -> None:
+            with collector_paused:
+                done(nodes)
+
+        future.add_done_callback(arrived)
 
     def _submit(self, query: Query, *, halve: bool = False) -> Pending:
         return self.sender.submit(

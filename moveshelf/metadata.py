@@ -19,20 +19,35 @@ from typing import Any, NoReturn, TypeGuard
 import attrs
 
 from .errors import ValidationError
-from .values import plain_value, text_value
+from .values import DEEPEST, brief, is_deeper, plain_value, text_value
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
 def parse_record(text: Any) -> Any:
-    """The object in a JSON text; text that is none stays text, so that nothing is lost."""
+    """The object in a JSON text; text that is none, or is nested deeper than DEEPEST levels, stays text.
+
+    So nothing is lost, and what is nested without end cannot stop a walk through a record half-way.
+    """
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody writes it
+        value = json.loads(text)
+    except (ValueError, RecursionError):
         return text
+    may_be_deep = text.count("{") + text.count("[") > DEEPEST
+    return text if may_be_deep and is_deeper(value, DEEPEST) else value
+
+
+def parsed(text: Any, what: str) -> Any:
+    """The value of a JSON text that the service stores. Raises ValidationError, which names `what`, for text that is none."""
+    value = parse_record(text)
+    if value is text:
+        raise ValidationError(
+            f"{what} is not JSON text, or is nested deeper than {DEEPEST} levels: {brief(text)}"
+        )
+    return value
 
 
 def record_of(value: Any, whose: str) -> dict[str, Any]:
@@ -40,7 +55,8 @@ def record_of(value: Any, whose: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValidationError(f"the metadata of {whose} is not a JSON object but {str(value)[:60]!r}")
+        deep = f", or is nested deeper than {DEEPEST} levels:" if isinstance(value, str) else " but"
+        raise ValidationError(f"the metadata of {whose} is not a JSON object{deep} {str(value)[:60]!r}")
     return value
 
 

@@ -17,6 +17,7 @@ from moveshelf.metadata import (
     merge,
     merge_as_published,
     parse_record,
+    parsed,
     plain,
     record_of,
     stored,
@@ -24,6 +25,7 @@ from moveshelf.metadata import (
     to_datetime,
     values,
 )
+from moveshelf.values import DEEPEST
 
 texts = st.text(max_size=4)
 lists = st.lists(texts, max_size=3)
@@ -171,7 +173,7 @@ def test_parse_record(text: Any) -> None:
     try:
         expected = json.loads(text) if isinstance(text, str) else text
     except ValueError:
-        expected = text
+        expected = text  # texts that are nested deeply are a test of their own
     assert found == expected or found != found
     if found is None:
         assert record_of(found, "it") == {}
@@ -265,6 +267,22 @@ def test_a_record_nested_without_end_stays_text() -> None:
     assert parse_record(DEEP) == DEEP
     with pytest.raises(ValidationError, match="the metadata of P-1 is not a JSON object"):
         record_of(parse_record(DEEP), "P-1")
+
+
+@pytest.mark.parametrize(
+    ("levels", "is_parsed"), [(1, True), (DEEPEST, True), (DEEPEST + 1, False), (900, False)]
+)
+def test_a_record_that_a_parser_takes_and_no_walk_survives_stays_text(levels: int, is_parsed: bool) -> None:
+    for text in ("[" * levels + "]" * levels, '{"a":' * levels + "1" + "}" * levels):
+        found = parse_record(text)
+        assert (found != text) == is_parsed
+        if is_parsed:
+            assert parsed(text, "it") == found == json.loads(text)
+        else:
+            with pytest.raises(
+                ValidationError, match="it is not JSON text, or is nested deeper than 64 levels"
+            ):
+                parsed(text, "it")
 
 
 def test_a_value_nested_without_end_cannot_be_stored() -> None:

@@ -167,6 +167,13 @@ class MoveshelfApi:
         found: Json | None = self._shaped(self._object(kind, identity), shape)
         return found
 
+    def _projects(self, shape: str) -> list[Json]:
+        """The projects of the account in a shape. One request."""
+        viewer = self._shaped(self._account(), shape)
+        if not viewer:
+            raise UnknownIdError("the service names no account for your key, and so no projects")
+        return list(viewer["projects"])
+
     def _value(self, kind: str, identity: Any, shape: str, name: str) -> Any:
         """One value of an object in a shape. One request."""
         return field(self._node(kind, identity, shape), name, _NOUNS[kind], identity)
@@ -236,8 +243,11 @@ class MoveshelfApi:
 
         Objects: `[project.name for project in ms.projects]`
         """
-        viewer = self._shaped(self._account(), "USER_PROJECTS")
-        return [{"name": project["name"], "id": project["id"]} for project in viewer["projects"]]
+        return [
+            {"name": project["name"], "id": project["id"]}
+            for project in self._projects("USER_PROJECTS")
+            if project is not None
+        ]
 
     def getProjectAndClips(self) -> list[Json]:
         """Every project with its first twenty clips: [{id, name, clips: {edges: [{node: {id, title}}]}},
@@ -245,27 +255,33 @@ class MoveshelfApi:
 
         Objects: `[(project.name, project.clips[:20]) for project in ms.projects]`
         """
-        return list(self._shaped(self._account(), "PROJECTS_AND_CLIPS")["projects"])
+        return self._projects("PROJECTS_AND_CLIPS")
 
     def getProjectDatasets(self, project_id: str) -> list[Json]:
-        """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire.
+        """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire. Empty where the
+        service says null.
 
         Raises NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).datasets`
         """
-        return list(self._value("Project", project_id, "DATASETS", "datasets"))
+        return list(self._value("Project", project_id, "DATASETS", "datasets") or ())
 
     def getProjectTemplate(self, project_id: str) -> Any:
         """A project's template as a dict (template, subjectMetadataTabs, sessionMetadataTabs), None without
         one.
 
-        Raises NotFoundError (also a TypeError) for an unknown id.
+        Raises NotFoundError (also a TypeError) for an unknown id, ValidationError (a ValueError) where the
+        template is no JSON text.
 
         Objects: `ms.project(project_id).template`
         """
         template = self._value("Project", project_id, "TEMPLATE", "template")
-        return json.loads(template["data"]) if template else None
+        if not template:
+            return None
+        from ..metadata import parsed
+
+        return self._call(parsed, template["data"], f"the template of project {project_id!r}")
 
     def getProjectInfo(self, project_id: str) -> Json | None:
         """A project's template and configuration: {id, name, template: {name, data}, projectConfiguration:
@@ -923,7 +939,7 @@ class MoveshelfApi:
             )
         name = os.path.basename(file_path)
         stored = next(
-            (one for one in self.getAdditionalData(clip_id) if one["originalFileName"] == name), None
+            (one for one in self.getAdditionalData(clip_id) if one and one["originalFileName"] == name), None
         )
         if not stored:
             return False
@@ -1024,7 +1040,10 @@ def _printed(what: str, complaints: list[str]) -> list[str]:
 
 def _as_dict(given: Any, what: str) -> dict[str, Any]:
     """A dict of the caller's own, of JSON text or a dict."""
-    found = dict(given) if isinstance(given, dict) else json.loads(given)
+    try:
+        found = dict(given) if isinstance(given, dict) else json.loads(given)
+    except RecursionError:
+        raise ValidationError(f"{what} is nested too deep") from None
     if not isinstance(found, dict):
         raise validation.InputTypeError(f"{what} is a dict, or JSON text of one, not {given!r}")
     return found
@@ -1052,7 +1071,7 @@ def _clips_of(session: dict[str, Any], name: str) -> list[dict[str, Any]]:
     by_condition: dict[str, list[dict[str, Any]]] = {}
     base = (session.get("projectPath") or "").strip("/")
     for clip in session.get("clips") or ():
-        path = (clip.get("projectPath") or "").strip("/")
+        path = ((clip or {}).get("projectPath") or "").strip("/")
         if path.startswith(base + "/"):
             by_condition.setdefault(path[len(base) + 1 :], []).append(clip)
     wanted = name.strip("/")
@@ -1071,7 +1090,7 @@ def refusal(what: str, response: Any) -> RequestError:
     )
     try:
         reason = "; ".join(error["message"] for error in json.loads(text)["errors"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         reason = getattr(response, "reason", None) or "no reason given"
     return RequestError(
         f"{what} failed with status {response.status}: {reason}", status=response.status, body=text[:2000]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..operations.service import Pending
     from .flat import MoveshelfApi
 
-_ALIASED = re.compile(r"\bn0: (\w+)")
+_ALIASED = re.compile(r"\b(n0|a[0-9a-f]{8}): (\w+)")
 
 
 def connect(api: MoveshelfApi, standard: Callable[..., Any]) -> Moveshelf:
@@ -79,8 +79,8 @@ class FlatSender:
 def _aliased(query: str, data: Any) -> Any:
     """What a script's method returned under the service's own name ("node"), under the alias that was requested."""
     found = _ALIASED.search(query)
-    if isinstance(data, dict) and "n0" not in data and found is not None and "n1" not in data:
-        return {"n0": data.get(found[1])}
+    if isinstance(data, dict) and found is not None and found[1] not in data and "n1" not in data:
+        return {found[1]: data.get(found[2])}
     return data
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -22,6 +21,7 @@ from ..lazy.fields import Many, Scalar, deleted
 from ..lazy.origin import Origin
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED, State, peek
+from ..metadata import parse_record
 from ..operations.commands import DELETE_COMMANDS, Command, Values
 from ..operations.connection import process_engine
 from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
@@ -212,7 +212,7 @@ class Model(Entity):
             before, now = loaded_value(self, "updated"), node.get("updated")
             same = before is NOT_LOADED or before == (updated.convert(now) if updated.convert else now)
         else:
-            same = known == node.get("metadata") or _parsed(known) == _parsed(node.get("metadata"))
+            same = known == node.get("metadata") or parse_record(known) == parse_record(node.get("metadata"))
         for name in ("path", "date"):
             field = type(self).fields.get(name)
             if (
@@ -311,13 +311,6 @@ def _revive(name: str, identity: str, state: dict[str, Any], origin: Origin | st
     if origin is not None:
         origin.add(obj)
     return obj
-
-
-def _parsed(text: Any) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError):
-        return text
 
 
 Origin.connector = staticmethod(process_engine)

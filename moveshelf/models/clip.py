@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar, shared
 from ..lazy.state import State, peek
-from ..metadata import to_datetime
+from ..metadata import parse_record, to_datetime
 from ..operations import commands, uploads
 from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
@@ -44,10 +43,7 @@ if TYPE_CHECKING:
 
 def _options(text: Any) -> Any:
     """Custom options are JSON text; text that is none stays text."""
-    try:
-        return json.loads(text) if isinstance(text, str) and text else None
-    except (ValueError, RecursionError):
-        return text
+    return parse_record(text) if isinstance(text, str) and text else None
 
 
 def _session_of(clip: Clip) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ..metadata import (
     merge,
     merge_as_published,
     parse_record,
+    parsed,
     read_only,
     record_of,
     stored,
@@ -45,6 +45,7 @@ from ..operations.validation import (
     clip_values,
     json_text,
     options_text,
+    published_text,
 )
 from ..values import ReportType
 from .base import Deletable, service_of, template_of
@@ -397,19 +398,24 @@ class Session(HasFiles, Deletable):
     def _fill_as_published(self, name: str, imported: Any, day: Any, previous: Any) -> Mapping[str, Any]:
         """Rename and date the session, and fill what is empty in its metadata by 1.6.4's rule; the payload. Two requests.
 
-        Raises NotFoundError where the service has no such session.
+        Raises NotFoundError where the service has no such session, ValidationError where its metadata is no JSON object.
         """
+        with write_lock(service_of(self._require("writing")), self.id):
+            return self._fill_locked(name, imported, day, previous)
+
+    def _fill_locked(self, name: str, imported: Any, day: Any, previous: Any) -> Mapping[str, Any]:
         node = self._shaped(_METADATA)
         if node is None:
             raise self._no_longer_there()
         text = node.get("metadata")
-        record = {} if text is None else json.loads(text)
-        record = {} if record is None else record
-        record["metadata"] = merge_as_published(record.get("metadata"), imported)
+        whose = label(self)
+        record = dict(record_of(None if text is None else parsed(text, f"the metadata of {whose}"), whose))
+        before = record_of(record.get("metadata") or None, whose)
+        record["metadata"] = merge_as_published(before, imported)
         values = {
             "sessionId": self.id,
             "sessionName": name,
-            "sessionMetadata": json.dumps(record),
+            "sessionMetadata": published_text(record),
             "sessionDate": day,
             "previousUpdatedAt": previous,
         }

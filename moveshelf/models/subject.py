@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from ..metadata import (
     merge_as_published,
     merge_subject,
     parse_record,
+    parsed,
     read_only,
     record_of,
     stored,
@@ -31,7 +31,14 @@ from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
-from ..operations.validation import checked_interventions, checked_name, checked_values, day_in, json_text
+from ..operations.validation import (
+    checked_interventions,
+    checked_name,
+    checked_values,
+    day_in,
+    json_text,
+    published_text,
+)
 from .base import Deletable, service_of, template_of
 from .contents import HasFiles
 from .session import Session, existing
@@ -280,7 +287,7 @@ class Subject(HasFiles, Deletable):
     def _fill_as_published(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
         """Fill what is empty in the metadata by 1.6.4's rule, and replace the interventions; the payload. Two requests.
 
-        Raises NotFoundError where the service has no such subject.
+        Raises NotFoundError where the service has no such subject, ValidationError where its metadata is no JSON object.
         """
         with write_lock(service_of(self._require("writing")), self.id):
             return self._fill_locked(imported, interventions)
@@ -290,13 +297,16 @@ class Subject(HasFiles, Deletable):
         if node is None:
             raise self._no_longer_there()
         text = node.get("metadata")
-        before = {} if text is None else json.loads(text) or {}
+        whose = label(self)
+        before = dict(
+            record_of(None if text is None else parsed(text, f"the metadata of {whose}") or None, whose)
+        )
         kept = before.pop("interventions", None)
         merged = dict(merge_as_published(before, imported))
         if interventions or kept:
             merged["interventions"] = interventions or kept
         return self._send(
-            commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": json.dumps(merged)}, node
+            commands.UPDATE_SUBJECT, {"patientId": self.id, "metadata": published_text(merged)}, node
         )
 
     def _complaints(self, tab: str, values: Any) -> list[str]:

@@ -7,6 +7,7 @@ request does not pass for its own.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,9 +66,13 @@ class Query:
                     f"the response to {self.operation} lacks {part.alias!r}: it belongs to another request. "
                     "Nothing of it was used; try again"
                 )
-            if part.selection is None:
-                continue
             node = data[part.alias]
+            if part.selection is None:
+                if part.id is not None and node and (node.__class__ is not dict or node.get("id") != part.id):
+                    raise InvalidResponseError(
+                        f"the response to {self.operation} is not of {part.id!r}. Nothing of it was used; try again"
+                    )
+                continue
             if not part.listing:
                 check_node(part.selection, node, part.id, self.operation)
             elif node:
@@ -148,16 +153,25 @@ RECENT_SESSIONS = Listing(
 CLIPS = Listing("clips", "Clip", {"first": "Int"}, edges=True)
 
 
+def alias_of(*values: str) -> str:
+    """An alias for what is requested by other values than an id, so that nothing else in a response could be compared.
+
+    The response to another request, come twice or late, has another alias and is refused.
+    """
+    return f"a{zlib.crc32(json.dumps(values).encode()):08x}"
+
+
 def subject_by_ehr_id(project: str, ehr_id: str, selection: Selection | None = None) -> Query:
     """The subject of a project with that EHR id."""
     selection = selection or group(ENTITIES["Subject"], BASIC)
     arguments = [("ehrId", "String!"), ("projectId", "String!")]
+    alias = alias_of("patient", project, ehr_id)
     node = text.field_text(
-        "n0", "patient", [(name, name) for name, _ in arguments], text.fields_text(selection)
+        alias, "patient", [(name, name) for name, _ in arguments], text.fields_text(selection)
     )
     body = text.operation_text("query", "SubjectByEhrId", arguments, [node])
     variables = {"ehrId": ehr_id, "projectId": project}
-    return Query("SubjectByEhrId", body, variables, (Part("n0", selection),))
+    return Query("SubjectByEhrId", body, variables, (Part(alias, selection),))
 
 
 def kind_of(identity: str) -> Query:
@@ -165,7 +179,7 @@ def kind_of(identity: str) -> Query:
     body = text.operation_text(
         "query", "Kind", [("id", "ID!")], [text.field_text("n0", "node", [("id", "id")], "__typename id")]
     )
-    return Query("Kind", body, {"id": identity}, (Part("n0"),))
+    return Query("Kind", body, {"id": identity}, (Part("n0", id=identity),))
 
 
 #: What a write is compared with before it is sent, by class.
@@ -180,9 +194,9 @@ _OWNER_ARGUMENTS = {"Subject": "subjectId", "Session": "sessionId"}
 def state_and_complaints(
     kind: type[Entity], identity: str, tabs: Sequence[tuple[str, Any]], stored: bool
 ) -> Query:
-    """What is stored of an object now (`n0`, if `stored`), and the validator's complaints on metadata (`v0`, `v1`).
+    """What is stored of an object now (`n0`, if `stored`), and the validator's complaints on metadata.
 
-    `tabs`: the tab that the validator looks at ("subjectMetadata") and the metadata's values.
+    `tabs`: the tab that the validator looks at ("subjectMetadata") and the metadata's values; the query's first parts.
     """
     declared: list[tuple[str, str]] = []
     fields: list[str] = []
@@ -201,8 +215,9 @@ def state_and_complaints(
             ("whichTabToValidate", f"tab{n}"),
             (owner, owner),
         ]
-        fields.append(text.field_text(f"v{n}", "metadataValidator", arguments, "validationErrors"))
-        parts.append(Part(f"v{n}"))
+        alias = alias_of(str(n), tab, identity, variables[f"metadata{n}"])
+        fields.append(text.field_text(alias, "metadataValidator", arguments, "validationErrors"))
+        parts.append(Part(alias))
     if stored:
         selection = stored_state(kind)
         declared.append(("id", "ID!"))

@@ -225,9 +225,8 @@ class Service:
         self, project: str, ehr_id: str, selection: Selection | None = None
     ) -> dict[str, Any] | None:
         """The subject of a project with that EHR id, None without one. One request."""
-        found: dict[str, Any] | None = (
-            self.send(queries.subject_by_ehr_id(project, ehr_id, selection)).data or {}
-        ).get("n0")
+        query = queries.subject_by_ehr_id(project, ehr_id, selection)
+        found: dict[str, Any] | None = (self.send(query).data or {}).get(query.parts[0].alias)
         return found
 
     def kind_of(self, identity: str) -> type[Entity] | None:
@@ -268,7 +267,8 @@ class Service:
             if stored and (error.data or {}).get("n0", error) is None:
                 return None, []
             raise
-        complaints = [one for n in range(len(tabs)) for one in queries.complaints_in(data.get(f"v{n}"))]
+        validated = query.parts[: len(tabs)]
+        complaints = [one for part in validated for one in queries.complaints_in(data.get(part.alias))]
         return (data.get("n0") or None) if stored else {}, complaints
 
     def complaints(self, kind: type[Entity], identity: str, tab: str, values: Any) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import time
 import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +16,8 @@ from typing import Any
 
 import attrs
 
-from ..errors import AmbiguousError, OutcomeUnknownError, ValidationError
+from ..errors import AmbiguousError, ConflictError, NotFoundError, OutcomeUnknownError, ValidationError
 from ..lazy.registry import ENTITIES
-from ..lazy.selection import Selection
 from ..transfer.journal import Journal
 from ..transfer.layout import (
     AUTO,
@@ -28,6 +29,7 @@ from ..transfer.layout import (
     nothing_fits,
     read_session_import,
 )
+from ..transfer.names import find_name, is_shortened
 from ..transfer.paths import local_path
 from ..transfer.patterns import Given
 from ..transfer.result import Plan, Step, TransferResult
@@ -46,8 +48,12 @@ from .shapes import Shape
 from .uploads import WantedFile, checked_existing, plan_steps, send
 from .validation import checked_file_name, checked_name, checked_title
 
-ROUNDS = 3
-"""How often the project is looked at anew after a response was lost: what was created shows then."""
+ROUNDS = 5
+"""How often the project is looked at anew after a response was lost, or another computer has created the same."""
+LOOKS = 4
+"""Looks at a project in which a name stands for several, before that is an error."""
+SETTLING = 1.0
+"""Seconds for another computer to see what both have created, and to delete its own."""
 
 SubjectKey = tuple[str]
 SessionKey = tuple[str, str]
@@ -169,22 +175,37 @@ def create_tree(
     """Create what the project lacks of the tree: its ids, what was missing, and what the service refused.
 
     A response that is lost on the way is looked for. What another computer created at the same time is found by a look
-    afterwards: of two that have one name the older one is used, and ours is deleted as long as it is empty.
+    afterwards: of several of one name one is used by all, and ours is deleted as long as nobody has put a file into it.
     """
     new = Missing()
     for attempt in range(ROUNDS):
-        there = look(service, project, tree)
+        there = _settled_look(service, project, tree)
         missing = missing_of(tree, there)
         new.extend(missing)
+        if not missing:
+            return there, new, {}
         try:
             failures = create_missing(service, project, tree, there, missing)
-            break
         except OutcomeUnknownError:
             if attempt + 1 == ROUNDS:
                 raise
-    if missing:
-        there = _without_doubles(service, project, tree, there, missing)
-    return there, new, failures
+            continue
+        if not _give_way(service, project, tree, there, missing):
+            return there, new, failures
+    raise ConflictError(
+        "another computer creates the same subjects, sessions or trials at this moment, again and again; no file was sent: "
+        "upload again when it is done"
+    )
+
+
+def _settled_look(service: Service, project: str, tree: LocalTree) -> KnownIds:
+    """A look that waits a little where a name stands for several: another computer may be about to delete its own."""
+    for _ in range(LOOKS - 1):
+        try:
+            return look(service, project, tree)
+        except AmbiguousError:
+            time.sleep(SETTLING * random.uniform(0.5, 1))
+    return look(service, project, tree)
 
 
 # the folder ------------------------------------------------------------------------------------------------------
@@ -286,8 +307,8 @@ def look(service: Service, project: str, tree: LocalTree) -> KnownIds:
     """What of the tree is on the service now, whatever is cached: one request for the subjects' names, and one for every
     hundred of those that the tree has.
 
-    Where the layout allows several places for a file, the one that is on the service is taken. Raises AmbiguousError where
-    a name of the tree stands for several.
+    Where the layout allows several places for a file, the one that is on the service is taken. A name that a download has
+    shortened is replaced by the service's own. Raises AmbiguousError where a name of the tree stands for several.
     """
     listed = _listed(service, project, tree)
     for number, local in enumerate(tree.files):
@@ -311,43 +332,82 @@ class _Listed:
     subjects: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
     sessions: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
     clips: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+    #: the names below each path, in the service's own form
+    names: dict[tuple[str, ...], list[str]] = attrs.field(factory=dict)
+
+    def note(self, level: dict[tuple[str, ...], list[str]], key: tuple[str, ...], name: str, id: str) -> None:
+        """An object of the service: the path of names that leads to it, and its own name as it is."""
+        level.setdefault(key, []).append(id)
+        self.names.setdefault(key[:-1], []).append(name)
 
 
 def _listed(service: Service, project: str, tree: LocalTree) -> _Listed:
-    places = [place for local in tree.files for place in (local.place, *local.alternatives)]
-    wanted = {place.subject for place in places}
     listed = _Listed()
-    names: dict[str, str] = {}
     node = service.node(_NAMES.selection(ENTITIES["Project"]), project) or {}
     for one in node.get("patientsList") or ():
-        name = _form(one.get("name")) if one else ""
-        if name in wanted:
-            listed.subjects.setdefault((name,), []).append(one["id"])
-            names[one["id"]] = name
+        if one:
+            listed.note(listed.subjects, (_form(one.get("name")),), one.get("name") or "", one["id"])
+    _restore_names(tree, listed, "subject", lambda place: ())
+    places = [place for local in tree.files for place in (local.place, *local.alternatives)]
+    wanted = {(place.subject,) for place in places}
+    names = {one: key[0] for key, ids in listed.subjects.items() if key in wanted for one in ids}
     for norm in node.get("norms") or ():
         # the trials of a norm may lie in folders that are no subject's
         for clip in (norm or {}).get("clips") or ():
             folders = [_form(one) for one in str((clip or {}).get("projectPath") or "").strip("/").split("/")]
-            if folders[0] in wanted and (folders[0],) not in listed.subjects:
+            if folders[:1] and (folders[0],) in wanted and (folders[0],) not in listed.subjects:
                 above = [*folders, ""][:2]
-                clip_name = (*above, "/".join(folders[2:]), _form(clip.get("title")))
-                listed.clips.setdefault(clip_name, []).append(clip["id"])
+                title = clip.get("title") or ""
+                clip_name = (*above, "/".join(folders[2:]), _form(title))
+                listed.note(listed.clips, clip_name, title, clip["id"])
     kind = ENTITIES["Subject"]
     for identity, values in service.values(kind, list(names), _SESSIONS.selection(kind)).items():
+        if isinstance(
+            values, NotFoundError
+        ):  # another computer has deleted it since the subjects were listed
+            listed.subjects[(names[identity],)].remove(identity)
+            continue
         if isinstance(values, Exception):
             raise values
         for session in values.get("sessions") or ():
             if not session:
                 continue
             path = session.get("projectPath") or ""
-            key = (names[identity], _form(path.strip("/").partition("/")[2]))
-            listed.sessions.setdefault(key, []).append(session["id"])
+            own = path.strip("/").partition("/")[2]
+            key = (names[identity], _form(own))
+            listed.note(listed.sessions, key, own, session["id"])
             for clip in session.get("clips") or ():
                 if clip:
-                    condition = _form(condition_name(clip.get("projectPath"), path))
-                    clip_name = (*key, condition, _form(clip.get("title")))
-                    listed.clips.setdefault(clip_name, []).append(clip["id"])
+                    condition = condition_name(clip.get("projectPath"), path)
+                    listed.names.setdefault(key, []).append(condition)
+                    clip_name = (*key, _form(condition), _form(clip.get("title")))
+                    listed.note(listed.clips, clip_name, clip.get("title") or "", clip["id"])
+    _restore_names(tree, listed, "session", lambda place: (place.subject,))
+    _restore_names(tree, listed, "condition", lambda place: (place.subject, place.session))
+    _restore_names(tree, listed, "trial", lambda place: clip_key(place)[:3])
     return listed
+
+
+def _restore_names(
+    tree: LocalTree, listed: _Listed, part: str, above: Callable[[Place], tuple[str, ...]]
+) -> None:
+    """Put the service's own names where a download had to shorten one: a download, uploaded again, is the same."""
+
+    def restored(place: Place) -> Place:
+        local = getattr(place, part)
+        if local is None or not is_shortened(local):
+            return place
+        found = find_name(local, listed.names.get(above(place), ()))
+        return place if found is None else attrs.evolve(place, **{part: _form(found)})
+
+    renamed: dict[SessionKey, SessionKey] = {}
+    for number, local in enumerate(tree.files):
+        place = restored(local.place)
+        others = tuple(restored(one) for one in local.alternatives)
+        if place != local.place or others != local.alternatives:
+            tree.files[number] = attrs.evolve(local, place=place, alternatives=others)
+            renamed[clip_key(local.place)[:2]] = clip_key(place)[:2]
+    tree.imports = {renamed.get(key, key): one for key, one in tree.imports.items()}
 
 
 def _form(name: Any) -> str:
@@ -368,45 +428,63 @@ def _take(
         found[key] = ids[0]
 
 
-def _without_doubles(
-    service: Service, project: str, tree: LocalTree, there: KnownIds, missing: Missing
-) -> KnownIds:
-    """The tree's ids after a look at what was created: what another computer has created too is used once.
+def _give_way(service: Service, project: str, tree: LocalTree, there: KnownIds, missing: Missing) -> bool:
+    """Delete those of ours that another computer has created too, from the subjects down; whether there were any.
 
-    Of several of a name, ours are deleted that nobody has put anything into; the others stay.
+    The one with the smaller id stays, so that computers that see each other's decide alike. One that stays nevertheless
+    beside ours was created by a run that looked before ours was there, and has gone on: then ours is deleted too. Only
+    what is ours down to the last trial, and has no file, is deleted.
     """
-    listed = _listed(service, project, tree)
-    levels: tuple[tuple[Any, Any, Any, Command, str], ...] = (
-        (missing.clips, there.clips, listed.clips, commands.DELETE_CLIP, "clipId"),
-        (missing.sessions, there.sessions, listed.sessions, commands.DELETE_SESSION, "sessionId"),
-        (missing.subjects, there.subjects, listed.subjects, commands.DELETE_SUBJECT, "patientId"),
+    levels: tuple[tuple[str, Command, str], ...] = (
+        ("subjects", commands.DELETE_SUBJECT, "patientId"),
+        ("sessions", commands.DELETE_SESSION, "sessionId"),
+        ("clips", commands.DELETE_CLIP, "clipId"),
     )
-    deleted: set[str] = set()
-    for keys, ours, all_of, command, variable in levels:
-        rows = []
-        for key in keys:
-            own, ids = ours.get(key), all_of.get(key, [])
-            others = [one for one in ids if one != own]
-            # the smaller id stays, so that two computers decide alike
-            if own is not None and others and min(ids) != own and _is_empty(service, command, own):
-                rows.append({variable: own})
-                deleted.add(own)
-        if rows:
-            service.run_many(command, rows)
-            service.touch(command, rows)
-    return look(service, project, tree) if deleted else there
+    gave_way = False
+    for wait in (False, True):
+        if wait:
+            time.sleep(SETTLING)
+        listed = _listed(service, project, tree)
+        stays_twice = False
+        for level, command, variable in levels:
+            rows = []
+            for key in getattr(missing, level):
+                own, ids = getattr(there, level).get(key), getattr(listed, level).get(key, [])
+                if own not in ids or len(ids) < 2:
+                    continue
+                if (wait or min(ids) != own) and _is_untouched(service, command, own, there):
+                    rows.append({variable: own})
+                else:
+                    stays_twice = True
+            if rows:
+                gave_way = True
+                service.run_many(command, rows)
+                service.touch(command, rows)
+                listed = _listed(service, project, tree)  # what was below them is no longer there
+        if not stays_twice:
+            break
+    return gave_way
 
 
-def _is_empty(service: Service, command: Command, identity: str) -> bool:
-    """Whether nothing is below an object: what somebody has put there is not deleted."""
-    kind, field = {
-        commands.DELETE_CLIP.name: ("Clip", "files"),
-        commands.DELETE_SESSION.name: ("Session", "clips"),
-        commands.DELETE_SUBJECT.name: ("Subject", "sessions"),
+def _is_untouched(service: Service, command: Command, identity: str, there: KnownIds) -> bool:
+    """Whether all that is below an object of ours is ours, and no trial of it has a file."""
+    files = Shape(additionalData=Shape("originalFileName"))
+    clips = Shape(clips=files)
+    kind, shape = {
+        commands.DELETE_CLIP.name: ("Clip", files),
+        commands.DELETE_SESSION.name: ("Session", clips),
+        commands.DELETE_SUBJECT.name: ("Subject", Shape(sessions=clips)),
     }[command.name]
-    below = ENTITIES[kind].fields[field]
-    node = service.node(Selection.of(ENTITIES[kind], [below]), identity)
-    return bool(node) and not (node or {}).get(below.wire)
+    ours = {*there.subjects.values(), *there.sessions.values(), *there.clips.values()}
+    level = [service.node(shape.selection(ENTITIES[kind]), identity)]
+    while level:
+        below = []
+        for node in level:
+            if not node or node["id"] not in ours or node.get("additionalData"):
+                return False
+            below += [one for name in ("sessions", "clips") for one in node.get(name) or () if one]
+        level = below
+    return True
 
 
 def missing_of(tree: LocalTree, there: KnownIds) -> Missing:
@@ -530,10 +608,11 @@ def _steps(
         if clip is None and error is not None:
             refused[local.shown] = Step(local.shown, "upload", local.size, "", error)
             continue
-        kind = local.place.type
-        wanted.append(
-            WantedFile(local.shown, FileSource(local.path), clip or "", local.place.name, kind, local.size)
-        )
+        name, kind = local.place.name, local.place.type
+        there_now = listed.get(clip or "", ())
+        if is_shortened(name) and not isinstance(there_now, Exception):
+            name = find_name(name, [one.name or "" for one in there_now]) or name
+        wanted.append(WantedFile(local.shown, FileSource(local.path), clip or "", name, kind, local.size))
     steps = {step.path: step for step in plan_steps(wanted, {"": (), **listed}, journal, existing)}
     steps.update(refused)
     ordered = []

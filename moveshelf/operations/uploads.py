@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -73,6 +74,8 @@ def upload_file(
             step.local = getattr(given.source, "path", None)
         result = send(service, Plan(steps, f"upload of {name!r}"), journal, jobs=1, progress=progress)
     result.raise_for_errors()
+    if result[0].left:
+        warnings.warn(f"{name!r} is uploaded; {result[0].reason}", stacklevel=3)
     return str(result[0].file.id)
 
 

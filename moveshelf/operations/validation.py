@@ -139,6 +139,14 @@ def json_text(values: Any, what: str = "the metadata") -> str:
         raise ValidationError(f"{what} cannot be written as JSON: {error}") from None
 
 
+def published_text(values: Any, what: str = "the metadata") -> str:
+    """JSON text as the published client writes it: ASCII, and NaN as it is. Raises ValidationError."""
+    try:
+        return json.dumps(values)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"{what} cannot be written as JSON: {error}") from None
+
+
 # clips ----------------------------------------------------------------------------------------------------------------
 def clip_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a clip is given, by the service's names; None changes nothing.

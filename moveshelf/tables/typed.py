@@ -15,6 +15,7 @@ import attrs
 from ..display import near_misses
 from ..errors import ValidationError
 from ..values import (
+    DEEPEST,
     TemplateField,
     brief,
     day_value,
@@ -168,7 +169,8 @@ def table(
     for column in made:
         source = found if column.field is not None else rows
         cells.append(_typed(column, [one.get(column.source) for one in source]))
-    if columns is None:
+    if columns is None or any(one.field is not None for one in made):
+        # a wanted column of metadata lacks their cells, which the warning says
         unreadable = _unreadable(rows, {one.name for one in made})
         cells += [unreadable] if unreadable.stored else []
     return _assembled(cells, rows, kind, labels, columns)
@@ -212,8 +214,10 @@ def _cell(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and not any(isinstance(one, (Mapping, list, tuple)) for one in value):
         return SEPARATOR.join(_as_text(one) for one in value if one is not None) or None
     if isinstance(value, (Mapping, list, tuple)):
-        if is_deeper(value, 100):
-            return f"({type(value).__name__} nested deeper than 100 levels)"
+        if is_deeper(value, DEEPEST):
+            shown = f"({type(value).__name__} nested deeper than {DEEPEST} levels)"
+            warn(f"a cell of the table holds {shown} in place of its value", TableWarning)
+            return shown
         return json.dumps(value, ensure_ascii=False, default=str)
     return None if value == "" else value
 

@@ -73,6 +73,12 @@ def original_name(local: str) -> str | None:
     return decoded if safe_name(decoded) == plain else plain
 
 
+def is_shortened(local: str) -> bool:
+    """Whether `local` is called so because the name was too long, so that the name cannot be read from it."""
+    stem, _ = _split(local)
+    return _SHORTENED.search(_SIBLING.sub("", stem)) is not None
+
+
 def find_name(local: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is called `local` on the disk, names that were too long included; None where there is none.
 

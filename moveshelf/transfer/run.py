@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MoveshelfError
 from ..values import count_value
+from ..wire import cap_jobs
 from ..wire.progress import INTERVAL, Bar
 from .result import Entry, Plan, Step, TransferResult
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 JOBS = 16
 """Files that go over the network at once, unless the caller says otherwise."""
-WINDOWS_JOBS = 128
-"""The same at most on Windows, where one event loop has at most 512 sockets: each file may hold two for a moment, and
-those that are kept open and the service's own come to that."""
 UNSETTLED = 1000
 """Files that may wait for a last response of the service, while others go on."""
 
@@ -51,10 +48,9 @@ Work = Callable[[Step, Entry, Slot], Awaitable[None]]
 Closing = Callable[[], Awaitable[None]]
 
 
-def checked_jobs(jobs: int, windows: bool = sys.platform == "win32") -> int:
-    """`jobs`, if it is a number of files at once; on Windows at most `WINDOWS_JOBS`. Raises ValidationError."""
-    number = count_value(jobs, "jobs", most=256)
-    return min(number, WINDOWS_JOBS) if windows else number
+def checked_jobs(jobs: int) -> int:
+    """`jobs`, if it is a number of files at once; no more than this machine has sockets for. Raises ValidationError."""
+    return cap_jobs(count_value(jobs, "jobs", most=256))
 
 
 def carry_out(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -328,15 +329,32 @@ class Sender:
         """Delete those; the ids of what is deleted now."""
         done = []
         for identity in ids:
-            try:
-                await self._delete(identity)
-            except MoveshelfError as error:
+            error = await self._deleted(identity)
+            if error is not None:
                 note = f"file {identity} of that name could not be removed: {error}"
                 entry.reason = f"{entry.reason}; {note}".lstrip("; ")
             else:
                 task.removed.add(identity)
                 done.append(identity)
         return done
+
+    async def _deleted(self, identity: str) -> MoveshelfError | None:
+        """Delete one; why it is not deleted, or None. A lost response is looked for: the id makes it safe to repeat."""
+        error: MoveshelfError | None = None
+        for attempt in range(ROUNDS):
+            if attempt:
+                await asyncio.sleep(min(self.retry.first * 2**attempt, self.retry.cap))
+            try:
+                await self._delete(identity)
+                return None
+            except OutcomeUnknownError as failed:
+                error = failed
+                with suppress(MoveshelfError):
+                    if await self._status(identity) is None:
+                        return None
+            except MoveshelfError as failed:
+                return failed
+        return error
 
     def _left(self, task: UploadTask, error: MoveshelfError | OSError) -> MoveshelfError:
         """The error with what is on the service now."""

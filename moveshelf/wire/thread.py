@@ -34,6 +34,15 @@ CLOSING_SECONDS = 2.0
 """Seconds that an interrupted or exiting process gives its coroutines to tidy up."""
 
 
+WINDOWS_JOBS = 128
+"""Transfers at once on Windows, where one event loop takes at most 512 sockets: each transfer may hold two for a moment,
+and those that are kept open and the service's own come to that."""
+_OTHERS = 64
+"""Open files that stay for the rest of the program."""
+_FILES_A_JOB = 3
+"""Open files of one transfer: its file, its connection, and another one while a connection is replaced."""
+
+
 stopping: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stopping", default=None)
 """Set in a worker thread that a coroutine waits for: the event says that the coroutine was cancelled."""
 
@@ -46,17 +55,16 @@ def check_stopped() -> None:
 
 
 def cap_jobs(jobs: int) -> int:
-    """How many of `jobs` transfers may run at once on this machine: each takes a socket and a file.
+    """How many of `jobs` transfers may run at once on this machine, at least one.
 
-    The selector of Windows takes 512 sockets in all; elsewhere the limit is that of open files of this process, of which
-    a part stays for others.
+    On Windows `WINDOWS_JOBS`; elsewhere as many as the limit of open files of this process leaves room for.
     """
     if sys.platform == "win32":
-        return min(jobs, 200)
+        return min(jobs, WINDOWS_JOBS)
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return jobs if limit == resource.RLIM_INFINITY else max(1, min(jobs, (limit - 64) // 3))
+    return jobs if limit == resource.RLIM_INFINITY else max(1, min(jobs, (limit - _OTHERS) // _FILES_A_JOB))
 
 
 class Future(concurrent.futures.Future[T]):

@@ -148,11 +148,14 @@ def test_mutations_are_repeated_a_few_times_only(
     assert isinstance(caught.value, urllib3.exceptions.MaxRetryError)
 
 
-def test_what_cannot_be_decided_is_not_repeated(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
-    """A subject of that name that was created just before may be ours by a clock that is behind."""
+def test_what_cannot_be_decided_is_not_repeated(
+    quick_api: MoveshelfApi, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subject of that name that was created just before may be ours, by a service's clock that is behind."""
     project = quick_api.getUserProjects()[0]["id"]
     quick_api.createSubject(project, "P")
-    time.sleep(1.2)
+    now = time.time
+    monkeypatch.setattr("moveshelf.operations.service.time.time", lambda: now() + 10)
     sandbox.fail("mutation", drop="before")
     with pytest.raises(OutcomeUnknownError):
         quick_api.createSubject(project, "P")
@@ -402,3 +405,61 @@ class TestBadInput:
     def test_address_and_filters(self, demo_api: MoveshelfApi) -> None:
         with pytest.raises(ValueError, match="not both"):
             demo_api.getFilteredProjectSessions("p", "2024-01-01", session_overview_url="https://h/")
+
+
+class TestOddResponses:
+    """What no honest service sends is one of our errors, or what the published client makes of it."""
+
+    DEEP = "[" * 500 + "]" * 500
+
+    @staticmethod
+    def respond(sandbox: Sandbox, node: Any) -> None:
+        sandbox.fail("query", status=200, body=json.dumps({"data": {"n0": node}}))
+
+    def test_datasets_that_are_null_are_none(self, quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
+        project = quick_api.getUserProjects()[0]["id"]
+        self.respond(sandbox, {"id": project, "name": "x", "datasets": None})
+        assert quick_api.getProjectDatasets(project) == []
+
+    @pytest.mark.parametrize("method", ["getUserProjects", "getProjectAndClips"])
+    def test_no_account(self, quick_api: MoveshelfApi, sandbox: Sandbox, method: str) -> None:
+        self.respond(sandbox, None)
+        with pytest.raises(NotFoundError, match="no account"):
+            getattr(quick_api, method)()
+
+    def test_a_project_that_is_null(self, quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
+        self.respond(sandbox, {"id": "a", "projects": [None, {"id": "P1", "name": "x"}]})
+        assert quick_api.getUserProjects() == [{"name": "x", "id": "P1"}]
+
+    @pytest.mark.parametrize("data", [None, "{", "", DEEP])
+    def test_a_template_that_is_no_json(
+        self, quick_api: MoveshelfApi, sandbox: Sandbox, data: str | None
+    ) -> None:
+        project = quick_api.getUserProjects()[0]["id"]
+        self.respond(sandbox, {"id": project, "name": "x", "template": {"name": "t", "data": data}})
+        with pytest.raises(ValidationError, match=f"the template of project '{project}' is not JSON text"):
+            quick_api.getProjectTemplate(project)
+
+    @pytest.mark.parametrize("text", ["{", "", "[1]", '"text"', DEEP])
+    def test_a_stored_record_that_is_no_object_is_not_overwritten(
+        self, quick_api: MoveshelfApi, sandbox: Sandbox, text: str
+    ) -> None:
+        project = quick_api.getUserProjects()[0]["id"]
+        subject = quick_api.createSubject(project, "P")["id"]
+        session = quick_api.createSession(project, "/P/S/", subject)["id"]
+        sandbox.requests.clear()
+        self.respond(sandbox, {"id": subject, "metadata": text})
+        with pytest.raises(ValidationError, match="not"):
+            quick_api.updateSubjectMetadataInfo(subject, {"a": "1"}, skip_validation=True)
+        self.respond(sandbox, {"id": session, "metadata": text})
+        with pytest.raises(ValidationError, match="not"):
+            quick_api.updateSessionMetadataInfo(session, "S", {"metadata": {"a": "1"}}, skip_validation=True)
+        self.respond(sandbox, {"id": session, "metadata": '{"metadata": [1]}'})
+        with pytest.raises(ValidationError, match="not a JSON object"):
+            quick_api.updateSessionMetadataInfo(session, "S", {"metadata": {"a": "1"}}, skip_validation=True)
+        assert not sandbox.requests.of("updatePatient")
+        assert not sandbox.requests.of("updateSession")
+
+    def test_metadata_that_are_nested_without_end(self, quick_api: MoveshelfApi) -> None:
+        with pytest.raises(ValidationError, match="nested too deep"):
+            quick_api.updateSubjectMetadataInfo("UGF0aWVudAAA", "[" * 200_000 + "]" * 200_000)

@@ -209,10 +209,16 @@ def mutated(body: bytes, rng: random.Random) -> tuple[bytes, list[str]]:
         document = json.loads(body)
     except ValueError:
         return body, []
-    what = []
+    what: list[str] = []
+    changed: list[tuple[Any, ...]] = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         sort, kinds = rng.choice((("broken", BROKEN), ("broken", BROKEN), ("plausible", PLAUSIBLE)))
-        places = [one for one in spots(document) if one.path[0] == "data"]
+        # a place that is changed twice may hold in the end what it could have held
+        places = [
+            one
+            for one in spots(document)
+            if one.path[0] == "data" and not any(_is_related(one.path, other) for other in changed)
+        ]
         if not places:
             break
         # the outer places are few and matter most
@@ -221,8 +227,15 @@ def mutated(body: bytes, rng: random.Random) -> tuple[bytes, list[str]]:
         kind = rng.choice(kinds)
         data = document["data"]
         kind(rng, spot, data)
+        changed.append(spot.path)
         what.append(f"{sort} {kind.__name__} {spot}")
     return written(document).encode("utf-8", "surrogatepass"), what
+
+
+def _is_related(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether one of two places lies in the other."""
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
 
 
 def written(value: Any) -> str:

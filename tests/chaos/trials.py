@@ -519,6 +519,8 @@ FLAT_READS: dict[str, FlatRead] = {
     "getProjectInfo": lambda api, p: api.getProjectInfo(p["id"]),
     "getProjectTemplate": lambda api, p: api.getProjectTemplate(p["id"]),
     "getProjectDatasets": lambda api, p: api.getProjectDatasets(p["id"]),
+    "getUserProjects": lambda api, p: [one for one in api.getUserProjects() if one["name"] == p["name"]],
+    "getSubjectData": lambda api, p: api.getSubjectData(_some(p)["subject"]["id"]),
     "getProjectSubjectByEhrId": lambda api, p: api.getProjectSubjectByEhrId(
         _some(p)["subject"]["externalId"], p["id"]
     ),
@@ -603,7 +605,8 @@ OBJECT_READS: dict[str, Callable[[moveshelf.Moveshelf, dict[str, Any]], Any]] = 
     ],
     "clip": lambda ms, p: (
         ms.clip(_some(p)["clip"]["id"]).title,
-        ms.clip(_some(p)["clip"]["id"]).session.name,
+        # None where the clip's path, which may be any text, leads to no session
+        getattr(ms.clip(_some(p)["clip"]["id"]).session, "name", None),
     ),
     "file": lambda ms, p: ms.clip(_some(p)["clip"]["id"]).files[0].read_bytes(),
     "project": lambda ms, p: (

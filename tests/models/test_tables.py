@@ -191,6 +191,32 @@ def test_warnings_point_at_the_line_that_made_the_table(project: Project) -> Non
     assert {one.filename for one in caught if one.category is TableWarning} == {__file__}
 
 
+def test_a_record_without_end_is_one_bad_cell(sandbox: Sandbox) -> None:
+    """JSON that a parser still takes, and no walk through it survives."""
+    name = sandbox.generate(subjects=3, sessions=1, clips=0)
+    deep = '{"ehr-id": "7", "notes": ' + '{"a":' * 400 + "1" + "}" * 401
+    with sandbox.connect() as ms:
+        subjects = ms.projects[name].subjects
+        subjects.load("metadata")
+        ms.execute(
+            "mutation Raw($s: ID!, $m: JSONString) { updatePatient(patientId: $s, metadata: $m) { updated } }",
+            {"s": subjects[1].id, "m": deep},
+        )
+        subjects.refresh().load("metadata", "sessions")
+        for make in (subjects.to_frame, subjects.table):
+            with pytest.warns(TableWarning, match=f"no JSON object: .* of {subjects[1].name}"):
+                found = make()
+            assert list(found["metadata.text"].notna()) == [False, True, False]
+        bad = subjects[1]
+        with pytest.raises(ValidationError, match="nested deeper than 64 levels"):
+            bad.metadata
+        with pytest.raises(ValidationError, match="nested deeper than 64 levels"):
+            bad.update_metadata({"subject-sex": "Male"}, validate=False)
+        for obj in (bad, pickle.loads(pickle.dumps(bad))):
+            assert obj.record == obj.to_dict()["metadata"] == deep
+            assert bad.name in obj._repr_html_()
+
+
 def test_dictionaries_are_ready_for_json(demo: Sandbox) -> None:
     with demo.connect() as ms:
         project = ms.projects["lab/demo"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.responses import changed, is_valid, objects
 from support.schema import check_valid
 
+import moveshelf.models  # noqa: F401 (registers the classes)
 from moveshelf.lazy.fields import BASIC
 from moveshelf.lazy.registry import BY_WIRE, ENTITIES
 from moveshelf.lazy.selection import group
@@ -173,3 +174,27 @@ def test_a_listing_in_a_shape() -> None:
     query = queries.SUBJECTS.query("p", {}, Shape("name").selection(ENTITIES["Subject"]))
     check_valid(query.text)
     query.check({"n0": {"id": "p", "patients": [{"id": "s", "name": "P"}]}})
+
+
+def test_what_is_requested_by_other_values_than_an_id_takes_no_response_of_another_request() -> None:
+    """Nothing in such a response could be compared with the values, so that the alias has to tell."""
+    subject = {"id": "s", "name": "S-001", "externalId": "1", "updated": None}
+    one, two = queries.subject_by_ehr_id("p", "1"), queries.subject_by_ehr_id("p", "2")
+    one.check({one.parts[0].alias: subject})
+    for other in (two.parts[0].alias, "n0"):
+        with pytest.raises(InvalidResponseError, match="belongs to another request"):
+            one.check({other: subject})
+    kind = ENTITIES["Subject"]
+    tabs = [queries.state_and_complaints(kind, "s", [("subjectMetadata", {"a": n})], False) for n in "12"]
+    response = {tabs[0].parts[0].alias: {"validationErrors": []}}
+    tabs[0].check(response)
+    with pytest.raises(InvalidResponseError, match="belongs to another request"):
+        tabs[1].check(response)
+
+
+def test_the_kind_of_an_object_is_believed_of_that_object_only() -> None:
+    query = queries.kind_of("s")
+    query.check({"n0": {"__typename": "Patient", "id": "s"}})
+    query.check({"n0": None})
+    with pytest.raises(InvalidResponseError, match="is not of 's'"):
+        query.check({"n0": {"__typename": "Session", "id": "t"}})

@@ -176,13 +176,17 @@ def test_what_is_no_object_is_one_cell() -> None:
         found = subjects({"weight": "1"}, "broken[", [1, 2])
     assert list(found["metadata.text"].fillna("")) == ["", "broken[", "[1, 2]"]
     assert found["weight"][0] == 1
+    with pytest.warns(TableWarning, match="'broken\\[' of P-1.*'metadata.text', which was left out"):
+        found = subjects({"weight": "1"}, "broken[", columns=["weight"])
+    assert list(found.columns) == ["weight"]
 
 
 def test_deeply_nested_values_fail_no_table() -> None:
     deep: Any = "x"
     for _ in range(5000):
         deep = {"value": [deep]}
-    found = silent({"notes": deep, "weight": "1", "extra": deep})
+    with pytest.warns(TableWarning, match="nested deeper than 64 levels"):
+        found = subjects({"notes": deep, "weight": "1", "extra": deep})
     assert "nested deeper" in found["notes"][0]
     assert found["weight"][0] == 1
 

@@ -13,8 +13,9 @@ import pytest
 
 from moveshelf.errors import ValidationError
 from moveshelf.transfer.result import Entry, Plan, Step
-from moveshelf.transfer.run import WINDOWS_JOBS, Slot, carry_out, checked_jobs
+from moveshelf.transfer.run import Slot, carry_out, checked_jobs
 from moveshelf.wire import Wire
+from moveshelf.wire.thread import WINDOWS_JOBS
 
 
 def test_a_bad_file_stops_no_other(wire: Wire) -> None:
@@ -42,14 +43,33 @@ def test_a_bad_file_stops_no_other(wire: Wire) -> None:
         result.raise_for_errors()
 
 
-def test_jobs_are_any_integers_and_fewer_on_windows() -> None:
+def test_jobs_are_any_integers_and_capped_by_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     np = pytest.importorskip("numpy")
     assert checked_jobs(np.int64(8)) == 8
-    assert checked_jobs(256, windows=False) == 256
-    assert checked_jobs(256, windows=True) == WINDOWS_JOBS
-    assert checked_jobs(8, windows=True) == 8
+    monkeypatch.setattr("moveshelf.wire.thread.sys.platform", "win32")
+    assert checked_jobs(256) == WINDOWS_JOBS
+    assert checked_jobs(8) == 8
     # two sockets each, and as many again that are kept open, are what a loop there can hold
     assert WINDOWS_JOBS * 4 <= 512
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit of open files is POSIX's")
+def test_a_run_has_no_more_jobs_than_open_files_allow(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (70, 70))
+    at_once, most = 0, 0
+
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        entry.status = "done"
+
+    carry_out(wire, Plan([Step(str(n), "upload", 1) for n in range(20)], "x"), work, jobs=64, progress=False)
+    assert most == 2
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 257, True, 1.5, "4"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from moveshelf.errors import (
     ValidationError,
 )
 from moveshelf.models import Clip, DataFile, Project
+from moveshelf.operations import upload_tree as trees
 from moveshelf.sandbox import Sandbox
 from moveshelf.transfer.result import Plan, TransferResult
 from moveshelf.wire import RetryPolicy
@@ -366,6 +368,27 @@ def test_the_error_says_what_is_left_and_the_next_run_removes_it(sandbox: Sandbo
     assert list((tmp_path / "state").rglob("*.jsonl")) == []
 
 
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_lost_response_to_a_removal_leaves_nothing_in_silence(
+    sandbox: Sandbox, tmp_path: Path, times: int
+) -> None:
+    """An unfinished file of an earlier attempt is removed at last, or the caller is told that it is left."""
+    clip = a_clip(sandbox)
+    (tmp_path / "a.csv").write_text("1,2")
+    sandbox.fail("createAdditionalData", drop="after")
+    sandbox.fail("deleteAdditionalData", drop="before", times=times)
+    if times == 1:
+        clip.upload(tmp_path / "a.csv")
+        assert [str(one.upload_status) for one in clip.refresh().files] == ["Complete"]
+    else:
+        with pytest.warns(
+            UserWarning, match=r"'a.csv' is uploaded; file \S+ of that name could not be removed"
+        ):
+            clip.upload(tmp_path / "a.csv")
+        sandbox.clear_faults()
+        assert sorted(str(one.upload_status) for one in clip.refresh().files) == ["Complete", "Pending"]
+
+
 def test_an_unfinished_one_that_is_not_ours_stays(sandbox: Sandbox, tmp_path: Path) -> None:
     clip = a_clip(sandbox)
     clip._engine.service.wire.execute(  # type: ignore[union-attr]
@@ -405,6 +428,39 @@ def test_the_token_goes_nowhere_but_to_the_service(sandbox: Sandbox, tmp_path: P
 # down
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_another_computer_creates_at_the_same_moment_is_used_once(
+    practice: Project, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """No lock reaches the other one: it creates the same between our look and our creation, and may have files already."""
+    content = make_tree(tmp_path / "in", trials=1, size=50)
+    monkeypatch.setattr(trees, "SETTLING", 0.01)
+    create, theirs = trees.create_missing, list[str]()
+
+    def second(*arguments: Any) -> Any:
+        if not theirs:
+            with sandbox.connect() as other:
+                for name in ("P-001", "P-002"):
+                    subject = other.projects["lab/practice"].create_subject(name)
+                    session = subject.create_session("2024-03-05")
+                    for condition in ("Barefoot", "Braced"):
+                        clip = session.create_clip("Trial-1", condition=condition)
+                        if goes_on:
+                            path = tmp_path / "in" / name / "2024-03-05" / condition / "Trial-1_data.c3d"
+                            clip.upload(path, progress=False)
+                    theirs.append(subject.id)
+        return create(*arguments)
+
+    monkeypatch.setattr(trees, "create_missing", second)
+    practice.upload_tree(tmp_path / "in", progress=False).raise_for_errors()  # type: ignore[union-attr]
+    assert {path: len(found) for path, found in stored(practice).items()} == dict.fromkeys(content, 1)
+    assert practice.subjects.names() == ["P-001", "P-002"]
+    assert all(len(one.sessions) == 1 for one in practice.subjects)
+    assert all(len(one.sessions[0].clips) == 2 for one in practice.subjects)
+    if goes_on:
+        assert practice.subjects.ids() == theirs
+
+
 def test_down_and_up_again(sandbox: Sandbox, tmp_path: Path) -> None:
     name = sandbox.generate(subjects=2, sessions=1, clips=2, files=2)
     with sandbox.connect() as ms:
@@ -421,6 +477,36 @@ def test_down_and_up_again(sandbox: Sandbox, tmp_path: Path) -> None:
             assert (tmp_path / "again" / entry.path).read_bytes() == (
                 tmp_path / "out" / entry.path
             ).read_bytes()
+
+
+def test_names_that_a_download_has_shortened_come_home(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What such a name has lost nobody can read from it: it is found among the names that the service has."""
+    name = "lab/practice"
+    with sandbox.connect() as ms:
+        for letter in "ab":
+            subject = ms.projects[name].create_subject(letter * 300)
+            session = subject.create_session(f"2024-01-02 {letter * 300}")
+            for condition in ("Barefoot" * 40, None):
+                clip = session.create_clip("trial" * 60, condition=condition)
+                clip.upload(io.BytesIO(letter.encode()), name=f"{'file' * 70}.json")
+                clip.upload(io.BytesIO(letter.encode()), name="angles.json")
+        assert len(ms.projects[name].download(tmp_path / "down", progress=False).done) == 8
+    sandbox.requests.clear()
+    with sandbox.connect() as ms:
+        plan = ms.projects[name].upload_tree(tmp_path / "down", dry_run=True)
+        assert {step.action for step in plan} == {"skip"}
+        assert "creates" not in str(plan)
+        result = ms.projects[name].upload_tree(tmp_path / "down", progress=False)
+        assert {entry.status for entry in result} == {"skipped"}
+        assert {entry.file.name for entry in result} == {f"{'file' * 70}.json", "angles.json"}
+        (session_folder,) = (tmp_path / "down").glob("a*/2024*")
+        content = {"sessionMetadata": {"session-height": "180"}}
+        (session_folder / "moveshelf_config_import.json").write_text(json.dumps(content))
+        ms.projects[name].upload_tree(tmp_path / "down", progress=False)
+        assert ms.projects[name].refresh().subjects["a" * 300].sessions[0].metadata == {
+            "session-height": "180"
+        }
+    assert not [one for one in sandbox.requests if one.kind == "blob" or "create" in str(one.fields)]
 
 
 def test_paths_go_from_the_object_down(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -557,4 +557,4 @@ def test_as_many_jobs_as_the_machine_has_sockets_for(monkeypatch):
         monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
         assert cap_jobs(256) == 256
     monkeypatch.setattr("moveshelf.wire.thread.sys.platform", "win32")
-    assert [cap_jobs(jobs) for jobs in (8, 200, 256)] == [8, 200, 200]
+    assert [cap_jobs(jobs) for jobs in (8, 128, 256)] == [8, 128, 128]

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import ValidationError
+from .scores import END_PERCENT
 
 __all__ = ["LIMITS", "check"]
 
@@ -69,6 +70,8 @@ def check(curves: xr.DataArray, *, limits: Mapping[str, float] | None = None) ->
         `what`, `value` and `limit`. No rows: nothing was found. `what` is
 
         - "gap": points without a value. `value` is the longest run, percent of the cycle; `limit` what is allowed (0).
+          Up to 2 % that a file does not have at an end of the cycle (files of 100 rows begin at 1 % or end at 99 %) are
+          no gap, as for the scores.
         - "missing": no value at all, though other strides of the session have this channel; `value` is 100.
         - "constant": the curve does not move. `value` is its range, in the channel's unit; `limit` a thousandth of
           the usual range (the median of all strides).
@@ -200,14 +203,19 @@ class _Findings:
         return str(units[index] if len(units) == len(self.channels) else units[0]).strip().casefold()
 
     def gaps(self, index: int, finite: npt.NDArray[np.bool_], empty: npt.NDArray[np.bool_]) -> None:
-        step = 100 / max(1, finite.shape[1])
+        step = float(np.ptp(self.percent)) / max(1, finite.shape[1] - 1)
+        at_an_end = (self.percent < END_PERCENT) | (self.percent > 100 - END_PERCENT)
         for row in np.flatnonzero(~finite.all(axis=1)):
             if empty[row]:
                 others = (self.sessions == self.sessions[row]) & (self.sides == self.sides[row])
                 if not empty[others].all():
                     self.rows.append((int(row), index, "missing", 100.0, self.limits["missing"]))
                 continue
-            longest = float(max(_runs(~finite[row])) * step)
+            runs = _runs(~(finite[row] | at_an_end))
+            if not runs:
+                continue
+            # with all that is absent, once any of it is a gap: a curve that ends at 90 % has one of 10 %
+            longest = max(_runs(~finite[row])) * step
             if longest > self.limits["gap"]:
                 self.rows.append((int(row), index, "gap", longest, self.limits["gap"]))
 

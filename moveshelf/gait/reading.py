@@ -1308,13 +1308,19 @@ def _between(times: Array, start: float, end: float) -> float | None:
 def complete(parameters: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """The parameters, and those of `temporal(events)` that a trial's own files do not have, by trial, side and name.
 
-    A trial whose file says "Stance Phase" of a side keeps it; what is added has the label "from events". Sends no request.
+    A trial whose file says "Stance Phase" of a side keeps it; what is added has the label "from events". A row of a file whose
+    mean is empty (null, or no number, which the problems say) makes way for the value from events. Sends no request.
     """
     added = temporal(events)
     names = ["subject", "session", "condition", "trial", "clip", "side", "name"]
-    have = set(parameters[names].itertuples(index=False, name=None))
-    keep = [row not in have for row in added[names].itertuples(index=False, name=None)]
-    parts = [table for table in (parameters, added[keep]) if len(table)]
+    told = parameters["mean"].notna().to_numpy(dtype=bool)
+    of_files = list(parameters[names].itertuples(index=False, name=None))
+    have = {row for row, has_mean in zip(of_files, told, strict=True) if has_mean}
+    of_events = list(added[names].itertuples(index=False, name=None))
+    added = added[np.array([row not in have for row in of_events], dtype=bool)]
+    replacing = set(of_events) - have
+    replaced = np.array([row in replacing for row in of_files], dtype=bool)
+    parts = [table for table in (parameters[~replaced], added) if len(table)]
     problems = [*parameters.attrs.get("problems", []), *events.attrs.get("problems", [])]
     whole: pd.DataFrame = pd.concat(parts) if parts else parameters
     whole = whole.reset_index(drop=True)

@@ -387,6 +387,31 @@ def test_foot_off() -> None:
     assert legend(figure)[-1] == "Foot off"
 
 
+def test_foot_off_of_each_trial_from_the_table_of_parameters() -> None:
+    curves, channel = walk(), "hip_flexion"
+    clips = list(dict.fromkeys(curves["clip"].values))
+    rows = [(clip, "left", "Foot Off", "%", 60.0 + n, "") for n, clip in enumerate(clips)]
+    rows += [
+        (clips[0], "right", "Stance Phase", "%", 58.0, ""),
+        (clips[0], "left", "Stance Phase", "%", 90.0, ""),
+    ]
+    rows += [(clips[0], "right", "Foot Off", "s", 0.6, ""), (clips[0], "right", "Foot Off", "%", np.nan, "")]
+    table = pd.DataFrame(rows, columns=["clip", "side", "name", "unit", "mean", "cycle"])
+    left = np.mean([60.0 + clips.index(one) for one in curves["clip"].values[curves.side.values == "left"]])
+    assert marks(plot(curves, channels=channel, foot_off=table).axes[0]) == [
+        (pytest.approx(left), RED),
+        (58, BLUE),
+    ]
+    one_cycle = table.head(1).assign(cycle=str(curves.cycle.values[0]), mean=64.0)
+    assert marks(plot(curves, channels=channel, foot_off=one_cycle).axes[0]) == [(64, RED)]
+    with pytest.raises(ValidationError, match="no Foot Off or Stance Phase in % of the trials"):
+        plot(curves, foot_off=table[table["unit"] == "s"])
+    with pytest.raises(
+        ValidationError, match="the table has no column clip, side, unit, mean; pass the table"
+    ):
+        plot(curves, foot_off=pd.DataFrame({"name": ["Foot Off"]}))
+
+
 # -- what cannot be drawn -------------------------------------------------------------------------------------------
 
 

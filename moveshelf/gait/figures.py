@@ -237,9 +237,9 @@ def plot(
         spread: "sd" (the band), "strides" (each stride as a thin line), or None. Where more than six curves share a
             panel their bands are left out.
         foot_off: where stance ends, percent of the cycle: a number, a number for each side or group, or the table that
-            `parameters()` returns, of which "Foot Off" or else "Stance Phase" of each stride's trial and side is taken (in
-            %; the mean of the group is drawn). In place of it, the coordinate `foot_off` on `stride` or the attribute `foot_off` of the curves; the norm's attribute
-            `foot_off` is drawn in grey.
+            `parameters()` returns, of which "Foot Off" or else "Stance Phase" of each stride's trial and side is taken
+            (in %; the mean of the group is drawn). In place of it, the coordinate `foot_off` on `stride` or the
+            attribute `foot_off` of the curves; the norm's attribute `foot_off` is drawn in grey.
         title: the figure's title. None: subject, date and condition where all strides share them. "": none.
 
     Returns:
@@ -308,11 +308,18 @@ def plot(
         if row == rows - 1:
             axes.set_xlabel("Gait cycle (%)", fontsize="small")
         elif row == lowest:
-            axes.set_xlabel("Gait cycle (%)", fontsize="small")
-            for text in (
-                *axes.get_xticklabels(),
-                axes.xaxis.label,
-            ):  # the empty cell below has room: no row moves
+            # the empty cell below has room for the numbers and the name: no row moves
+            name = axes.annotate(
+                "Gait cycle (%)",
+                (0.5, 0.0),
+                (0, -1.9 * mpl.rcParams["font.size"]),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize="small",
+            )
+            for text in (*axes.get_xticklabels(), name):
                 text.set_in_layout(False)
     for axes in figure.axes:
         axes.yaxis.label.set_fontsize(_label_size(figure))

@@ -44,6 +44,10 @@ def thick(axes: Axes) -> list[Any]:
     return [line for line in axes.lines if line.get_linewidth() == 1.6]
 
 
+def texts(axes: Axes) -> list[str]:
+    return [one.get_text() for one in axes.texts]
+
+
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -104,6 +108,8 @@ def test_the_grid_of_a_report() -> None:
     assert heads == ["Sagittal plane", "Coronal plane", "Transverse plane"]
     below = {title for title, axes in panels(figure).items() if axes.get_xlabel()}
     assert below == {"Ankle dorsi/plantarflexion", "Foot progression"}
+    named = {title for title, axes in panels(figure).items() if "Gait cycle (%)" in texts(axes)}
+    assert named == {"Knee varus/valgus"}, "the last of its column, with an empty cell below"
     assert all(axes.get_xlim() == (0, 100) for axes in figure.axes)
 
 
@@ -605,7 +611,7 @@ def test_parameters_as_bars() -> None:
     assert [bar.get_height() for bar in bars] == pytest.approx([0.42, 0.60, 0.50])
     assert to_hex(bars[1].get_facecolor()) == RED
     assert to_hex(bars[0].get_facecolor()) != RED  # before is paler
-    assert [text.get_text() for text in step.texts] == ["0.42", "0.6", "0.5"]
+    assert [text.get_text() for text in step.texts] == ["0.420", "0.600", "0.500"]
     assert [label.get_text() for label in step.get_xticklabels()] == ["Left", "Right"]
     band = next(patch for patch in cadence.patches if patch.get_width() != pytest.approx(0.86))
     assert (band.get_y(), band.get_height()) == pytest.approx((110, 18))

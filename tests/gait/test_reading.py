@@ -1215,5 +1215,5 @@ def test_a_null_in_the_parameters_makes_way_for_the_value_from_events() -> None:
     table = parameters([file(packed(*data), "gait_params.json")])
     whole = complete(table, events([event_file(WALK)]))
     stance = whole[(whole["name"] == "Stance Phase") & (whole["side"] == "left")]
-    assert stance[["mean", "label"]].values.tolist() == [[pytest.approx(60.0), "from events"]]
+    assert stance[["mean", "label"]].values.tolist() == [[pytest.approx(61.0), "from events"]]
     assert whole["name"].tolist().count("Step Width") == 1, "nothing else is left out"

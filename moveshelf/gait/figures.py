@@ -769,7 +769,8 @@ def _with_foot_off(curves: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:
             f"foot_off: the table has no {' or '.join(_STANCE_ENDS)} in % of the trials and sides of these strides; "
             f"pass a number in its place, or None"
         )
-    return curves.assign_coords(foot_off=("stride", values))
+    known_of_each: xr.DataArray = curves.assign_coords(foot_off=("stride", values))
+    return known_of_each
 
 
 def _foot_offs(

@@ -767,7 +767,7 @@ def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
         if name in present:
             continue
         if name not in CHANNELS and stack.seen:
-            near = get_close_matches(name, [*CHANNELS, *stack.seen], n=3, cutoff=0.5)
+            near = get_close_matches(name, {**CHANNELS, **stack.seen}, n=3, cutoff=0.5)
             hint = f"; close: {', '.join(near)}" if near else ""
             raise ValidationError(f"no channel and no label of these files is called {name!r}{hint}")
         if stack.seen:
@@ -855,7 +855,7 @@ def trial_series(
         del found[key]
     for name in chosen or ():
         if found and not any(own == name for own, _ in found):
-            near = get_close_matches(name, [own for own, _ in found], n=3, cutoff=0.5)
+            near = get_close_matches(name, {own: None for own, _ in found}, n=3, cutoff=0.5)
             hint = f"; close: {', '.join(near)}" if near else ""
             raise ValidationError(f"no series of this trial is called {name!r}{hint}")
     if unsure:

@@ -292,6 +292,16 @@ def test_a_cycle_that_begins_at_1_or_ends_at_99_percent_has_no_gap() -> None:
     assert table["value"].tolist() == pytest.approx([4, 11])
 
 
+def test_an_offset_to_the_other_side_of_zero_is_far_and_not_upside_down() -> None:
+    at, curves = list(ANGLES).index("foot_progression"), walk(seed=3)
+    moved = curves.copy(deep=True)
+    moved.values[0, at] -= 2 * curves.values[:, at].mean()
+    assert check(moved)[["stride", "channel", "what"]].values.tolist() == [[0, "foot_progression", "far"]]
+    mirrored = curves.copy(deep=True)
+    mirrored.values[0, at] *= -1
+    assert check(mirrored)[["stride", "channel", "what"]].values.tolist() == [[0, "foot_progression", "sign"]]
+
+
 def test_gaps_do_not_hide_other_faults() -> None:
     curves = walk()
     curves.values[3, KNEE, 5:15] = np.nan

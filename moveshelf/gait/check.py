@@ -84,7 +84,8 @@ def check(curves: xr.DataArray, *, limits: Mapping[str, float] | None = None) ->
           and ankle the usual range is a known one, so that an array that is wrong as a whole is found too.
         - "sign": upside down. `value` is how far the mirrored curve is from the others, as a share of how far the
           curve itself is; `limit` 0.5 (0.4 where a whole session is compared with the other sessions). A curve of the
-          usual shape that is off to the other side of zero is not upside down, but "far". A knee hardly bends backwards, so `knee_flexion` is also told where more than 0.8 of its range lies below zero: then
+          usual shape that is off to the other side of zero is not upside down, but "far". A knee hardly bends
+          backwards, so `knee_flexion` is also told where more than 0.8 of its range lies below zero: then
           `value` is that share and `limit` is `LIMITS["knee sign"]`.
         - "other side's cycle": the curve is half a cycle off, as when the left leg's angles are cut at the right
           foot's strikes. `value` and `limit` as of "sign", of the curve moved by half a cycle.

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import ValidationError
+from .scores import END_PERCENT
 
 __all__ = ["LIMITS", "check"]
 
@@ -69,6 +70,8 @@ def check(curves: xr.DataArray, *, limits: Mapping[str, float] | None = None) ->
         `what`, `value` and `limit`. No rows: nothing was found. `what` is
 
         - "gap": points without a value. `value` is the longest run, percent of the cycle; `limit` what is allowed (0).
+          Up to 2 % that a file does not have at an end of the cycle (files of 100 rows begin at 1 % or end at 99 %) are
+          no gap, as for the scores.
         - "missing": no value at all, though other strides of the session have this channel; `value` is 100.
         - "constant": the curve does not move. `value` is its range, in the channel's unit; `limit` a thousandth of
           the usual range (the median of all strides).
@@ -80,8 +83,9 @@ def check(curves: xr.DataArray, *, limits: Mapping[str, float] | None = None) ->
           degrees, or N·m/kg for N·mm/kg. `value` is the ratio, `limit` the one it passes. For the flexion of hip, knee
           and ankle the usual range is a known one, so that an array that is wrong as a whole is found too.
         - "sign": upside down. `value` is how far the mirrored curve is from the others, as a share of how far the
-          curve itself is; `limit` 0.5 (0.4 where a whole session is compared with the other sessions). A knee hardly
-          bends backwards, so `knee_flexion` is also told where more than 0.8 of its range lies below zero: then
+          curve itself is; `limit` 0.5 (0.4 where a whole session is compared with the other sessions). A curve of the
+          usual shape that is off to the other side of zero is not upside down, but "far". A knee hardly bends
+          backwards, so `knee_flexion` is also told where more than 0.8 of its range lies below zero: then
           `value` is that share and `limit` is `LIMITS["knee sign"]`.
         - "other side's cycle": the curve is half a cycle off, as when the left leg's angles are cut at the right
           foot's strikes. `value` and `limit` as of "sign", of the curve moved by half a cycle.
@@ -200,14 +204,19 @@ class _Findings:
         return str(units[index] if len(units) == len(self.channels) else units[0]).strip().casefold()
 
     def gaps(self, index: int, finite: npt.NDArray[np.bool_], empty: npt.NDArray[np.bool_]) -> None:
-        step = 100 / max(1, finite.shape[1])
+        step = float(np.ptp(self.percent)) / max(1, finite.shape[1] - 1)
+        at_an_end = (self.percent < END_PERCENT) | (self.percent > 100 - END_PERCENT)
         for row in np.flatnonzero(~finite.all(axis=1)):
             if empty[row]:
                 others = (self.sessions == self.sessions[row]) & (self.sides == self.sides[row])
                 if not empty[others].all():
                     self.rows.append((int(row), index, "missing", 100.0, self.limits["missing"]))
                 continue
-            longest = float(max(_runs(~finite[row])) * step)
+            runs = _runs(~(finite[row] | at_an_end))
+            if not runs:
+                continue
+            # with all that is absent, once any of it is a gap: a curve that ends at 90 % has one of 10 %
+            longest = max(_runs(~finite[row])) * step
             if longest > self.limits["gap"]:
                 self.rows.append((int(row), index, "gap", longest, self.limits["gap"]))
 
@@ -358,6 +367,9 @@ class _Findings:
             "sign": _distance(-curve, middle) / distance,
             "other side's cycle": _distance(moved, middle) / distance,
         }
+        shape, usual = curve - np.nanmean(curve), middle - np.nanmean(middle)
+        if _distance(shape, usual) <= _distance(-shape, usual):
+            del shares["sign"]  # an offset to the other side of zero is no mirror: its shape is the usual one
         what = min(shares, key=lambda name: shares[name] if np.isfinite(shares[name]) else np.inf)
         limit = part * self.limits[what]
         return (what, shares[what], limit) if shares[what] < limit else None

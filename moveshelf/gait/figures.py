@@ -215,7 +215,7 @@ def plot(
     side: Literal["left", "right"] | None = None,
     colors: Colors = "left-right",
     spread: Literal["sd", "strides"] | None = "sd",
-    foot_off: float | Mapping[str, float] | None = None,
+    foot_off: float | Mapping[str, float] | pd.DataFrame | None = None,
     title: str | None = None,
 ) -> GaitFigure:
     """The curves of strides over the gait cycle, in the grid that gait reports use.
@@ -241,9 +241,10 @@ def plot(
             or a group's label to a colour, or a sequence of colours, one a group.
         spread: "sd" (the band), "strides" (each stride as a thin line), or None. Where more than six curves share a
             panel their bands are left out.
-        foot_off: where stance ends, percent of the cycle: a number, or a number for each side or group. In place of
-            it, the coordinate `foot_off` on `stride` or the attribute `foot_off` of the curves; the norm's attribute
-            `foot_off` is drawn in grey.
+        foot_off: where stance ends, percent of the cycle: a number, a number for each side or group, or the table that
+            `parameters()` returns, of which "Foot Off" or else "Stance Phase" of each stride's trial and side is taken
+            (in %; the mean of the group is drawn). In place of it, the coordinate `foot_off` on `stride` or the
+            attribute `foot_off` of the curves; the norm's attribute `foot_off` is drawn in grey.
         title: the figure's title. None: subject, date and condition where all strides share them. "": none.
 
     Returns:
@@ -251,10 +252,10 @@ def plot(
 
     Raises:
         ValidationError: the array has no strides or lacks a dimension, or a channel or coordinate is not there; the
-            text names it and close matches.
+            text names it and close matches. Or the table handed in as `foot_off` has nothing for any of the strides.
 
     Example:
-        >>> figure = plot(curves, by="condition", norm=schwartz2008("free"))
+        >>> figure = plot(curves, by="condition", norm=schwartz2008("free"), foot_off=session.parameters())
         >>> figure.savefig("P-001.png", dpi=200)
     """
     curves = _checked(curves)
@@ -267,6 +268,8 @@ def plot(
     wanted = _wanted_channels(curves, channels)
     if not curves.sizes["stride"]:
         raise ValidationError("there are no strides to draw" + (f" of the {side} side" if side else ""))
+    if isinstance(foot_off, pd.DataFrame):
+        curves, foot_off = _with_foot_off(curves, foot_off), None
     look = _Look.now()
     groups = _groups(curves, by, look, colors)
     reference = _reference(norm)
@@ -310,7 +313,18 @@ def plot(
         if row == rows - 1:
             axes.set_xlabel("Gait cycle (%)", fontsize="small")
         elif row == lowest:
-            for text in axes.get_xticklabels():  # the empty cell below has room for them: no row moves
+            # the empty cell below has room for the numbers and the name: no row moves
+            name = axes.annotate(
+                "Gait cycle (%)",
+                (0.5, 0.0),
+                (0, -1.9 * mpl.rcParams["font.size"]),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize="small",
+            )
+            for text in (*axes.get_xticklabels(), name):
                 text.set_in_layout(False)
     for axes in figure.axes:
         axes.yaxis.label.set_fontsize(_label_size(figure))
@@ -721,6 +735,47 @@ def _draw_norm(axes: Axes, channel: str, unit: str, reference: xr.Dataset, look:
         percent, mean - deviation, mean + deviation, color=look.norm_face, linewidth=0, zorder=1
     )
     axes.plot(percent, mean, color=look.norm_line, linewidth=1.0, zorder=1.2)
+
+
+#: names of the parameter that tells where stance ends, in percent of the cycle; the first that a trial has counts
+_STANCE_ENDS = ("Foot Off", "Stance Phase")
+
+
+def _with_foot_off(curves: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:
+    """The curves with the coordinate `foot_off` on `stride`, from a table of parameters; NaN where it tells nothing.
+
+    A row of a one-cycle file is that cycle's; any other is that of all cycles of its trial and side. Raises
+    ValidationError where nothing fits.
+    """
+    absent = [name for name in ("clip", "side", "name", "unit", "mean") if name not in table]
+    unknown = [name for name in ("clip", "side") if name not in curves.coords]
+    if absent or unknown:
+        what = (
+            f"the table has no column {', '.join(absent)}"
+            if absent
+            else f"curves have no {', '.join(unknown)}"
+        )
+        raise ValidationError(f"foot_off: {what}; pass the table that parameters() returns, or a number")
+    known: dict[tuple[str, str, str, str], float] = {}
+    rows = table[table["name"].isin(_STANCE_ENDS) & (table["unit"] == "%") & table["mean"].notna()]
+    cycles = rows["cycle"] if "cycle" in rows else [""] * len(rows)
+    for clip, own, name, mean, cycle in zip(
+        rows["clip"], rows["side"], rows["name"], rows["mean"], cycles, strict=True
+    ):
+        known.setdefault((str(clip), str(own), str(cycle), str(name)), float(mean))
+    sides = _sides(curves)
+    strides = [str(one) for one in curves["cycle"].values] if "cycle" in curves.coords else [""] * len(sides)
+    values = np.full(len(sides), np.nan)
+    for n, (clip, own, cycle) in enumerate(zip(curves["clip"].values, sides, strides, strict=True)):
+        keys = [(str(clip), str(own), which, name) for which in (cycle, "") for name in _STANCE_ENDS]
+        values[n] = next((known[key] for key in keys if key in known), math.nan)
+    if not np.isfinite(values).any():
+        raise ValidationError(
+            f"foot_off: the table has no {' or '.join(_STANCE_ENDS)} in % of the trials and sides of these strides; "
+            f"pass a number in its place, or None"
+        )
+    known_of_each: xr.DataArray = curves.assign_coords(foot_off=("stride", values))
+    return known_of_each
 
 
 def _foot_offs(
@@ -1141,8 +1196,8 @@ def _draw_parameter(
 
 
 def _short(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """Three digits that count, zeros too: 1.00 beside 1.18."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def _told_rows(table: pd.DataFrame) -> str:

@@ -792,7 +792,7 @@ def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
         if name in present:
             continue
         if name not in CHANNELS and stack.seen:
-            near = get_close_matches(name, [*CHANNELS, *stack.seen], n=3, cutoff=0.5)
+            near = get_close_matches(name, {**CHANNELS, **stack.seen}, n=3, cutoff=0.5)
             hint = f"; close: {', '.join(near)}" if near else ""
             raise ValidationError(f"no channel and no label of these files is called {name!r}{hint}")
         if stack.seen:
@@ -880,7 +880,7 @@ def trial_series(
         del found[key]
     for name in chosen or ():
         if found and not any(own == name for own, _ in found):
-            near = get_close_matches(name, [own for own, _ in found], n=3, cutoff=0.5)
+            near = get_close_matches(name, {own: None for own, _ in found}, n=3, cutoff=0.5)
             hint = f"; close: {', '.join(near)}" if near else ""
             raise ValidationError(f"no series of this trial is called {name!r}{hint}")
     if unsure:
@@ -1333,13 +1333,19 @@ def _between(times: Array, start: float, end: float) -> float | None:
 def complete(parameters: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """The parameters, and those of `temporal(events)` that a trial's own files do not have, by trial, side and name.
 
-    A trial whose file says "Stance Phase" of a side keeps it; what is added has the label "from events". Sends no request.
+    A trial whose file says "Stance Phase" of a side keeps it; what is added has the label "from events". A row of a file whose
+    mean is empty (null, or no number, which the problems say) makes way for the value from events. Sends no request.
     """
     added = temporal(events)
     names = ["subject", "session", "condition", "trial", "clip", "side", "name"]
-    have = set(parameters[names].itertuples(index=False, name=None))
-    keep = [row not in have for row in added[names].itertuples(index=False, name=None)]
-    parts = [table for table in (parameters, added[keep]) if len(table)]
+    told = parameters["mean"].notna().to_numpy(dtype=bool)
+    of_files = list(parameters[names].itertuples(index=False, name=None))
+    have = {row for row, has_mean in zip(of_files, told, strict=True) if has_mean}
+    of_events = list(added[names].itertuples(index=False, name=None))
+    added = added[np.array([row not in have for row in of_events], dtype=bool)]
+    replacing = set(of_events) - have
+    replaced = np.array([row in replacing for row in of_files], dtype=bool)
+    parts = [table for table in (parameters[~replaced], added) if len(table)]
     problems = [*parameters.attrs.get("problems", []), *events.attrs.get("problems", [])]
     whole: pd.DataFrame = pd.concat(parts) if parts else parameters
     whole = whole.reset_index(drop=True)

@@ -610,12 +610,13 @@ class Project(HasFiles, Model):
         session has trials of and that curves are read from. `before`, `after`: the months before and after the operation in
         which the sessions lie, nearest and furthest, by the calendar, ends included; the closest session is taken.
         `between`: another operation between the two sessions excludes the pair, or is reported in its `why`. Each
-        operation makes a pair of its own, with the sides that were operated on. `check=False` does not compare keys and
-        options of `where` and `session_where` with the project's template.
+        operation makes a pair of its own, with the sides that were operated on. `check=False` sends the two filters as they
+        are, as of `find_subjects`, for what the template does not know.
 
         Sends at once what is needed to list subjects with their metadata and sessions (many to a request; with `where` and
         `session_where` the service filters). Needs the extra `gait`. Raises ValidationError for arguments that
-        cannot be right, before any request, and for a procedure that no subject has, with close matches.
+        cannot be right, before any request, for keys and values in filters that do not fit the template, before any
+        subject is listed, and for a procedure that no subject has, with close matches.
 
         >>> found = project.cohort(procedure="Hamstrings/Lengthening", condition="Barefoot")  # doctest: +SKIP
         >>> found.to_frame()[["subject", "pre_date", "post_date", "why"]]  # doctest: +SKIP
@@ -623,12 +624,14 @@ class Project(HasFiles, Model):
         """
         conditions = checked_conditions(condition)
         numeric(".cohort", "moveshelf.gait").pairs([], procedure, before, after, between=between)
-        session_criteria(session_where)
+        of_sessions = session_criteria(session_where)
+        if check and of_sessions:
+            checked_criteria(self.template, "sessions", of_sessions, "session_where")
         subjects = self.subjects if where is None else self.find_subjects(where, check=check)
         subjects.load("metadata", "sessions" if conditions is None else "sessions.clips")
-        fitting = (
-            None if session_where is None else set(self.find_sessions(where=session_where, check=check).ids())
-        )
+        fitting = None
+        if session_where is not None:
+            fitting = set(self.find_sessions(where=session_where, check=check).ids())
         return choose(subjects, procedure, before, after, between, fitting, conditions)
 
     def _find_sessions_shown(self, chosen: Iterable[tuple[str, str]]) -> Collection[Session]:

@@ -46,7 +46,7 @@ def found(curves: xr.DataArray, what: str | None = None) -> set[tuple[int, str]]
 
 
 def gap(curves: Any, stride: int, channel: int, dice: Any) -> None:
-    start = dice.integers(0, 95)
+    start = dice.integers(2, 95)  # up to 2 % may be absent at an end
     curves[stride, channel, start : start + dice.integers(1, 6)] = np.nan
 
 
@@ -262,7 +262,7 @@ def test_the_longest_gap_counts() -> None:
     assert len(table) == 1
     row = table.iloc[0]
     assert (row.stride, row.channel, row.what, row.limit) == (2, "hip_adduction", "gap", 0)
-    assert row.value == pytest.approx(10 / 101 * 100)
+    assert row.value == pytest.approx(10)
     assert not len(check(curves, limits={"gap": 12}))
 
 
@@ -274,6 +274,32 @@ def test_a_channel_that_one_stride_lacks_and_one_that_nobody_has() -> None:
     assert [(row.stride, row.channel, row.what, row.value) for row in table.itertuples()] == [
         (5, "knee_rotation", "missing", 100.0)
     ]
+
+
+def test_a_cycle_that_begins_at_1_or_ends_at_99_percent_has_no_gap() -> None:
+    curves = walk(seed=3)
+    curves.values[0, :, 0] = np.nan
+    curves.values[1, :, 100] = np.nan
+    assert not len(check(curves))
+    assert not len(check(curves.isel(percent=slice(None, None, 2))))
+    curves.values[2, 0, :4] = np.nan
+    curves.values[3, 1, 90:] = np.nan
+    table = check(curves)
+    assert table[["stride", "channel", "what"]].values.tolist() == [
+        [2, curves.channel.values[0], "gap"],
+        [3, curves.channel.values[1], "gap"],
+    ]
+    assert table["value"].tolist() == pytest.approx([4, 11])
+
+
+def test_an_offset_to_the_other_side_of_zero_is_far_and_not_upside_down() -> None:
+    at, curves = list(ANGLES).index("foot_progression"), walk(seed=3)
+    moved = curves.copy(deep=True)
+    moved.values[0, at] -= 2 * curves.values[:, at].mean()
+    assert check(moved)[["stride", "channel", "what"]].values.tolist() == [[0, "foot_progression", "far"]]
+    mirrored = curves.copy(deep=True)
+    mirrored.values[0, at] *= -1
+    assert check(mirrored)[["stride", "channel", "what"]].values.tolist() == [[0, "foot_progression", "sign"]]
 
 
 def test_gaps_do_not_hide_other_faults() -> None:

@@ -44,6 +44,10 @@ def thick(axes: Axes) -> list[Any]:
     return [line for line in axes.lines if line.get_linewidth() == 1.6]
 
 
+def texts(axes: Axes) -> list[str]:
+    return [one.get_text() for one in axes.texts]
+
+
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -100,10 +104,12 @@ def test_the_grid_of_a_report() -> None:
         "Ankle dorsi/plantarflexion": (3, 0),
         "Foot progression": (3, 2),
     }
-    heads = [text.get_text() for axes in figure.axes for text in axes.texts]
+    heads = [text for axes in figure.axes for text in texts(axes) if text != "Gait cycle (%)"]
     assert heads == ["Sagittal plane", "Coronal plane", "Transverse plane"]
     below = {title for title, axes in panels(figure).items() if axes.get_xlabel()}
     assert below == {"Ankle dorsi/plantarflexion", "Foot progression"}
+    named = {title for title, axes in panels(figure).items() if "Gait cycle (%)" in texts(axes)}
+    assert named == {"Knee varus/valgus"}, "the last of its column, with an empty cell below"
     assert all(axes.get_xlim() == (0, 100) for axes in figure.axes)
 
 
@@ -387,6 +393,31 @@ def test_foot_off() -> None:
     assert legend(figure)[-1] == "Foot off"
 
 
+def test_foot_off_of_each_trial_from_the_table_of_parameters() -> None:
+    curves, channel = walk(), "hip_flexion"
+    clips = list(dict.fromkeys(curves["clip"].values))
+    rows = [(clip, "left", "Foot Off", "%", 60.0 + n, "") for n, clip in enumerate(clips)]
+    rows += [
+        (clips[0], "right", "Stance Phase", "%", 58.0, ""),
+        (clips[0], "left", "Stance Phase", "%", 90.0, ""),
+    ]
+    rows += [(clips[0], "right", "Foot Off", "s", 0.6, ""), (clips[0], "right", "Foot Off", "%", np.nan, "")]
+    table = pd.DataFrame(rows, columns=["clip", "side", "name", "unit", "mean", "cycle"])
+    left = np.mean([60.0 + clips.index(one) for one in curves["clip"].values[curves.side.values == "left"]])
+    assert marks(plot(curves, channels=channel, foot_off=table).axes[0]) == [
+        (pytest.approx(left), RED),
+        (58, BLUE),
+    ]
+    one_cycle = table.head(1).assign(cycle=str(curves.cycle.values[0]), mean=64.0)
+    assert marks(plot(curves, channels=channel, foot_off=one_cycle).axes[0]) == [(64, RED)]
+    with pytest.raises(ValidationError, match="no Foot Off or Stance Phase in % of the trials"):
+        plot(curves, foot_off=table[table["unit"] == "s"])
+    with pytest.raises(
+        ValidationError, match="the table has no column clip, side, unit, mean; pass the table"
+    ):
+        plot(curves, foot_off=pd.DataFrame({"name": ["Foot Off"]}))
+
+
 # -- what cannot be drawn -------------------------------------------------------------------------------------------
 
 
@@ -580,7 +611,7 @@ def test_parameters_as_bars() -> None:
     assert [bar.get_height() for bar in bars] == pytest.approx([0.42, 0.60, 0.50])
     assert to_hex(bars[1].get_facecolor()) == RED
     assert to_hex(bars[0].get_facecolor()) != RED  # before is paler
-    assert [text.get_text() for text in step.texts] == ["0.42", "0.6", "0.5"]
+    assert [text.get_text() for text in step.texts] == ["0.420", "0.600", "0.500"]
     assert [label.get_text() for label in step.get_xticklabels()] == ["Left", "Right"]
     band = next(patch for patch in cadence.patches if patch.get_width() != pytest.approx(0.86))
     assert (band.get_y(), band.get_height()) == pytest.approx((110, 18))

@@ -1205,3 +1205,24 @@ def test_the_files_own_parameters_go_before_those_from_events() -> None:
     assert list(whole.index) == list(range(len(whole)))
     assert complete(table, events([])).equals(table)
     assert len(complete(parameters([]), events([event_file(WALK)]))) == 10
+
+
+def test_a_null_in_the_parameters_makes_way_for_the_value_from_events() -> None:
+    data = [
+        {"label": "Stance Phase", "context": "Left", "unit": "%", "values": {"mean": None}},
+        {"label": "Step Width", "context": "Left", "unit": "m", "values": {"mean": None}},
+    ]
+    table = parameters([file(packed(*data), "gait_params.json")])
+    whole = complete(table, events([event_file(WALK)]))
+    stance = whole[(whole["name"] == "Stance Phase") & (whole["side"] == "left")]
+    assert stance[["mean", "label"]].values.tolist() == [[pytest.approx(61.0), "from events"]]
+    assert whole["name"].tolist().count("Step Width") == 1, "nothing else is left out"
+
+
+def test_close_matches_of_a_channel_are_said_once() -> None:
+    content = file(packed(entry("LKneeAngles-x", {"cycle-0": wave(101)}, PERCENT_101)))
+    with pytest.raises(ValidationError, match="'knee_flexoin'; close: ") as caught:
+        cycles([content], channels=["knee_flexoin"])
+    near = str(caught.value).partition("close: ")[2].split(", ")
+    assert near[0] == "knee_flexion"
+    assert len(near) == len(set(near)) == 3

@@ -74,6 +74,24 @@ def test_it_takes_few_requests(demo: Sandbox, options: dict[str, object]) -> Non
         assert ms.stats.requests <= 12
 
 
+def test_a_filter_that_the_template_does_not_know_is_refused_before_the_listing_or_sent_with_check_false(
+    demo: Sandbox,
+) -> None:
+    with demo.connect() as ms:
+        study = ms.projects["lab/study"]
+        before = ms.stats.requests
+        with pytest.raises(
+            ValidationError, match=r"^session_where: sessions have no field 'session-kind'.*check=False"
+        ):
+            study.cohort(procedure=HAMSTRINGS, session_where={"session-kind": "Gait"})
+        assert ms.stats.requests == before + 1, "the template"
+        with pytest.raises(ValidationError, match=r"^where: subjects have no field 'sex'"):
+            study.cohort({"sex": "Male"}, HAMSTRINGS)
+        nobody = study.cohort(procedure=HAMSTRINGS, session_where={"session-kind": "Gait"}, check=False)
+        assert not len(nobody)
+        assert "it does not fit session_where" in {one.why for one in nobody.left_out}
+
+
 def test_the_service_filters_subjects_and_sessions(study: Project) -> None:
     boys = study.cohort({"subject-sex": "Male"}, HAMSTRINGS)
     names = {subject.name for subject in study.subjects if subject.metadata["subject-sex"] == "Male"}

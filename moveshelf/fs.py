@@ -269,7 +269,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                 found = _CLIENTS[key] = connect(**self._options)  # type: ignore[arg-type]
             if self._expects is not None and found.url != self._expects:
                 raise ConfigError(
-                    f"this filesystem is a copy of one at {self._expects}, and the key that was found here is for {found.url}: "
+                    f"this filesystem is a copy of one at {self._expects}, and the key found here is for {found.url}: "
                     "give this process the former's key and address (MOVESHELF_API_KEY and MOVESHELF_API_URL, or a key file)"
                 )
             self._client = found
@@ -349,6 +349,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             collection: Any = getattr(above.target, _LISTED[above.kind][0])
         elif found.kind == "trial":
             collection = above.target.clips
+            collection._members()  # a condition's are chosen when they are first used
         else:
             return
         collection._picked(target, Named(nfc(str(target.name))))
@@ -581,9 +582,9 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             else:
                 if withdirs and path:
                     out[path] = start
-                for where, one in self._below(start, path, maxdepth, kwargs.get("_patterns", ())):
-                    if withdirs or one.is_file:
-                        out[where] = one
+                for where, below in self._below(start, path, maxdepth, kwargs.get("_patterns", ())):
+                    if withdirs or below.is_file:
+                        out[where] = below
         names = sorted(out)
         self._urls.expect(
             [one.target for one in (out[name] for name in names) if one is not None and one.is_file]

@@ -617,13 +617,16 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         **kwargs: Any,
     ) -> list[str]:
         """As fsspec's, but that a path that exists means itself, also where its name has brackets."""
-        if not assume_literal and isinstance(path, (str, os.PathLike)):
-            stripped = self._strip_protocol(path)
-            assume_literal = "[" in stripped and not set("*?") & set(stripped) and self.exists(stripped)
-        found: list[str] = super().expand_path(
-            path, recursive=recursive, maxdepth=maxdepth, assume_literal=assume_literal, **kwargs
-        )
-        return found
+        found: set[str] = set()
+        for one in [path] if isinstance(path, (str, os.PathLike)) else path:
+            name = self._strip_protocol(one)
+            is_literal = assume_literal or ("[" in name and not {"*", "?"} & set(name) and self.exists(name))
+            found.update(
+                super().expand_path(
+                    [name], recursive=recursive, maxdepth=maxdepth, assume_literal=is_literal, **kwargs
+                )
+            )
+        return sorted(found)
 
     def walk(
         self,
@@ -1518,15 +1521,19 @@ class _Urls:
             return files.url_of(results[:1], file.name)
 
     def _together(self, key: str, now: float) -> list[str]:
-        """The file, and those that come after it whose URL is not known."""
-        wanted = [key]
+        """The file first, and those of its part of the listing whose URL is not known.
+
+        Parts are fixed, so that files that are opened in several threads, in any order, need no request each.
+        """
         at = self._place.get(key)
-        while at is not None and at + 1 < len(self._order) and len(wanted) < URLS:
-            at += 1
-            _, since = self._known.get(self._order[at], ("", -URL_SECONDS))
-            if now - since >= URL_SECONDS:
-                wanted.append(self._order[at])
-        return wanted
+        if at is None:
+            return [key]
+        begin = at - at % URLS
+        others = (one for one in self._order[begin : begin + URLS] if one != key)
+        return [
+            key,
+            *(one for one in others if now - self._known.get(one, ("", -URL_SECONDS))[1] >= URL_SECONDS),
+        ]
 
     def forget(self) -> None:
         """Drop all."""

@@ -286,7 +286,7 @@ def test_errors_are_those_of_a_filesystem(ms: Moveshelf, filled_project: Project
 
 
 def test_a_service_that_refuses_is_no_missing_file(sandbox: Sandbox) -> None:
-    with connect(api_url=sandbox.url, api_key="0" * 64) as ms:
+    with connect(api_url=sandbox.api_url, api_key="0" * 64) as ms:
         fs = fsspec.filesystem("moveshelf", client=ms)
         for look in (
             fs.exists,
@@ -389,7 +389,7 @@ def in_environment(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with sandbox.connect() as ms:
         key = ms._config.secret.reveal()
     monkeypatch.setenv("MOVESHELF_API_KEY", key)
-    monkeypatch.setenv("MOVESHELF_API_URL", sandbox.url)
+    monkeypatch.setenv("MOVESHELF_API_URL", sandbox.api_url)
     monkeypatch.chdir(tmp_path)
     yield key
     MoveshelfFileSystem.clear_instance_cache()

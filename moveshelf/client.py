@@ -18,6 +18,7 @@ from .models import Account, Clip, Collection, Condition, DataFile, Job, Project
 from .models.base import Model
 from .operations import paths
 from .operations.content_cache import ContentCache
+from .operations.read_ahead import ReadAhead
 from .operations.service import Sender, Service
 from .operations.validation import checked_id
 from .values import count_value, seconds_value
@@ -65,6 +66,7 @@ class Moveshelf:
         self._service = Service(self._wire, objects, sender)
         if cache is not None:
             self._service.contents = ContentCache(cache, config)
+        self._service.ahead = ReadAhead()
         self._engine = Engine(objects, self._service)
         self._account = Account("viewer", self._engine)
         with objects.lock:
@@ -196,7 +198,13 @@ class Moveshelf:
     def close(self) -> None:
         """Drop the connections. Objects keep what they have loaded and refuse to load more. May be called twice."""
         self._engine.cache.release()
+        self._drop_ahead()
         self._wire.close()
+
+    def _drop_ahead(self) -> None:
+        """Drop the contents that were fetched ahead of loops, and stop those on their way."""
+        if self._service.ahead is not None:
+            self._service.ahead.close(self._service)
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +218,7 @@ class Moveshelf:
         engine = getattr(self, "_engine", None)
         if engine is not None:
             engine.cache.release()
+            self._drop_ahead()
 
     def __repr__(self) -> str:
         return f"<Moveshelf at {self._config.api_url}>"

@@ -87,13 +87,13 @@ def near_misses(key: str, names: Iterable[str]) -> list[str]:
     are only similar.
     """
     known = list(dict.fromkeys(names))
-    folded = _folded(key)
-    same = [name for name in known if folded and _folded(name) == folded]
+    wanted = folded(key)
+    same = [name for name in known if wanted and folded(name) == wanted]
     return same[:3] or difflib.get_close_matches(key, known, 3, 0.6)
 
 
-def _folded(name: str) -> str:
-    """What is left of a name without case, separators and leading zeros."""
+def folded(name: str) -> str:
+    """What is left of a name without case, separators and leading zeros: names that only these tell apart are alike."""
     text = re.sub(r"0+(?=\d)", lambda zeros: "" if not _digit_before(zeros) else zeros[0], name.casefold())
     return re.sub(r"[\W_]+", "", text)
 

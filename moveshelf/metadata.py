@@ -177,6 +177,25 @@ def merge(existing: Mapping[str, Any], new: Mapping[str, Any], *, overwrite: boo
     return merged
 
 
+def merge_subject(
+    record: Mapping[str, Any],
+    given: Mapping[str, Any],
+    interventions: list[Any] | None,
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """A subject's whole `record` with `given` put in as `merge` does, and its interventions replaced if some are given.
+
+    Without `overwrite` interventions fill in only where there are none.
+    """
+    merged = merge(record, given, overwrite=overwrite)
+    if "interventions" in record:
+        merged["interventions"] = record["interventions"]
+    if interventions is not None and (overwrite or not record.get("interventions")):
+        merged["interventions"] = interventions
+    return merged
+
+
 def _merge_sides(before: list[Any], value: list[Any], overwrite: bool) -> list[Any]:
     new = {one["context"]: one for one in value}
     sides = []

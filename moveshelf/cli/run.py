@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ _COMMANDS = {
     "completion": "completion",
     "demo": "demo",
     "download": "bytes",
+    "import": "table",
     "info": "read",
     "login": "account",
     "ls": "read",
@@ -45,7 +47,8 @@ class _Commands(click.Group):
         if room is None:
             return None
         module = importlib.import_module(f".{room}", __package__)
-        command: click.Command = getattr(module, cmd_name)
+        # no function can have the name of a word of Python's
+        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         return command
 
     def resolve_command(

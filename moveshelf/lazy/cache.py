@@ -23,6 +23,8 @@ E = TypeVar("E", bound=Entity)
 
 #: How many objects reached upwards (the subject of a session) are held for a while: nobody else may hold them.
 HELD = 2000
+#: How many of the last changes are known one by one.
+CHANGES = 5000
 
 #: An object's id; or the id and the name of one of its collections.
 Key = str | tuple[str, str]
@@ -50,6 +52,9 @@ class Cache:
         self.clock = 0
         #: key -> the count when it was last written: a read that began before is thrown away
         self.writes: dict[Key, int] = {}
+        #: the ids of the objects that our writes have changed, the last ones, and how many there were in all
+        self._changed: deque[str] = deque(maxlen=CHANGES)
+        self.changes = 0
         self.deleted_ids: set[str] = set()
         self._held: deque[Entity] = deque(maxlen=HELD)
         #: weak, because the engine holds the cache: a cycle would keep a forgotten client's connections open
@@ -106,6 +111,16 @@ class Cache:
             self.clock += 1
             for key in keys:
                 self.writes[key] = self.clock
+                if isinstance(key, str):
+                    self._changed.append(key)
+                    self.changes += 1
+
+    def changed_since(self, changes: int) -> list[str] | None:
+        """The ids of the objects that were written since `changes` was that count; None where that is not known any more."""
+        count = self.changes - changes
+        if count > len(self._changed):
+            return None
+        return [self._changed[-number] for number in range(count, 0, -1)]
 
     def is_stale(self, key: Key, clock: int) -> bool:
         """Whether a write has come after a read that began at `clock`."""

@@ -38,6 +38,24 @@ FLAG: tuple[type, ...] = (bool, type(None))
 PLAIN: tuple[type, ...] = (str, bool, int, float, type(None))
 
 
+#: How many different texts are shared at a time.
+SHARED = 4096
+
+
+class _Shared(dict[Any, Any]):
+    """Texts that were seen, each once. A dictionary's own look-up costs a third of a function's call."""
+
+    def __missing__(self, text: Any) -> Any:
+        if len(self) >= SHARED:
+            self.clear()  # names that do not repeat: those that do are soon here again
+        self[text] = text
+        return text
+
+
+#: Returns one text object for equal texts: for names that thousands of objects have.
+shared: Callable[[Any], Any] = _Shared().__getitem__
+
+
 class Field(Generic[T]):
     """What all fields have: a name, a slot, the service's name, and the group of fields that is fetched together."""
 

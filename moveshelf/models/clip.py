@@ -10,7 +10,7 @@ from ..display import label
 from ..errors import QueryError, ValidationError, fresh
 from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import entity
-from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar
+from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar, shared
 from ..lazy.state import State, peek
 from ..metadata import to_datetime
 from ..operations import commands, uploads
@@ -86,13 +86,14 @@ class Clip(HasFiles, Deletable):
         "files": "upload(file)",
     }
 
-    title: Scalar[str] = Scalar("title", group=BASIC, doc="The trial's title.")
+    title: Scalar[str] = Scalar("title", group=BASIC, convert=shared, doc="The trial's title.")
     created: Scalar[datetime | str | None] = Scalar(
         "created", group=BASIC, convert=to_datetime, doc="When it was created on the service, in UTC."
     )
     path: Scalar[str | None] = Scalar(
         "projectPath",
         group=BASIC,
+        convert=shared,
         doc="The folder: `/<subject>/<session>/<condition>/`, the last slash not always there.",
     )
     upload_status: Scalar[UploadStatus | None] = Scalar(
@@ -113,7 +114,7 @@ class Clip(HasFiles, Deletable):
     )
     has_video: Scalar[bool | None] = Scalar("hasVideo", types=FLAG, doc="Whether there is a video.")
     original_name: Scalar[str | None] = Scalar(
-        "originalFileName", doc="The name of the clip's own file, None without one."
+        "originalFileName", convert=shared, doc="The name of the clip's own file, None without one."
     )
     project: One[Project] = One("project", "Project", doc="The project. No request when reached through it.")
     session: Resolved[Session] = Resolved(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import display
@@ -19,13 +20,13 @@ from ..errors import (
 from ..lazy.entity import Entity
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
-from ..lazy.members import Members
+from ..lazy.members import Index, Members
 from ..lazy.peers import At, Named, Peers, Selector
 from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..operations.downloads import LocatedFile, Parts
-from ..wire import TooLargeError
+from ..wire import TooLargeError, collector_paused
 from . import tables
 from .base import require, service_of
 from .contents import HasFiles
@@ -138,9 +139,9 @@ class Lookup(Sequence[T]):
     def _by_name(self, key: str) -> Any:
         found = self._named().get(self._clean(key))
         if found is None:
-            for one in self._members():
-                if one.id == key:
-                    return one
+            one = self._with_id(key)
+            if one is not None:
+                return one
             raise NameNotFoundError(self._no_such(key))
         if len(found) > 1:
             ids = ", ".join(one.id for one in found)
@@ -149,8 +150,12 @@ class Lookup(Sequence[T]):
             )
         return found[0]
 
+    def _with_id(self, identity: str) -> Any:
+        """The member of that id, None without one."""
+        return next((one for one in self._members() if one.id == identity), None)
+
     def _no_such(self, key: str) -> str:
-        names = list(self._named())
+        names = list(dict.fromkeys(nfc(str(one.name)) for one in self._members()))
         text = f"no {self._kind(1)} {key!r} in {self._where()}"
         near = display.near_misses(self._clean(key), names)
         if near:
@@ -162,7 +167,7 @@ class Lookup(Sequence[T]):
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, str):
-            return self._clean(key) in self._named() or any(one.id == key for one in self._members())
+            return self._clean(key) in self._named() or self._with_id(key) is not None
         return key in self._members()
 
     def get(self, key: str | int, default: Any = None) -> T | Any:
@@ -240,7 +245,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         self._owner = owner
         self._field = field
         self._items: Any = NOT_LOADED if items is None else items
-        self._names: tuple[int, dict[str, list[C]]] | None = None
+        self._index: Index[C] | None = None
         self._roots: list[Peers | None] | None = None
 
     # loading -------------------------------------------------------------------------------------------------
@@ -283,7 +288,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         cache = engine.cache
         clock = cache.clock
         rows = field.lister(owner)
-        with cache.lock:
+        with collector_paused, cache.lock:
             items = Selection.listed(cache, owner, field, basic(field.target), rows, clock)
             if not cache.is_stale(owner.id, clock) and not cache.is_stale((owner.id, field.name), clock):
                 self._fill(items)
@@ -391,15 +396,44 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
         def find(self, **attributes: Any) -> Collection[C]: ...
 
+    # finding ---------------------------------------------------------------------------------------------------
+    def _changes(self) -> int:
+        return 0 if self._engine is None else self._engine.cache.changes
+
+    def _changed_since(self, changes: int) -> list[str] | None:
+        return [] if self._engine is None else self._engine.cache.changed_since(changes)
+
+    def _name_key(self, member: C) -> str | None:
+        name = member._peek_name()
+        return None if name is None else nfc(name)
+
+    def _locked(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self._engine is None else self._engine.cache.lock
+
     def _named(self) -> dict[str, list[C]]:
-        clock = 0 if self._engine is None else self._engine.cache.clock
-        found = self._names
-        if found is None or found[0] != clock:
-            names: dict[str, list[C]] = {}
-            for one in self._members():
-                names.setdefault(nfc(str(one.name)), []).append(one)  # type: ignore[attr-defined]
-            found = self._names = (clock, names)
-        return found[1]
+        items = self._members()
+        with self._locked():
+            index = self._indexed(items)
+            if index.names is not None:
+                return index.names
+            changes = index.changes
+        names: dict[str, list[C]] = {}
+        for one in items:  # outside of the lock: a name may be fetched
+            names.setdefault(nfc(str(one.name)), []).append(one)  # type: ignore[attr-defined]
+        with self._locked():
+            if index.items is items and index.changes == changes:
+                index.names = names
+        return names
+
+    def _with_id(self, identity: str) -> C | None:
+        items = self._members()
+        with self._locked():
+            return self._indexed(items).ids.get(identity)
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, Entity):
+            return self._with_id(key.id) == key
+        return super().__contains__(key)
 
     def _check_attribute(self, name: str) -> None:
         if not hasattr(self._type, name):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..gait.c3d import C3D
+    from ..lazy.entity import Entity
+    from ..lazy.peers import Peers
     from ..operations.service import Service
     from ..transfer.result import Plan, TransferResult
     from .datafile import DataFile, OriginalFile
@@ -210,6 +212,10 @@ class FileContent:
         """The service, the id that the URL is requested by, and the file's name. Raises DetachedError for a copy."""
         raise NotImplementedError
 
+    def _among_peers(self) -> tuple[Entity, Peers | None]:
+        """The object that stands for the file in a loop, and its peers there; never a request."""
+        raise NotImplementedError
+
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         """The file with the folders `above` before its name, and what a layout may name of it."""
         raise NotImplementedError
@@ -257,12 +263,19 @@ class FileContent:
     def read_bytes(self) -> bytes:
         """The whole content, verified by size and checksum. Two requests: for a signed URL, and for the bytes.
 
+        In a loop over files, or over trials of each of which the file of one name is read, those that come next are fetched
+        ahead from the second one on: URLs up to 64 in a request, and bodies of up to 8 MiB, 64 MiB together. What is not
+        read is dropped; what a write of this client changes is fetched anew.
+
         Raises TransferError where there are none (only complete files have any), ChecksumError, NotFoundError.
         """
-        return files.read_one(*self._content("read_bytes()"))
+        service, identity, name = self._content("read_bytes()")
+        if service.ahead is None:
+            return files.read_one(service, identity, name)
+        return service.ahead.read(service, *self._among_peers(), name)
 
     def json(self) -> Any:
-        """The content, parsed as JSON. Two requests, each time. Raises ValidationError where it is no JSON."""
+        """The content, parsed as JSON. Requests as of `read_bytes`. Raises ValidationError where it is no JSON."""
         content = self.read_bytes()
         try:
             return decode(content.removeprefix(b"\xef\xbb\xbf"))
@@ -272,7 +285,7 @@ class FileContent:
     def c3d(self) -> C3D:
         """The content, parsed as a C3D file: a record of points (frame, marker, axis), analogs, events and parameters.
 
-        See `moveshelf.gait.c3d.C3D`. The whole file is read into memory, verified; two requests, each time. Raises
+        See `moveshelf.gait.c3d.C3D`. The whole file is read into memory, verified; requests as of `read_bytes`. Raises
         ValidationError where it is no C3D file, MissingExtraError without the extra `gait`, and what `read_bytes` raises.
 
         >>> trial.files["walk.c3d"].c3d().markers[:3]  # doctest: +SKIP
@@ -288,6 +301,7 @@ class FileContent:
 
         numpy, zipfile or a C3D reader can use it as they use an open file, without the rest being downloaded. Sends
         nothing yet; a read sends what it needs. Bytes are not verified here: parts have no checksum of their own.
+        In a loop, small files (256 KiB) are fetched ahead, verified, and of larger ones the URLs, as of `read_bytes`.
         """
         from ..transfer.ranges import open_ranges
 
@@ -297,7 +311,12 @@ class FileContent:
         def url(renew: bool) -> str:
             return files.url_of(service.wire.run(fetch, [identity]).result(), name)
 
-        return open_ranges(service.wire, url, name, retry=service.wire.retry)
+        def ahead() -> bytes | str | None:
+            if service.ahead is None:
+                return None
+            return service.ahead.opened(service, *self._among_peers(), name)
+
+        return open_ranges(service.wire, url, name, retry=service.wire.retry, ahead=ahead)
 
     def matches(self, path: str | os.PathLike[str]) -> bool:
         """Whether the file at `path` has the same bytes, by size and the store's own checksum; nothing is downloaded.

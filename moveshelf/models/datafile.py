@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError
 from ..lazy.cache import loaded_value
 from ..lazy.entity import entity
-from ..lazy.fields import BASIC, Resolved, Scalar
+from ..lazy.fields import BASIC, Resolved, Scalar, shared
 from ..operations.downloads import LocatedFile, Parts
 from ..transfer.layout import data_type
 from ..values import DataType, UploadStatus, word_of
@@ -17,6 +17,8 @@ from .contents import FileContent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ..lazy.entity import Entity
+    from ..lazy.peers import Peers
     from ..operations.service import Service
     from .clip import Clip
 
@@ -31,7 +33,7 @@ def _clip_of(file: DataFile) -> str | None:
 class DataFile(FileContent, Deletable):
     """A file of a trial. Its bytes are fetched through a signed URL, which is requested on use."""
 
-    name: Scalar[str] = Scalar("originalFileName", group=BASIC, doc="The file's name.")
+    name: Scalar[str] = Scalar("originalFileName", group=BASIC, convert=shared, doc="The file's name.")
     data_type: Scalar[DataType | None] = Scalar(
         "dataType", group=BASIC, convert=word_of(DataType), doc="What kind of data it holds."
     )
@@ -47,6 +49,17 @@ class DataFile(FileContent, Deletable):
 
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self._require(what)), self.id, self.name
+
+    def _among_peers(self) -> tuple[Entity, Peers | None]:
+        peers = self._peers
+        if (
+            peers is None or peers.parent is None
+        ):  # of a part of a trial's files: the loop may be over the trials
+            clip = loaded_value(self, "clip")
+            owner = self._engine.cache.peek(clip) if self._engine and isinstance(clip, str) else None
+            if owner is not None and owner._peers is not None:
+                peers = owner._peers.child(type(owner).fields["files"], None)
+        return self, peers
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = None if self.data_type is None else str(self.data_type)
@@ -84,6 +97,9 @@ class OriginalFile(FileContent):
 
     def _content(self, what: str) -> tuple[Service, str, str]:
         return service_of(self.clip._require(what)), self.clip.id, self.name
+
+    def _among_peers(self) -> tuple[Entity, Peers | None]:
+        return self.clip, self.clip._peers
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
         kind = data_type(self.name)

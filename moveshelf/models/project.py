@@ -6,7 +6,7 @@ import threading
 import warnings
 from concurrent.futures import Future, wait
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from ..errors import NotFoundError, ValidationError
 from ..gait.extra import numeric
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from ..gait.cohort import Procedure
     from ..lazy.cache import Cache
+    from ..operations.bulk_plan import BulkPlan, BulkResult
     from ..operations.queries import Listing
     from ..operations.service import Service
     from ..operations.shapes import Shape
@@ -198,6 +199,296 @@ class Project(HasFiles, Model):
                     subject.delete()
                 raise
         return subject
+
+    @overload
+    def create_subjects(
+        self,
+        rows: Iterable[Mapping[str, Any] | str],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: Literal[False] = False,
+    ) -> BulkResult[Subject]: ...
+    @overload
+    def create_subjects(
+        self,
+        rows: Iterable[Mapping[str, Any] | str],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: Literal[True],
+    ) -> BulkPlan: ...
+    @overload
+    def create_subjects(
+        self,
+        rows: Iterable[Mapping[str, Any] | str],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: bool,
+    ) -> BulkPlan | BulkResult[Subject]: ...
+    def create_subjects(
+        self,
+        rows: Iterable[Mapping[str, Any] | str],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: bool = False,
+    ) -> BulkPlan | BulkResult[Subject]:
+        """Create many subjects, or update those that are there already; what became of each row.
+
+        A row is a name, or a dictionary with `name`, `metadata` (as for `update_metadata`) and `interventions`. A subject of
+        that name that is there is updated: its metadata are overwritten, or (`overwrite=False`) filled in where they are
+        empty. Run again, nothing is created twice, and what is stored already is left alone.
+
+        A plan is made first, which is what `dry_run=True` returns: names are checked as `create_subject` does, metadata
+        compared with the template and the service's validator (unless `validate=False`). A row that cannot be is "failed"
+        in the plan and in the result, with the reason; the others are carried out. `result.raise_for_errors()` raises.
+
+        Sends one request for the names, one for the template (the first time), one for every 100 subjects that are there,
+        one for every 200 records to the validator; then one for every 50 subjects to create, for every 50 records to write,
+        for every 100 to read back: 57 for 1,000 new subjects with metadata (one more in a project without subjects).
+        Requests whose responses are lost are looked for; another run at the same time on this computer waits.
+
+        Raises ValidationError where `rows` are no rows, before any request.
+
+        Example:
+            >>> rows = [{"name": "P-201", "metadata": {"subject-sex": "Male"}}, {"name": "P-202"}]
+            >>> project.create_subjects(rows, dry_run=True)  # doctest: +SKIP
+            Plan: 2 subjects for lab/demo: 2 create
+              create  0  P-201  subject-sex: 'Male'
+              create  1  P-202
+            >>> project.create_subjects(rows).raise_for_errors()
+        """
+        from ..operations import bulk  # when used: most programs never do, and each would wait for it
+
+        made = bulk.subject_rows(rows)
+        target = bulk.Project(*self._bulk("create_subjects()", validate))
+        title = f"{len(made)} subjects for {target.name}"
+        return bulk.write_subjects(
+            target, made, bulk.match_by_name, title, overwrite=overwrite, validate=validate, dry_run=dry_run
+        )
+
+    @overload
+    def create_sessions(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: Literal[False] = False,
+    ) -> BulkResult[Session]: ...
+    @overload
+    def create_sessions(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: Literal[True],
+    ) -> BulkPlan: ...
+    @overload
+    def create_sessions(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: bool,
+    ) -> BulkPlan | BulkResult[Session]: ...
+    def create_sessions(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+        validate: bool = True,
+        dry_run: bool = False,
+    ) -> BulkPlan | BulkResult[Session]:
+        """Create many sessions of subjects that are there, or update those that are there already; what became of each row.
+
+        A row is a dictionary with `subject` (a Subject, its name or id), `name`, `date` and `metadata`. Without a name the
+        session is the subject's only one on that day, or a new one that is called by the day. Subjects are not created. The
+        rest is as for `create_subjects`: `overwrite`, `validate`, `dry_run`, failures, runs again. The day of a session that
+        is there is changed too, or (`overwrite=False`) set where it has none.
+
+        Sends one request for the names of subjects, one for the template (the first time), two for every 100 subjects, one
+        for every 200 records to the validator, and one for every 50 sessions to create or to write.
+
+        Raises ValidationError where `rows` are no rows, before any request.
+
+        Example:
+            >>> rows = [{"subject": "P-201", "date": "2024-05-06", "metadata": {"session-height": 131}}]
+            >>> project.create_sessions(rows).raise_for_errors()
+        """
+        from ..operations import bulk
+
+        made = bulk.session_rows(rows)
+        target = bulk.Project(*self._bulk("create_sessions()", validate))
+        title = f"{len(made)} sessions for {target.name}"
+        return bulk.write_sessions(
+            target,
+            made,
+            bulk.find_subjects,
+            title,
+            create=True,
+            overwrite=overwrite,
+            validate=validate,
+            dry_run=dry_run,
+        )
+
+    @overload
+    def create_clips(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+        dry_run: Literal[False] = False,
+    ) -> BulkResult[Clip]: ...
+    @overload
+    def create_clips(
+        self, rows: Iterable[Mapping[str, Any]], *, overwrite: bool = True, dry_run: Literal[True]
+    ) -> BulkPlan: ...
+    @overload
+    def create_clips(
+        self, rows: Iterable[Mapping[str, Any]], *, overwrite: bool = True, dry_run: bool
+    ) -> BulkPlan | BulkResult[Clip]: ...
+    def create_clips(
+        self, rows: Iterable[Mapping[str, Any]], *, overwrite: bool = True, dry_run: bool = False
+    ) -> BulkPlan | BulkResult[Clip]:
+        """Create many trials without files, or update those that are there already; what became of each row.
+
+        A row is a dictionary with `session` (a Session or its id, or its name beside `subject`, a Subject or its name),
+        `condition`, `title`, and what `create_clip` takes: description, preview_image_uri, allow_download,
+        allow_unlisted_access, start_timecode, custom_options. A trial of that title in that condition is updated with what
+        the row gives, or (`overwrite=False`) only where it is empty. Every row needs a title, so that a second run finds
+        its trial.
+
+        Sends a request for every 100 sessions, twice (two more where sessions are given by name), one for every 50 trials
+        to create, and one for every 50 to update: the custom options of new trials, and what differs in others.
+
+        Raises ValidationError where `rows` are no rows, before any request; see `create_subjects` for the rest.
+
+        Example:
+            >>> rows = [{"session": session, "condition": "Barefoot", "title": f"Trial-{n}"} for n in range(1, 9)]
+            >>> project.create_clips(rows).raise_for_errors()
+        """
+        from ..operations import bulk
+
+        made = bulk.clip_rows(rows)
+        target = bulk.Project(*self._bulk("create_clips()", False))
+        return bulk.write_clips(
+            target, made, f"{len(made)} trials for {target.name}", overwrite=overwrite, dry_run=dry_run
+        )
+
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: Literal[False] = False,
+    ) -> BulkResult[Any]: ...
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: Literal[True],
+    ) -> BulkPlan: ...
+    @overload
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: bool,
+    ) -> BulkPlan | BulkResult[Any]: ...
+    def import_table(
+        self,
+        table: Any,
+        on: Literal["name", "ehr_id"] = "name",
+        *,
+        kind: Literal["subjects", "sessions"] | None = None,
+        create: bool = False,
+        overwrite: bool = True,
+        validate: bool = True,
+        sheet: str | None = None,
+        ignore: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> BulkPlan | BulkResult[Any]:
+        """Write what a table says of subjects or sessions; what became of each row.
+
+        `table`: the path of a workbook (.xlsx, all its sheets or `sheet`) or of a text file (.csv in UTF-8), a DataFrame of
+        pandas or polars, or a list of dictionaries. Columns are the keys or labels of the template's fields, as `table(...)`
+        names them (`subject-leg-length.left`, "Leg length (mm), left"); columns that are nothing are refused before
+        anything is written, unless `ignore` names them. A table that came from `project.table("subjects")` or
+        `project.table("sessions")`, through a workbook or not, changes what was edited in it and nothing else.
+
+        A column `subject`, `session` or `date` makes the rows sessions, which have their subject in column `subject`, and
+        are found by their name or, without one, by their day; `kind` says it where that is not so. `on="name"` matches
+        subjects by name, `on="ehr_id"` by a column `ehr_id`. Only what is exactly the same matches: a number 123 of a
+        spreadsheet is not `00123`. What matches nothing is a failed row of the plan, with what is near. **New subjects and
+        sessions are created only with `create=True`**, since a typing error would create a patient; with `on="ehr_id"` they
+        need a column `name`, too.
+
+        An empty cell changes nothing. What cells say is written over what is stored, or (`overwrite=False`) only where
+        nothing is. Subjects or sessions that occur twice, names that are ambiguous in the project (unless a column `id`
+        tells) and values that are none of the field are failed rows; the others are carried out. `dry_run=True` returns the
+        plan. Requests as of `create_subjects` and `create_sessions`.
+
+        Raises ValidationError for arguments, tables and columns that cannot be, before any request but that for the template;
+        ConfigError where a workbook is given and openpyxl is not installed (extras `pandas`, `gait`).
+
+        Example:
+            >>> table = project.table("subjects", labels=True)  # doctest: +SKIP
+            >>> moveshelf.tables.to_excel(table, "subjects.xlsx")  # edit it, then:  # doctest: +SKIP
+            >>> project.import_table("subjects.xlsx", dry_run=True)  # doctest: +SKIP
+        """
+        from ..operations import bulk, imports
+        from ..tables.read import read_lines
+
+        how, wanted = imports.checked_on(on), imports.checked_kind(kind)
+        lines = read_lines(table, sheet)
+        service, identity, name, template = self._bulk("import_table()", True)
+        target = bulk.Project(service, identity, name, template)
+        chosen = wanted or imports.kind_of(lines, template)
+        columns = imports.columns_of(lines, template, chosen, how, ignore)
+        if "project" in columns.listed:
+            name = self.name
+        title = f"{len(lines.rows)} {chosen} of {lines.title} for {name}"
+        options: Any = {"overwrite": overwrite, "validate": validate, "dry_run": dry_run}
+        if chosen == "subjects":
+            subjects = imports.subjects_in(lines, columns, how, template, name)
+            match = imports.subject_matcher(how, create, template)
+            return bulk.write_subjects(target, subjects, match, title, columns.notes, **options)
+        sessions = imports.sessions_in(lines, columns, how, name)
+        find = imports.subject_finder(how)
+        return bulk.write_sessions(target, sessions, find, title, columns.notes, create=create, **options)
+
+    def _bulk(self, what: str, with_template: bool) -> tuple[Service, str, str, Template | None]:
+        """What bulk writes know of the project."""
+        service = self._attached(what)
+        template = self.template if with_template else None
+        return service, self.id, self._peek_name() or self.id, template
 
     def _create_subject(self, name: str) -> Mapping[str, Any]:
         """Create a subject; the payload. One request."""

@@ -14,8 +14,8 @@ from ..metadata import (
     MetadataUpdate,
     ReadOnlyDict,
     ReadOnlyList,
-    merge,
     merge_as_published,
+    merge_subject,
     parse_record,
     read_only,
     record_of,
@@ -212,12 +212,7 @@ class Subject(HasFiles, Deletable):
         replaces = wanted is not None
 
         def written(record: dict[str, Any]) -> dict[str, Any]:
-            merged = merge(record, given, overwrite=overwrite)
-            if "interventions" in record:
-                merged["interventions"] = record["interventions"]
-            if replaces and (overwrite or not record.get("interventions")):
-                merged["interventions"] = wanted
-            return merged
+            return merge_subject(record, given, wanted, overwrite=overwrite)
 
         with write_lock(service, self.id):
             clock = cache.clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..lazy.cache import Cache, loaded_collection, loaded_value
@@ -38,22 +38,39 @@ def add(
     It knows what it belongs to (`links`) and is in the `listings` (owner, collection, order). The collections named in
     `empty` have no members yet.
     """
-    selection = command.selection()
     with cache.lock:
-        new = cache.get(selection.kind, data["id"])
-        selection.populate(cache, new, data, cache.clock)
-        fields = selection.kind.fields
-        cache.invalidate(*((one.id, name) for one, name, _ in listings if one is not None))
-        for name, identity in links.items():
-            cache.put(new, fields[name], identity)
-        for name in empty:
-            below = fields[name]
-            assert isinstance(below, Many)
-            collection = below.collection(new)
-            if not collection._is_loaded():
-                collection._fill([])
-        for one, name, order in listings:
-            collection = loaded_collection(one, name)
-            if collection is not None:
-                collection._add(new, order)
+        new = populated(cache, command, data, links, empty)
+        list_new(cache, [new], *listings)
     return new
+
+
+def populated(
+    cache: Cache,
+    command: Command,
+    data: Mapping[str, Any],
+    links: Mapping[str, str | None],
+    empty: tuple[str, ...] = (),
+) -> Any:
+    """The object that `command` has created, which is in no listing yet. The cache's lock is held."""
+    selection = command.selection()
+    new = cache.get(selection.kind, data["id"])
+    selection.populate(cache, new, data, cache.clock)
+    fields = selection.kind.fields
+    for name, identity in links.items():
+        cache.put(new, fields[name], identity)
+    for name in empty:
+        below = fields[name]
+        assert isinstance(below, Many)
+        collection = below.collection(new)
+        if not collection._is_loaded():
+            collection._fill([])
+    return new
+
+
+def list_new(cache: Cache, new: Sequence[Any], *listings: tuple[Entity | None, str, Order | None]) -> None:
+    """Put new objects into the `listings` that are loaded (owner, collection, order). The cache's lock is held."""
+    cache.invalidate(*((one.id, name) for one, name, _ in listings if one is not None))
+    for one, name, order in listings:
+        collection = loaded_collection(one, name)
+        if collection is not None:
+            collection._add_many(new, order)

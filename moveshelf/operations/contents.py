@@ -116,7 +116,7 @@ def contents(
     """
     if not wanted:
         return
-    reader = _ReadAhead(service, wanted, jobs, limit)
+    reader = _Reader(service, wanted, jobs, limit)
     try:
         for number, one in enumerate(wanted):
             result = service.wire.run(reader.take, number).result()
@@ -126,11 +126,11 @@ def contents(
         reader.stop()
 
 
-class _NoRoomError(Exception):
+class NoRoomError(Exception):
     """A file turned out to be larger than there is room for; it is fetched again when its turn comes."""
 
 
-class _Size:
+class SizeSeen:
     """How large a file is, as its response says, told as soon as that is known: before its bytes are read.
 
     Stands in for a `Progress`, which a transfer counts in.
@@ -165,7 +165,7 @@ class _Size:
             self._known(value)
 
 
-class _ReadAhead:
+class _Reader:
     """The contents that are held and on their way. Everything but `stop` runs on the I/O thread."""
 
     def __init__(self, service: Service, wanted: Sequence[LocatedFile], jobs: int, limit: int) -> None:
@@ -235,7 +235,7 @@ class _ReadAhead:
             self._guess = (3 * self._guess + size) // 4 if self._guess else size
             if number != self._head and self._total > self._limit:
                 self._known[number] = size
-                raise _NoRoomError
+                raise NoRoomError
 
         one = self._wanted[number]
         result: bytes | Exception
@@ -248,10 +248,10 @@ class _ReadAhead:
                 url,
                 path_of(one),
                 retry=self._wire.retry,
-                progress=cast("Progress", _Size(known)),
+                progress=cast("Progress", SizeSeen(known)),
             )
             self._hold(number, len(result))
-        except _NoRoomError:
+        except NoRoomError:
             self._running.pop(number, None)
             self._hold(number, None)
             heapq.heappush(self._waiting, number)
@@ -281,4 +281,15 @@ class _ReadAhead:
             await self._urls.close()
 
 
-__all__ = ["FILE_ERRORS", "READ_AHEAD", "Content", "by_status", "contents", "path_of", "read", "warn"]
+__all__ = [
+    "FILE_ERRORS",
+    "READ_AHEAD",
+    "Content",
+    "NoRoomError",
+    "SizeSeen",
+    "by_status",
+    "contents",
+    "path_of",
+    "read",
+    "warn",
+]

@@ -207,16 +207,18 @@ def url_of(results: Sequence[str | BaseException], name: str) -> str:
 
 def read_one(service: Service, identity: str, name: str) -> bytes:
     """The whole content of a file, verified. Two requests."""
+    return service.wire.run(content, service, identity, name).result()
+
+
+async def content(service: Service, identity: str, name: str) -> bytes:
+    """The same for coroutines on the I/O thread."""
     files = DataFiles(service)
 
-    async def work() -> bytes:
-        async def url(renew: bool) -> str:
-            return url_of(await files.download_urls([identity]), name)
+    async def url(renew: bool) -> str:
+        return url_of(await files.download_urls([identity]), name)
 
-        blobs = await service.wire.blob_session()
-        return await read_through(service.contents, identity, blobs, url, name, retry=service.wire.retry)
-
-    return service.wire.run(work).result()
+    blobs = await service.wire.blob_session()
+    return await read_through(service.contents, identity, blobs, url, name, retry=service.wire.retry)
 
 
 def matches(service: Service, identity: str, name: str, path: Any) -> bool:
@@ -295,6 +297,7 @@ __all__ = [
     "DataFiles",
     "FileOnService",
     "clip_in",
+    "content",
     "files_in",
     "files_now",
     "matches",

@@ -58,9 +58,9 @@ def check_values(template: Template | None, kind: Kind, values: Mapping[str, Any
             continue
         field = fields.get(key)
         if field is None:
-            problems.append(_unknown_key(key, template, fields, kind))
+            problems.append(unknown_key(key, template, fields, kind))
         else:
-            problems += [one for text in _texts(value) if (one := _unknown_option(field, text))]
+            problems += [one for text in _texts(value) if (one := unknown_option(field, text))]
     if problems:
         raise ValidationError(
             f"the template does not know this metadata of {whose}, and nothing was written: {'; '.join(problems)} "
@@ -78,7 +78,7 @@ def _checked(
 ) -> Criterion:
     field = fields.get(one.key)
     if field is None:
-        problems.append(_unknown_key(one.key, template, fields, kind))
+        problems.append(unknown_key(one.key, template, fields, kind))
         return one
     values = []
     for text in one.values:
@@ -86,7 +86,7 @@ def _checked(
             day = day_value(text, "the value") if field.type == "date" else None
             values.append(text if day is None else day.isoformat())
             # a range may end where no option lies
-            problem = "" if one.operator == "BETWEEN" else _unknown_option(field, text)
+            problem = "" if one.operator == "BETWEEN" else unknown_option(field, text)
         except ValidationError:
             problem = f"{one.key!r} holds days like 2026-01-31, and {text!r} is none"
         problem = problem or _wrong_number(field, text)
@@ -106,7 +106,7 @@ def _wrong_number(field: TemplateField, text: str) -> str:
     return ""
 
 
-def _unknown_option(field: TemplateField, text: str) -> str:
+def unknown_option(field: TemplateField, text: str) -> str:
     """What is wrong with a value of a field that has options, or ""."""
     if not field.options or text == "" or text in field.options:
         return ""
@@ -115,7 +115,7 @@ def _unknown_option(field: TemplateField, text: str) -> str:
     return f"{field.key!r} has no option {brief(text)}; {hint}"
 
 
-def _unknown_key(key: str, template: Template, fields: Mapping[str, TemplateField], kind: Kind) -> str:
+def unknown_key(key: str, template: Template, fields: Mapping[str, TemplateField], kind: Kind) -> str:
     text = f"{_NOUNS[kind]}s have no field {key!r}"
     if kind == "subjects" and key in template.intervention_fields:
         return f"{key!r} is a field of interventions, which are lists of their own (subject.interventions)"

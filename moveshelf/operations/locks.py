@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def write_lock(service: Service, identity: str) -> Iterator[bool]:
     """Only one thread of one program of this user on this computer is inside, for an object.
 
-    The context's value: whether another program may have been inside since this one was, so that what is cached of the
-    object, or of what is below it, may be old.
+    The context's value: whether another program, or another client of this one, may have been inside since this client
+    was, so that what is cached of the object, or of what is below it, may be old.
     """
-    with service_lock(None, urlsplit(service.url).netloc, identity) as turn:
+    with service_lock(None, urlsplit(service.url).netloc, identity, service.cache) as turn:
         yield turn.others

@@ -216,6 +216,26 @@ def state_and_complaints(
     )
 
 
+def complaints_on(rows: Sequence[tuple[type[Entity], str, str, str]]) -> Query:
+    """The validator's complaints (`v0`, `v1`, ...) on the metadata of many objects.
+
+    A row is the class and the id of an object, the validator's tab, and the metadata as JSON text.
+    """
+    declared: list[tuple[str, str]] = []
+    fields: list[str] = []
+    variables: dict[str, Any] = {}
+    for n, (kind, identity, tab, values) in enumerate(rows):
+        owner = _OWNER_ARGUMENTS[kind.__name__]
+        declared += [(f"{owner}{n}", "String!"), (f"metadata{n}", "String!"), (f"tab{n}", "String!")]
+        variables.update({f"{owner}{n}": identity, f"metadata{n}": values, f"tab{n}": tab})
+        arguments = [("importedMetadata", f"metadata{n}"), ("whichTabToValidate", f"tab{n}")]
+        arguments.append((owner, f"{owner}{n}"))
+        fields.append(text.field_text(f"v{n}", "metadataValidator", arguments, "validationErrors"))
+    parts = tuple(Part(f"v{n}") for n in range(len(rows)))
+    body = text.operation_text("query", "CheckMany", declared, fields)
+    return Query("CheckMany", body, variables, parts)
+
+
 def stored_state(kind: type[Entity]) -> Selection:
     """What a write is compared with before it is sent."""
     known = _STATES.get(kind)

@@ -7,13 +7,15 @@ be repeated) or UNKNOWN (nobody can tell). Whatever is not certain is UNKNOWN.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from ..errors import NotFoundError
 from ..lazy.registry import ENTITIES
+from ..lazy.selection import Selection
 from ..metadata import to_datetime
 from . import queries
 from .commands import Command, Values
@@ -40,6 +42,16 @@ class Found:
 
 
 _ABSENT, _UNKNOWN = Found(ABSENT), Found(UNKNOWN)
+_SUBJECTS = Shape(patientsList=Shape("name", "externalId", "updated", "metadata"))
+_SESSIONS = Shape(sessions=Shape("projectPath", "date", "updated", "metadata"))
+_SESSION = Shape("projectPath", "date", "metadata", "updated")
+_METADATA = Shape("metadata")
+#: Command -> the class of the object that its look reads, what of it, and the variable with its id.
+_LOOKED_AT: Mapping[str, tuple[str, Shape, str]] = {
+    "CreateSession": ("Subject", _SESSIONS, "patientId"),
+    "UpdateSubject": ("Subject", _METADATA, "patientId"),
+    "UpdateSession": ("Session", _SESSION, "sessionId"),
+}
 
 
 @attrs.frozen
@@ -52,13 +64,81 @@ class Lost:
     before: Mapping[str, Any] | None = None
 
 
-Look = Callable[["Service", Lost], Found]
+class Reader(Protocol):
+    """What a look reads with: the service, or what was read for many looks together."""
+
+    def node(self, selection: Selection, identity: str) -> dict[str, Any] | None:
+        """A selection of one object as it is now."""
+        ...
+
+    def rows(
+        self,
+        listing: queries.Listing,
+        project: str,
+        arguments: Mapping[str, Any],
+        selection: Selection | None = None,
+    ) -> list[dict[str, Any]] | None:
+        """A listing of a project as it is now."""
+        ...
+
+
+Look = Callable[[Reader, Lost], Found]
 
 
 def find(service: Service, lost: Lost) -> Found:
     """Look for what a command was to do. Sends one request, or a few."""
     look = _LOOKS.get(lost.command.name)
     return _UNKNOWN if look is None else look(service, lost)
+
+
+def find_many(service: Service, lost: Sequence[Lost]) -> list[Found]:
+    """Look for what several commands were to do, in order. What they look at is read together, many in a request."""
+    reader = _Together(service)
+    reader.prepare(lost)
+    return [_UNKNOWN if (look := _LOOKS.get(one.command.name)) is None else look(reader, one) for one in lost]
+
+
+class _Together:
+    """Reads each object and each listing once, for many looks."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._nodes: dict[Any, dict[str, Any] | None] = {}
+        self._rows: dict[Any, list[dict[str, Any]] | None] = {}
+
+    def prepare(self, lost: Iterable[Lost]) -> None:
+        """Read the objects that the looks are about, many in a request."""
+        wanted: dict[tuple[str, Shape], list[str]] = {}
+        for one in lost:
+            known = _LOOKED_AT.get(one.command.name)
+            if known is not None:
+                kind, shape, variable = known
+                wanted.setdefault((kind, shape), []).append(str(one.values[variable]))
+        for (kind, shape), ids in wanted.items():
+            selection = shape.selection(ENTITIES[kind])
+            for identity, node in self._service.values(ENTITIES[kind], ids, selection).items():
+                if isinstance(node, NotFoundError):
+                    self._nodes[selection.kind, selection.key, identity] = None
+                elif not isinstance(node, Exception):
+                    self._nodes[selection.kind, selection.key, identity] = node
+
+    def node(self, selection: Selection, identity: str) -> dict[str, Any] | None:
+        key = (selection.kind, selection.key, identity)
+        if key not in self._nodes:
+            self._nodes[key] = self._service.node(selection, identity)
+        return self._nodes[key]
+
+    def rows(
+        self,
+        listing: queries.Listing,
+        project: str,
+        arguments: Mapping[str, Any],
+        selection: Selection | None = None,
+    ) -> list[dict[str, Any]] | None:
+        key = (listing.field, project, tuple(sorted(arguments.items())), selection and selection.key)
+        if key not in self._rows:
+            self._rows[key] = self._service.rows(listing, project, arguments, selection)
+        return self._rows[key]
 
 
 def can_look(command: Command) -> bool:
@@ -85,7 +165,7 @@ def _since(rows: Iterable[Mapping[str, Any]], field: str, sent: float) -> Found:
     return Found(DONE, new[0]) if len(new) == 1 else _UNKNOWN
 
 
-def _project_id(service: Service, project: Any) -> str | None:
+def _project_id(service: Reader, project: Any) -> str | None:
     """The id of a project, of which the service takes the name as well."""
     if not isinstance(project, str) or "/" not in project:
         return project if isinstance(project, str) else None
@@ -94,12 +174,11 @@ def _project_id(service: Service, project: Any) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _created_subject(service: Service, lost: Lost) -> Found:
+def _created_subject(service: Reader, lost: Lost) -> Found:
     project = _project_id(service, lost.values["projectId"])
     if project is None:
         return _UNKNOWN
-    shape = Shape(patientsList=Shape("name", "externalId", "updated", "metadata"))
-    node = service.node(shape.selection(ENTITIES["Project"]), project)
+    node = service.node(_SUBJECTS.selection(ENTITIES["Project"]), project)
     if not node:
         return _UNKNOWN
     rows = [one for one in node.get("patientsList") or () if one and one.get("name") == lost.values["name"]]
@@ -107,9 +186,8 @@ def _created_subject(service: Service, lost: Lost) -> Found:
     return found if found.payload is None else Found(DONE, {"patient": found.payload})
 
 
-def _created_session(service: Service, lost: Lost) -> Found:
-    shape = Shape(sessions=Shape("projectPath", "date", "updated", "metadata"))
-    node = service.node(shape.selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
+def _created_session(service: Reader, lost: Lost) -> Found:
+    node = service.node(_SESSIONS.selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
     if not node:
         return _UNKNOWN
     wanted = str(lost.values["projectPath"]).strip("/")
@@ -120,7 +198,7 @@ def _created_session(service: Service, lost: Lost) -> Found:
     return found if found.payload is None else Found(DONE, {"session": found.payload})
 
 
-def _created_clips(service: Service, lost: Lost) -> Found:
+def _created_clips(service: Reader, lost: Lost) -> Found:
     """One clip without a file; one with a file needs the URL that came with the response."""
     given = lost.values["input"]
     clips = given["clips"]
@@ -150,7 +228,7 @@ def _created_clips(service: Service, lost: Lost) -> Found:
     return Found(DONE, {"response": [row]})
 
 
-def _created_file(service: Service, lost: Lost) -> Found:
+def _created_file(service: Reader, lost: Lost) -> Found:
     """A file of a clip: where the clip has none of that name, none was created. Whose another one is, nobody can tell."""
     given = lost.values["input"]
     shape = Shape(additionalData=Shape("originalFileName"))
@@ -161,9 +239,9 @@ def _created_file(service: Service, lost: Lost) -> Found:
     return _UNKNOWN if given.get("filename") in names else _ABSENT
 
 
-def _updated_subject(service: Service, lost: Lost) -> Found:
+def _updated_subject(service: Reader, lost: Lost) -> Found:
     """The whole metadata is replaced, so that what is stored either is what was sent, or it was not carried out."""
-    node = service.node(Shape("metadata").selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
+    node = service.node(_METADATA.selection(ENTITIES["Subject"]), str(lost.values["patientId"]))
     if not node:
         return _UNKNOWN
     if _same_json(node.get("metadata"), lost.values.get("metadata")):
@@ -171,9 +249,8 @@ def _updated_subject(service: Service, lost: Lost) -> Found:
     return _ABSENT if lost.before and lost.before.get("metadata") == node.get("metadata") else _UNKNOWN
 
 
-def _updated_session(service: Service, lost: Lost) -> Found:
-    shape = Shape("projectPath", "date", "metadata", "updated")
-    node = service.node(shape.selection(ENTITIES["Session"]), str(lost.values["sessionId"]))
+def _updated_session(service: Reader, lost: Lost) -> Found:
+    node = service.node(_SESSION.selection(ENTITIES["Session"]), str(lost.values["sessionId"]))
     if not node:
         return _UNKNOWN
     same = session_name(node.get("projectPath")) == lost.values.get("sessionName")
@@ -186,7 +263,7 @@ def _updated_session(service: Service, lost: Lost) -> Found:
     return _ABSENT if lost.before and lost.before.get("updated") == node.get("updated") else _UNKNOWN
 
 
-def _updated_clip(service: Service, lost: Lost) -> Found:
+def _updated_clip(service: Reader, lost: Lost) -> Found:
     """Repeating an update of a clip gives the same clip, so that what is not there yet can be sent again."""
     given = lost.values["input"]
     selection = lost.command.selection()
@@ -205,7 +282,7 @@ def _updated_clip(service: Service, lost: Lost) -> Found:
 
 
 def _deleted(kind: str, variable: str) -> Look:
-    def look(service: Service, lost: Lost) -> Found:
+    def look(service: Reader, lost: Lost) -> Found:
         node = service.node(Shape().selection(ENTITIES[kind]), str(lost.values[variable]))
         return Found(DONE, {lost.command.done: True}) if node is None else _ABSENT
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -21,7 +21,7 @@ from ..lazy.cache import Cache
 from ..lazy.entity import Entity
 from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
-from ..wire import Response
+from ..wire import Response, TooLargeError, collector_paused
 from ..wire.thread import result_of
 from . import queries, recovery
 from .commands import Command, Touched, Values
@@ -31,6 +31,7 @@ from .responses import InvalidResponseError, errors_by_alias, no_such, query_err
 if TYPE_CHECKING:
     from ..wire import Wire
     from .content_cache import ContentCache
+    from .read_ahead import ReadAhead
 
 #: How many commands of one kind one request carries.
 COMMANDS_A_REQUEST = 50
@@ -38,7 +39,11 @@ COMMANDS_A_REQUEST = 50
 COMMAND_ATTEMPTS = 3
 #: How many objects a query of single values names.
 OBJECTS_A_REQUEST = 100
+#: How many records the validator is sent in one request: its responses are short.
+RECORDS_A_REQUEST = 200
 
+T = TypeVar("T")
+R = TypeVar("R")
 Nodes = Mapping[str, Mapping[str, Any] | BaseException]
 #: What a caller gets for one of many commands: its payload, or why there is none.
 Outcome = Mapping[str, Any] | Exception
@@ -101,6 +106,8 @@ class Service:
         self.sender: Sender = wire if sender is None else sender
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
+        #: contents that are fetched ahead of loops; None where that is off
+        self.ahead: ReadAhead | None = None
 
     @property
     def is_replaced(self) -> bool:
@@ -136,7 +143,11 @@ class Service:
                 query.check(response.data, response.errors)
             return _nodes(query, selection.kind, ids, response)
 
-        future.add_done_callback(lambda _: done(nodes))
+        def arrived(_: object) -> None:
+            with collector_paused:
+                done(nodes)
+
+        future.add_done_callback(arrived)
 
     def _submit(self, query: Query, *, halve: bool = False) -> Pending:
         return self.sender.submit(
@@ -230,6 +241,72 @@ class Service:
         """The validator's complaints on metadata that is to be stored. One request."""
         return self.state(kind, identity, [(tab, values)], stored=False)[1]
 
+    def values_each(
+        self, kind: type[Entity], ids: Sequence[str], selection: Selection
+    ) -> dict[str, dict[str, Any] | Exception]:
+        """As `values`, and a request that fails is the failure of its own objects only; too large ones are halved."""
+        wanted = list(dict.fromkeys(ids))
+
+        def read(query: Query, part: Sequence[str], response: Response) -> list[Any]:
+            found = _nodes(query, kind, part, response)
+            return [found[identity] for identity in part]
+
+        found = self._in_parts(wanted, OBJECTS_A_REQUEST, lambda part: queries.nodes(selection, part), read)
+        return dict(zip(wanted, found, strict=True))
+
+    def complaints_of(
+        self, rows: Sequence[tuple[type[Entity], str, str, str]]
+    ) -> list[list[str] | Exception]:
+        """The validator's complaints on many records, in order, many in a request; why there are none, for what failed.
+
+        A row is the class and the id of an object, the validator's tab, and the metadata as JSON text.
+        """
+
+        def read(query: Query, part: Sequence[Any], response: Response) -> list[Any]:
+            bad = errors_by_alias(response.errors) if response.errors else {}
+            found: list[Any] = []
+            for n in range(len(part)):
+                value = (response.data or {}).get(f"v{n}")
+                errors = bad.get(f"v{n}") or (bad.get("") if value is None else None)
+                if errors:
+                    found.append(query_error(errors, query.operation, response))
+                else:
+                    found.append(queries.complaints_in(value))
+            return found
+
+        return self._in_parts(rows, RECORDS_A_REQUEST, queries.complaints_on, read)
+
+    def _in_parts(
+        self,
+        items: Sequence[T],
+        size: int,
+        query_of: Callable[[Sequence[T]], Query],
+        read: Callable[[Query, Sequence[T], Response], list[R | Exception]],
+    ) -> list[R | Exception]:
+        """What queries of so many items each bring, in order, all sent at once; those that are too large are halved."""
+        sent: list[tuple[Sequence[T], Query, Pending | RequestError]] = []
+        for begin in range(0, len(items), size):
+            part = items[begin : begin + size]
+            query = query_of(part)
+            try:
+                sent.append((part, query, self._submit(query, halve=len(part) > 1)))
+            except RequestError as error:
+                sent.append((part, query, error))
+        found: list[R | Exception] = []
+        for part, query, pending in sent:
+            try:
+                if isinstance(pending, RequestError):
+                    raise pending
+                response = pending.result()
+                if self.is_replaced:
+                    query.check(response.data, response.errors)
+                found += read(query, part, response)
+            except TooLargeError:
+                found += self._in_parts(part, -(-len(part) // 2), query_of, read)
+            except RequestError as error:
+                found += [fresh(error) for _ in part]
+        return found
+
     # commands ------------------------------------------------------------------------------------------------
     def run(
         self, command: Command, values: Values, before: Mapping[str, Any] | None = None
@@ -312,6 +389,131 @@ class Service:
                 self.touch(command, rows)
             return outcomes
 
+    def run_each(
+        self,
+        command: Command,
+        rows: Sequence[Values],
+        before: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> list[Outcome]:
+        """As `run` for each row of values, many in a request, all requests at once; outcomes in order.
+
+        Rows whose response is lost are looked for together: what was carried out is not repeated, what certainly was not
+        is, in smaller requests. A row that the service refuses stops no other. `before` are the objects as they were read
+        before. Rows that create clips have one clip each, and travel as lists. OutcomeUnknownError stands for what nobody
+        knows; what such a row may have changed is unloaded.
+        """
+        outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)
+        pending = list(range(len(rows)))
+        with self._doubt(command, rows):
+            for attempt in range(1, COMMAND_ATTEMPTS + 1):
+                sent = time.time()
+                size = max(COMMANDS_A_REQUEST >> (attempt - 1), 1)
+                for n, outcome in zip(
+                    pending, self._run_rows(command, [rows[n] for n in pending], size), strict=True
+                ):
+                    outcomes[n] = outcome
+                lost = [n for n in pending if isinstance(outcomes[n], OutcomeUnknownError)]
+                if not lost:
+                    break
+                looked_for = [
+                    recovery.Lost(command, rows[n], sent, None if before is None else before[n]) for n in lost
+                ]
+                pending = []
+                for n, found in zip(lost, self._look_for(looked_for, attempt), strict=True):
+                    if found.payload is not None:
+                        outcomes[n] = found.payload
+                    elif found.verdict == recovery.ABSENT:
+                        pending.append(n)
+                if not pending:
+                    break
+        unknown = [rows[n] for n, one in enumerate(outcomes) if isinstance(one, OutcomeUnknownError)]
+        if unknown:
+            self.touch(command, unknown)
+        return outcomes
+
+    def _run_rows(self, command: Command, rows: Sequence[Values], size: int) -> list[Outcome]:
+        """Send the rows once; outcomes in order. A request that was refused as a whole is sent in halves."""
+        sent = []
+        for begin in range(0, len(rows), size):
+            part = rows[begin : begin + size]
+            sent.append((part, self._submit_many(command, _packed(command, part))))
+        outcomes: list[Outcome] = []
+        for part, one in sent:
+            try:
+                if one.future is None:
+                    raise fresh(one.error or RequestError("the request was not sent"))
+                response = one.future.result()
+            except RequestError as error:
+                # nothing of it was carried out: one row that cannot be right must not stop the others
+                if error.status in (400, 413) and len(part) > 1:
+                    outcomes += self._run_rows(command, part, -(-len(part) // 2))
+                else:
+                    outcomes += [fresh(error) for _ in part]
+                continue
+            found = self._row_outcomes(command, part, response)
+            if command.list_name and len(part) > 1 and all(isinstance(one, QueryError) for one in found):
+                found = self._list_in_halves(command, part, found)
+            outcomes += found
+        return outcomes
+
+    def _list_in_halves(
+        self, command: Command, rows: Sequence[Values], refused: list[Outcome]
+    ) -> list[Outcome]:
+        """A list that was refused for one of its rows: what of it is not there is sent in halves."""
+        outcomes = list(refused)
+        if self.is_replaced or not recovery.can_look(command):
+            return outcomes
+        now = time.time()
+        try:
+            looks = recovery.find_many(self, [recovery.Lost(command, one, now) for one in rows])
+        except (RequestError, NotFoundError):
+            return outcomes
+        absent = [n for n, one in enumerate(looks) if one.verdict == recovery.ABSENT]
+        again = self._run_rows(command, [rows[n] for n in absent], -(-len(rows) // 2))
+        for n, outcome in zip(absent, again, strict=True):
+            outcomes[n] = outcome
+        return outcomes
+
+    def _row_outcomes(self, command: Command, rows: Sequence[Values], response: Response) -> list[Outcome]:
+        """The checked payload of each row, or why there is none; a row whose payload is not there is unknown."""
+        bad = errors_by_alias(response.errors)
+        outcomes: list[Outcome] = []
+        packed = _packed(command, rows)
+        for n, values in enumerate(packed):
+            alias = f"n{n}"
+            payload = (response.data or {}).get(alias)
+            count = 1 if packed is rows else len(rows)
+            if payload is None and (alias in bad or "" in bad):
+                error = query_error(bad.get(alias) or bad[""], command.name, response)
+                outcomes += [fresh(error) for _ in range(count)]
+                continue
+            try:
+                checked = command.check(values, payload)
+            except InvalidResponseError as error:
+                unknown = self._unknown(command, error, response)
+                outcomes += [fresh(unknown) for _ in range(count)]
+                continue
+            outcomes += [checked] if packed is rows else _unpacked(command, checked, count)
+        return outcomes
+
+    def _look_for(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
+        """What has become of commands whose responses were lost."""
+        unknown = [recovery.Found(recovery.UNKNOWN)] * len(lost)
+        if self.is_replaced or not recovery.can_look(lost[0].command):
+            return unknown
+        retry = self.wire.retry
+        found = unknown
+        try:
+            # as for a single command: a look that comes too soon would have it done twice
+            for pause in (retry.first * 2**attempt, retry.first * 4**attempt):
+                time.sleep(min(pause, retry.cap))
+                found = recovery.find_many(self, lost)
+                if all(one.verdict != recovery.ABSENT for one in found):
+                    break
+        except (RequestError, NotFoundError):
+            return unknown
+        return found
+
     async def run_many_async(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
         """The same for coroutines on the I/O thread; failures of a whole request are raised."""
         outcomes: list[Outcome] = []
@@ -367,13 +569,18 @@ class Service:
             try:
                 outcomes.append(command.check(values, payload))
             except InvalidResponseError as error:
-                raise OutcomeUnknownError(
-                    f"{command.name} was sent, and {error.message}. It may or may not have been carried out: look first "
-                    "(refresh() what it was to change), and repeat it only if it was not",
-                    request_id=response.request_id,
-                    operation=command.name,
-                ) from None
+                raise self._unknown(command, error, response) from None
         return outcomes
+
+    @staticmethod
+    def _unknown(command: Command, error: InvalidResponseError, response: Response) -> OutcomeUnknownError:
+        """The error of a command whose response is not what it must be."""
+        return OutcomeUnknownError(
+            f"{command.name} was sent, and {error.message}. It may or may not have been carried out: look first "
+            "(refresh() what it was to change), and repeat it only if it was not",
+            request_id=response.request_id,
+            operation=command.name,
+        )
 
     async def _wait(self, submit: Callable[[], Pending]) -> Response:
         """The response to a request, for coroutines on the I/O thread."""
@@ -422,6 +629,20 @@ def _nodes(query: Query, kind: type[Entity], ids: Sequence[str], response: Respo
         else:
             found[identity] = node
     return found
+
+
+def _packed(command: Command, rows: Sequence[Values]) -> Sequence[Values]:
+    """The rows as a request carries them: those of a command that takes a list become one, numbered by `clientId`."""
+    if not command.list_name or len(rows) == 1:
+        return rows
+    clips = [{**one, "clientId": str(n)} for n, one in enumerate(row["input"]["clips"][0] for row in rows)]
+    return [{"input": {**rows[0]["input"], "clips": clips}}]
+
+
+def _unpacked(command: Command, payload: Mapping[str, Any], count: int) -> list[Outcome]:
+    """The payload of each row of a packed request, by the numbers that `_packed` has given."""
+    by_number = {str(one.get("clientId")): one for one in payload[command.list_name]}
+    return [{command.list_name: [by_number[str(n)]]} for n in range(count)]
 
 
 def failure(outcome: Outcome) -> Exception | None:

@@ -226,6 +226,11 @@ def _many(value: list[Any] | dict[str, Any]) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def text_in_cell(text: str) -> str:
+    """A text as a cell can hold it: controls as their signs, cut where Excel cuts."""
+    return _NOT_IN_CELLS.sub(_sign, text)[:MOST_CHARACTERS]
+
+
 def _safe_text(text: str, where: str) -> str:
     """Text that a cell can hold: controls as their signs, cut where Excel cuts; a warning says what was changed."""
     found = _NOT_IN_CELLS.sub(_sign, text)

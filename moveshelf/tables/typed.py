@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
@@ -427,6 +427,34 @@ def _unreadable(rows: Sequence[Mapping[str, Any]], taken: set[str]) -> _Cells:
         if metadata is not None and not isinstance(metadata, Mapping):
             cells.stored[number] = metadata if isinstance(metadata, str) else brief(metadata, 1000)
     return cells
+
+
+def cell_of(value: Any) -> Any:
+    """One cell of metadata in plain form: a single value, the texts of a list, or JSON text of what is neither."""
+    return _cell(value)
+
+
+def typed_cell(field: TemplateField, value: Any) -> Any:
+    """What the column of a field shows of one cell; None where the column is for something else."""
+    try:
+        return _CONVERTERS[_type_of(field)](value)[0]
+    except (ValidationError, ValueError, OverflowError):
+        return None
+
+
+def column_names(field: TemplateField) -> Iterator[tuple[str, str, bool, bool]]:
+    """The names that columns of a field can have in tables: name, side ("" for none), whether it is of the label, and
+    whether it is the column that shows what is stored as it is."""
+    label = printable(field.label).strip() or field.key
+    for side in ("", *SIDES):
+        part = f"{field.key}.{side}" if side else field.key
+        shown = f"{label}, {side}" if side else label
+        for name in (part, f"metadata.{part}"):
+            yield name, side, False, False
+            yield f"{name}.text", side, False, True
+        for name in (shown, f"{shown} ({field.key})"):
+            yield name, side, True, False
+            yield f"{name}, as stored", side, True, True
 
 
 # the frame --------------------------------------------------------------------------------------------------------

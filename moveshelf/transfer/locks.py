@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,6 +165,8 @@ class _Held:
     depth: int = 0
     descriptor: int | None = None
     others: bool = False
+    #: the client that was inside last
+    client: weakref.ref[object] | None = None
 
 
 @attrs.frozen
@@ -204,13 +207,14 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def service_lock(folder: Path | None, host: str, name: str) -> Iterator[Turn]:
+def service_lock(folder: Path | None, host: str, name: str, client: object | None = None) -> Iterator[Turn]:
     """Only one thread of one process of this user on this computer is inside, for each host and name.
 
     Around "look whether it is there, and create it where not": `host` is the service's, `name` says what is locked, such
     as a project's id, or a subject's for a change of its metadata. `folder` is where the lock's file lies, by default a
     local folder of the user's own, the same for all programs. The thread that is inside may enter again. Waits as long as
     another is inside, in slices that Ctrl-C ends; the system lets go when a process dies. Other computers do not know of it.
+    `client` is what keeps what was seen inside: several of them in one process count as others.
 
     The context's value is a Turn: whether other processes are kept out (where no file can be locked, a warning says so
     once, and only the threads of this process wait for each other), and whether another one was inside since. Sends
@@ -237,6 +241,9 @@ def service_lock(folder: Path | None, host: str, name: str) -> Iterator[Turn]:
     try:
         held.thread, held.depth = me, 1
         held.descriptor, held.others = _lock_file(folder, digest, name)
+        if client is not None:
+            held.others = held.others or (held.client is not None and held.client() is not client)
+            held.client = weakref.ref(client)
         yield Turn(held.descriptor is not None, held.others)
     finally:
         if os.getpid() == pid:  # in a forked child all of this is the parent's

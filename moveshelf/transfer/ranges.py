@@ -28,8 +28,18 @@ KEPT = 16
 """Blocks of the smallest size that are kept for jumping back and forth."""
 
 
+Ahead = Callable[[], bytes | str | None]
+"""What is there already when the first byte is read: the whole content, verified, or a signed URL, or neither."""
+
+
 def open_ranges(
-    wire: Wire, get_url: GetUrl, name: str, *, retry: RetryPolicy | None = None, block: int = BLOCK
+    wire: Wire,
+    get_url: GetUrl,
+    name: str,
+    *,
+    retry: RetryPolicy | None = None,
+    block: int = BLOCK,
+    ahead: Ahead | None = None,
 ) -> io.BufferedReader:
     """A binary file object, read only and seekable, over the object behind the URL.
 
@@ -41,20 +51,29 @@ def open_ranges(
     A read raises TransferError where the store fails, tells no checksum, or the object was replaced meanwhile; ChecksumError
     where all of it was read and is wrong.
     """
-    raw = RangeFile(wire, get_url, name, retry or RetryPolicy(), block)
+    raw = RangeFile(wire, get_url, name, retry or RetryPolicy(), block, ahead)
     return io.BufferedReader(raw, buffer_size=1 << 16)
 
 
 class RangeFile(io.RawIOBase):
     """The unbuffered side of it."""
 
-    def __init__(self, wire: Wire, get_url: GetUrl, name: str, retry: RetryPolicy, block: int) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        get_url: GetUrl,
+        name: str,
+        retry: RetryPolicy,
+        block: int,
+        ahead: Ahead | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self._wire = wire
         self._get_url = get_url
         self._retry = retry
         self._block = block
+        self._read_ahead = ahead
         self._url: str | None = None
         self._known: Stored | None = None
         self._whole: bytes | None = None
@@ -142,6 +161,12 @@ class RangeFile(io.RawIOBase):
 
     def _fetch(self, index: int, wanted: int = 0) -> None:
         """Get the block of that number, and some after it."""
+        ahead, self._read_ahead = self._read_ahead, None
+        found = None if ahead is None else ahead()
+        if isinstance(found, bytes):
+            self._whole = found
+            return
+        self._url = found or self._url
         largest = max(MOST // self._block, 1)
         self._ahead = min(self._ahead * 2, largest) if index == self._expected else 1
         count = min(max(self._ahead, -(-wanted // self._block)), largest)

@@ -5,6 +5,7 @@ Importing it costs little: gql and aiohttp are imported with the first request.
 
 from __future__ import annotations
 
+from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.connection import Wire
 from moveshelf.wire.failures import TooLargeError, query_error
 from moveshelf.wire.meter import Budget, Stats
@@ -21,5 +22,6 @@ __all__ = [
     "TooLargeError",
     "Wire",
     "cap_jobs",
+    "collector_paused",
     "query_error",
 ]

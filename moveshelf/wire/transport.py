@@ -19,6 +19,7 @@ from yarl import URL
 
 from moveshelf.errors import RequestError
 from moveshelf.wire.codec import TOO_DEEP, decode
+from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.network import UnexpectedBytesError
 from moveshelf.wire.response import Request
 from moveshelf.wire.retry import (
@@ -115,6 +116,16 @@ class Transport(AIOHTTPTransport):
         if not whole:
             what = f"sent a response that unpacks to more than {len(body) >> 20:,} MB"
             raise Refused(_malformed(response, b"", HUGE, what, request_id), len(body))
+        with collector_paused:
+            content, data = self._decoded(response, body, request_id)
+        result = Result(data, errors_of(content) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
+        result.request_id, result.size, result.status = request_id, len(body), response.status
+        return result
+
+    def _decoded(
+        self, response: aiohttp.ClientResponse, body: bytes, request_id: str | None
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """What a body holds, and its data, checked by the request's own check."""
         try:
             content = decode(body)
         except ValueError as error:
@@ -132,9 +143,7 @@ class Transport(AIOHTTPTransport):
         request = current.get()
         if request.check is not None and data is not None:
             _run_check(request, data, errors_of(content), request_id, response.status, len(body))
-        result = Result(data, errors_of(content) or None)  # type: ignore[arg-type]  # gql's own are such dictionaries too
-        result.request_id, result.size, result.status = request_id, len(body), response.status
-        return result
+        return content, data
 
 
 def _run_check(

@@ -8,6 +8,7 @@ import pytest
 from support.trees import Branch, StoreSource, Tree, engine_of, forest
 
 from moveshelf.errors import DeletedError, DetachedError, ValidationError
+from moveshelf.lazy import fields
 from moveshelf.lazy.fields import Many
 from moveshelf.lazy.peers import Peers
 from moveshelf.lazy.state import DELETED, NOT_LOADED, PrefetchMarker, peek
@@ -144,3 +145,26 @@ def test_one_collection_a_field() -> None:
 def test_no_field_can_be_assigned(name: str) -> None:
     with pytest.raises(AttributeError, match=f"Tree.{name} shows what the service holds"):
         setattr(Tree("t0"), name, 1)
+
+
+def test_equal_texts_are_shared_within_a_bound() -> None:
+    first, second = "".join(["angles", ".json"]), "".join(["angles", ".json"])
+    assert first is not second
+    assert fields.shared(first) is fields.shared(second)
+    assert fields.shared(None) is None
+    for number in range(2 * fields.SHARED):
+        assert fields.shared(f"name {number}") == f"name {number}"
+    assert len(fields.shared.__self__) <= fields.SHARED  # type: ignore[attr-defined]
+
+
+def test_files_and_trials_share_their_names(demo: Sandbox) -> None:
+    with demo.connect() as ms:
+        project = ms.projects["lab/demo"].load("subjects.sessions.clips.files")
+        clips = [
+            clip for subject in project.subjects for session in subject.sessions for clip in session.clips
+        ]
+        names = [file.name for clip in clips for file in clip.files]
+        assert len(names) > 500
+        assert len({id(name) for name in names}) == len(set(names))
+        assert len({id(clip.path) for clip in clips}) == len({clip.path for clip in clips})
+        assert len({id(clip.title) for clip in clips}) == len({clip.title for clip in clips})

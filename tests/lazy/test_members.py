@@ -21,6 +21,9 @@ class Ranked:
     id: str
     rank: int
 
+    def _peek_name(self) -> str:
+        return f"rank {self.rank}"
+
 
 class Plain(Members[Any]):
     """Members without a collection around them."""
@@ -151,10 +154,120 @@ def test_removing_another_object_changes_nothing() -> None:
 
 def test_each_state_of_the_list() -> None:
     members = Plain([Ranked("a", 1)])
-    members._names, members._roots = (0, {}), [None, None]
+    members._indexed(members._shown())
+    members._roots = [None, None]
     members._unload()
-    assert (members._shown(), members._names, members._roots) == (NOT_LOADED, None, None)
+    assert (members._shown(), members._index, members._roots) == (NOT_LOADED, None, None)
     members._fill([])
     assert members._is_loaded()
     members._mark_deleted()
     assert members._shown() is DELETED
+
+
+class Named(Plain):
+    """Members of a client that counts what is looked at."""
+
+    def __init__(self, items: Any) -> None:
+        super().__init__(items)
+        self.written: list[str] = []
+        self.looks = 0
+
+    def _changes(self) -> int:
+        return len(self.written)
+
+    def _changed_since(self, changes: int) -> list[str]:
+        return self.written[changes:]
+
+    def _name_key(self, member: Any) -> str | None:
+        self.looks += 1
+        return str(member._peek_name())
+
+    def found(self, name: str) -> list[str]:
+        index = self._indexed(self._shown())
+        if index.names is None:
+            index.names = {}
+            for one in self._shown():
+                index.names.setdefault(one._peek_name(), []).append(one)
+        return [one.id for one in index.names.get(name, ())]
+
+
+def test_a_thousand_new_members_do_not_go_through_the_list_a_thousand_times() -> None:
+    members = Named([Ranked(str(number), 2 * number) for number in range(1000)])
+    calls = 0
+
+    def order(one: Ranked) -> int:
+        nonlocal calls
+        calls += 1
+        return one.rank
+
+    members.found("rank 4")
+    for number in range(1000):
+        members._add(Ranked(f"new {number}", 2 * number + 1), order)
+        assert members.found(f"rank {2 * number + 1}") == [f"new {number}"]
+        assert members.found(f"rank {2 * number}") == [str(number)]
+    assert [one.rank for one in members._shown()] == list(range(2000))
+    assert calls <= 1000 + 3 * 1000, "each once, and the new ones a few times"
+    assert members.looks == 1000
+
+
+def test_a_write_that_changes_no_name_is_one_look() -> None:
+    members = Named([Ranked(str(number), number) for number in range(1000)])
+    members.found("rank 1")
+    for number in range(1000):
+        members.written.append(str(number))
+        assert members.found(f"rank {number}") == [str(number)]
+    assert members.looks == 1000
+
+
+operations = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "rename", "look"]), st.integers(0, 12), st.integers(0, 4)),
+    max_size=60,
+)
+
+
+@given(operations)
+def test_the_index_finds_what_a_search_finds(sequence: list[tuple[str, int, int]]) -> None:
+    pool = [Ranked(str(number), number % 5) for number in range(13)]
+    members = Named(sorted(pool[:6], key=by_rank))
+    for what, number, rank in sequence:
+        one = pool[number]
+        held = any(other is one for other in members._shown())
+        if what == "add":
+            members._add(one, by_rank)
+            assert any(other is one for other in members._shown())
+        elif what == "remove":
+            members._remove(one)
+            assert not any(other is one for other in members._shown())
+        elif what == "rename":
+            one.rank = rank
+            members.written.append(one.id)
+        for name in {one._peek_name() for one in pool}:
+            expected = [other.id for other in members._shown() if other._peek_name() == name]
+            assert members.found(name) == expected
+        index = members._indexed(members._shown())
+        assert set(index.ids) == set(ids(members))
+        if what in ("rename", "look"):
+            assert held == any(other is one for other in members._shown())
+
+
+@given(st.lists(st.integers(0, 4), max_size=6), st.lists(st.integers(0, 4), max_size=6), st.booleans())
+def test_many_new_members_are_where_each_of_them_would_be(
+    held: list[int], ranks: list[int], sorts: bool
+) -> None:
+    listed = [Ranked(f"held{n}", rank) for n, rank in enumerate(sorted(held) if sorts else held)]
+    new = [Ranked(f"new{n}", rank) for n, rank in enumerate(ranks)]
+    one_by_one, together = Plain(list(listed)), Plain(list(listed))
+    order = by_rank if sorts else None
+    for one in new:
+        one_by_one._add(one, order)
+    together._add_many([*new, *listed], order)
+    assert ids(together) == ids(one_by_one)
+
+
+def test_many_new_members_of_a_list_that_is_not_loaded() -> None:
+    members = Plain(NOT_LOADED)
+    members._add_many([Ranked("a", 1)], by_rank)
+    assert members._shown() is NOT_LOADED
+    mixed = Plain([Ranked("c", 3), Ranked("a", 1)])
+    mixed._add_many([Ranked("b", 2)], by_rank)
+    assert ids(mixed) == ["c", "a", "b"], "a list in another order keeps it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -170,3 +170,40 @@ def test_what_was_found_is_read_anew_together(sandbox: Sandbox) -> None:
         with ms.budget(1):
             found.refresh()
         assert found[0].metadata["x"] == "1"
+
+
+def test_looks_and_writes_do_not_go_through_all_members(
+    ms: Moveshelf, empty_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted: names looked at, objects compared, by each of a subject's creation, search and change."""
+    subjects = [empty_project.create_subject(f"S-{number:03}") for number in range(30)]
+    ids = empty_project.subjects.ids()
+    assert "S-000" in empty_project.subjects
+    looks = 0
+
+    def counted(function: Any) -> Any:
+        def run(*given: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return function(*given)
+
+        return run
+
+    kind = type(subjects[0])
+    monkeypatch.setattr(kind, "_peek_name", counted(kind._peek_name))
+    monkeypatch.setattr(kind, "__eq__", counted(kind.__eq__))
+    monkeypatch.setattr(kind, "name", property(counted(lambda one: one._name)))
+    for number in range(5):
+        new = empty_project.create_subject(f"S-{number:03}a")
+        assert new in empty_project.subjects
+        assert empty_project.subjects[new.id] is new
+        assert empty_project.subjects[ids[-1]].id == ids[-1]
+        assert "nobody" not in empty_project.subjects
+        new.update_metadata({"subject-sex": "Male"}, validate=False)
+        assert empty_project.subjects[f"S-{number:03}a"] is new
+    assert looks <= 5 * 12, "some for each, not thirty for each"
+    monkeypatch.undo()
+    expected = sorted([*(f"S-{n:03}" for n in range(30)), *(f"S-{n:03}a" for n in range(5))])
+    assert (
+        empty_project.subjects.names() == expected == ms.project(empty_project.id).refresh().subjects.names()
+    )

@@ -393,3 +393,21 @@ def test_create_subject_with_metadata(ms: Moveshelf, empty_project: Project) -> 
     assert len(caught.value.errors) == 1
     assert "B" not in empty_project.subjects
     assert empty_project.refresh().subjects.names() == ["A"]
+
+
+def test_two_clients_of_one_program_create_a_subject_once(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    """Each has a listing of its own, which the other's write has made old."""
+    with shared.connect() as second:
+        there = second.project(empty_project.id)
+        assert (list(there.subjects), list(empty_project.subjects)) == ([], [])
+        first = empty_project.create_subject("P-1")
+        assert there.create_subject("P-1", exist_ok=True).id == first.id
+        session = there.subjects[0].create_session("s")
+        assert list(first.sessions) == [], "what it has seen, as long as nothing says that it is old"
+        assert first.create_session("s", exist_ok=True).id == session.id
+        with ms.budget(2):  # the other client was there last: a listing goes before
+            empty_project.create_subject("P-2")
+        with ms.budget(1):  # nobody was there since
+            empty_project.create_subject("P-3")

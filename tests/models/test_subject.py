@@ -298,7 +298,7 @@ def test_a_write_that_cannot_be_read_back_does_not_pass_for_one_that_failed(sand
     name = sandbox.generate(subjects=1, sessions=0, clips=0, files=0)
     with sandbox.connect() as ms:
         subject = ms.projects[name].subjects[0]
-        subject.project.template  # noqa: B018 (fetched before the requests of a write are looked at)
+        subject.project.template
         sandbox.requests.clear()
         subject.update_metadata({"subject-notes": "first"}, overwrite=True)
         read, _, read_back = (request.operation for request in sandbox.requests.snapshot())

@@ -294,3 +294,99 @@ def test_what_a_service_tells_of_itself() -> None:
     assert service.url.endswith("/graphql")
     assert service.room() == 3
     assert not service.is_replaced
+
+
+# many at once ----------------------------------------------------------------------------------------------------------
+def test_a_request_that_is_refused_whole_is_sent_in_halves() -> None:
+    """400: nothing of it was carried out, and one row may be why."""
+
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        names = [value for name, value in variables.items() if name.startswith("name")]
+        if "bad" in names:
+            return RequestError("no", status=400)
+        return {f"n{n}": {"patient": patient(name)} for n, name in enumerate(names)}
+
+    def patient(name: str) -> dict[str, Any]:
+        return {"id": f"id-{name}", "name": name, "externalId": None, "updated": None, "metadata": None}
+
+    service, sender = service_of(respond)
+    names = [*(str(n) for n in range(9)), "bad"]
+    rows = [{"projectId": "p", "name": name} for name in names]
+    outcomes = service.run_each(commands.CREATE_SUBJECT, rows)
+    assert [failure(one) is None for one in outcomes] == [*[True] * 9, False]
+    assert [one["patient"]["id"] for one in outcomes[:9] if isinstance(one, Mapping)] == [
+        f"id-{n}" for n in range(9)
+    ]
+    assert len(sender.requests) == 7  # of 10, 5, 5, 3, 2, 1 and 1 rows
+
+
+def test_trials_travel_as_a_list_and_come_back_in_order(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    session = empty_project.create_subject("P").create_session("s")
+    rows = [
+        {
+            "input": {
+                "project": empty_project.id,
+                "clips": [{"clientId": "0", "metadata": {"title": f"T{n}", "projectPath": session.path}}],
+            }
+        }
+        for n in range(COMMANDS_A_REQUEST + 3)
+    ]
+    shared.requests.clear()
+    outcomes = ms._service.run_each(commands.CREATE_CLIPS, rows)
+    assert len(shared.requests) == 2
+    titles = [one["response"][0]["mocapClip"]["title"] for one in outcomes if isinstance(one, Mapping)]
+    assert titles == [f"T{n}" for n in range(COMMANDS_A_REQUEST + 3)]
+
+
+def test_complaints_on_many_records(shared: Sandbox, ms: Moveshelf, empty_project: Project) -> None:
+    kind = ENTITIES["Subject"]
+    identity = empty_project.create_subject("P").id
+    good, bad = '{"subject-sex": "Male"}', '{"subject-sex": "Mle"}'
+    rows = [(kind, identity, "subjectMetadata", text) for text in (good, bad, good)]
+    rows.append((kind, "nobody", "subjectMetadata", good))
+    shared.requests.clear()
+    first, second, third, fourth = ms._service.complaints_of(rows)
+    assert len(shared.requests) == 1
+    check_valid(shared.requests.graphql[0].query or "")
+    assert (first, third) == ([], [])
+    assert isinstance(second, list)
+    assert len(second) == 1
+    assert isinstance(fourth, QueryError)
+    shared.fail("CheckMany", status=413)
+    assert ms._service.complaints_of(rows[:3]) == [first, second, third]
+    assert len(shared.requests) == 4
+    shared.fail("CheckMany", status=403)
+    assert all(isinstance(one, RequestError) for one in ms._service.complaints_of(rows))
+
+
+def test_values_of_which_some_cannot_be_had(shared: Sandbox, ms: Moveshelf, empty_project: Project) -> None:
+    kind = ENTITIES["Subject"]
+    ids = [empty_project.create_subject(f"P{n}").id for n in range(4)]
+    selection = basic(kind)
+    found = ms._service.values_each(kind, [*ids, "nobody"], selection)
+    assert [one["name"] for one in found.values() if isinstance(one, Mapping)] == ["P0", "P1", "P2", "P3"]
+    assert isinstance(found["nobody"], NotFoundError)
+    shared.requests.clear()
+    shared.fail("SubjectName", status=413)
+    again = ms._service.values_each(kind, ids, selection)
+    assert list(again) == ids
+    assert len(shared.requests) == 3
+    shared.fail("SubjectName", status=403)
+    assert all(
+        isinstance(one, RequestError) for one in ms._service.values_each(kind, ids, selection).values()
+    )
+
+
+def test_lost_responses_are_looked_for_together(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    rows = [{"projectId": empty_project.id, "name": f"P{n:02}"} for n in range(40)]
+    shared.fail("createPatient", drop="after")
+    shared.requests.clear()
+    outcomes = ms._service.run_each(commands.CREATE_SUBJECT, rows)
+    assert [one["patient"]["name"] for one in outcomes if isinstance(one, Mapping)] == [
+        row["name"] for row in rows
+    ]
+    assert [one.operation for one in shared.requests] == ["CreateSubject", "ProjectSubjects"]

@@ -320,3 +320,17 @@ def test_a_long_wait_says_for_whom(
         pass
     thread.join()
     assert f"process {holder.pid}" in caplog.text
+
+
+def test_another_client_of_this_process_counts_as_another(tmp_path: Path) -> None:
+    class Client:
+        pass
+
+    def enter(client: object) -> bool:
+        with service_lock(tmp_path, "host", "project", client) as turn:
+            return turn.others
+
+    first, second = Client(), Client()
+    assert [enter(one) for one in (first, first, second, second, first)] == [False, False, True, False, True]
+    del first
+    assert enter(second), "one that is gone was inside last"

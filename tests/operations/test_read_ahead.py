@@ -1,0 +1,704 @@
+"""Contents that a loop reads: what is requested ahead, how much is held, and what is dropped, raised or fetched anew."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from moveshelf import BudgetError, ChecksumError, DeletedError, DetachedError
+from moveshelf.operations import read_ahead
+from moveshelf.operations.read_ahead import ReadAhead
+
+if TYPE_CHECKING:
+    from moveshelf import Clip, DataFile, Moveshelf, Project
+    from moveshelf.sandbox import Sandbox
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def own(sandbox: Sandbox) -> Iterator[tuple[Sandbox, Moveshelf]]:
+    """A sandbox of this test alone, and a client of it."""
+    with sandbox.connect() as client:
+        yield sandbox, client
+
+
+def ahead_of(ms: Moveshelf) -> ReadAhead:
+    found = ms._service.ahead
+    assert found is not None
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens on another thread."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+def settled(ms: Moveshelf) -> None:
+    """Return when nothing is on its way."""
+    ahead = ahead_of(ms)
+
+    async def looked() -> bool:
+        return not ahead._running and not any(not one.done() for one in ahead._requests)
+
+    until(lambda: bool(ms._wire.run(looked).result()))
+
+
+def urls(sandbox: Sandbox) -> list[int]:
+    """How many files each request for URLs named."""
+    return [len(one.variables) for one in sandbox.requests.of("DownloadUrls")]
+
+
+def gets(sandbox: Sandbox) -> int:
+    return len(sandbox.requests.of("GET"))
+
+
+def files_of(project: Project) -> Iterator[DataFile]:
+    for subject in project.subjects:
+        for session in subject.sessions:
+            for clip in session.clips:
+                yield from clip.files
+
+
+def loaded(sandbox: Sandbox, ms: Moveshelf, *shape: int, size: int | None = 100) -> Project:
+    """A project whose files are listed: requests from here on are those of contents."""
+    project = ms.refresh().projects[sandbox.generate(*shape, file_size=size)]
+    project.load("subjects.sessions.clips.files")
+    sandbox.requests.clear()
+    return project
+
+
+def stored(ms: Moveshelf, files: list[DataFile]) -> list[bytes]:
+    """The contents, by a way that has nothing to do with loops."""
+    return [content for file in files for _, content in file.read()]
+
+
+# requests ------------------------------------------------------------------------------------------------------
+def test_a_single_read_is_two_requests_also_as_the_first_of_a_loop(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 3, 4)
+    for file in files_of(project):
+        file.read_bytes()
+        break
+    project.subjects[0].sessions[0].clips[1].files["data-2.bin"].read_bytes()
+    settled(ms)
+    assert urls(shared) == [1, 1]
+    assert gets(shared) == 2
+    assert not ahead_of(ms)._entries
+
+
+def test_a_loop_begins_slowly(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 2, 2, 5, 4)
+    found = []
+    for file in files_of(project):
+        file.read_bytes()
+        settled(ms)
+        found.append((urls(shared), gets(shared)))
+        if len(found) == 10:
+            break
+    assert found[:6] == [
+        ([1], 1),  # one file
+        ([1, 3], 4),  # its neighbour, and two more
+        ([1, 3, 4], 8),  # the reader has come to the two: four more
+        ([1, 3, 4], 8),
+        ([1, 3, 4, 8], 16),
+        ([1, 3, 4, 8], 16),
+    ]
+    assert found[-1] == ([1, 3, 4, 8, 16], 32)
+
+
+def test_a_whole_loop_is_few_requests_and_the_same_bytes(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 5, 2, 10, 4)
+    found = [file.read_bytes() for file in files_of(project)]
+    requests = urls(shared)
+    assert len(found) == 400
+    assert sum(requests) == 400, "a URL for each file, once"
+    assert len(requests) <= 13
+    assert max(requests) == 64
+    assert gets(shared) == 400, "and its bytes once"
+    assert ahead_of(ms).held == 0
+    files = list(files_of(project))
+    assert found[::57] == stored(ms, files[::57])
+
+
+def test_listings_are_not_waited_for(shared: Sandbox, ms: Moveshelf) -> None:
+    """What is not listed yet is listed by the engine, and read ahead from there on."""
+    project = ms.projects[shared.generate(5, 2, 10, 4, file_size=100)]
+    shared.requests.clear()
+    assert len([file.read_bytes() for file in files_of(project)]) == 400
+    assert sum(urls(shared)) == gets(shared) == 400
+    assert len(urls(shared)) <= 20
+
+
+def test_one_file_of_each_trial_by_its_name(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 4, 2, 8, 4, size=None)
+    found = []
+    for subject in project.subjects:
+        for session in subject.sessions:
+            for clip in session.clips:
+                found.append(clip.files["gait_params.json"].json())
+    assert len(found) == sum(urls(shared)) == gets(shared) == 64
+    assert len(urls(shared)) <= 7
+    assert all(one["data"] for one in found)
+
+
+def named(clip: Clip) -> list[DataFile]:
+    return [file for file in clip.files if file.name.startswith("a")]
+
+
+def searched(clip: Clip) -> list[DataFile]:
+    return list(clip.files.find(name=lambda name: name.startswith("a")))
+
+
+def sliced(clip: Clip) -> list[DataFile]:
+    return [clip.files[["angles_normalized.json", "angles.json"]][n] for n in (0, 1)]
+
+
+@pytest.mark.parametrize("pick", [named, searched, sliced])
+def test_some_files_of_each_trial(
+    shared: Sandbox, ms: Moveshelf, pick: Callable[[Clip], list[DataFile]]
+) -> None:
+    project = loaded(shared, ms, 3, 2, 6, 4, size=None)
+    count = 0
+    for subject in project.subjects:
+        for session in subject.sessions:
+            for clip in session.clips:
+                for file in pick(clip):
+                    assert file.json()["data"]
+                    count += 1
+    settled(ms)
+    assert count == 72
+    assert len(urls(shared)) <= 12
+    assert gets(shared) <= 72 + 4, "what is passed over is not fetched once that is known"
+
+
+def test_names_with_numbers_are_of_one_kind(shared: Sandbox, ms: Moveshelf) -> None:
+    assert read_ahead.pattern_of("P-001_Trial-12_angles.json") == read_ahead.pattern_of(
+        "P-2_Trial-3_angles.json"
+    )
+    assert read_ahead.pattern_of("left.json") != read_ahead.pattern_of("right.json")
+    project = loaded(shared, ms, 2, 2, 5, 6)
+    wanted = [file for file in files_of(project) if file.name.endswith("1.bin")]
+    for file in wanted:
+        assert len(file.read_bytes()) == 100
+    assert len(wanted) == 20
+    assert len(urls(shared)) <= 7
+
+
+def test_the_files_that_trials_are_themselves(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = ms.projects["lab/practice"]
+    session = project.create_subject("P-1").create_session("2024-05-06")
+    for number in range(12):
+        service = session._attached("test")
+        row = {"clientId": "1", "metadata": {"title": f"T{number}", "projectPath": session.path}}
+        content = f"trial {number}".encode()
+        made = project._create_clip({**row, "filename": f"t{number}.txt", "crc32c": checksum(content)})
+        put(service, made["uploadUrl"], content)
+    session.refresh()
+    session.clips.load("original_name")
+    sandbox.requests.clear()
+    found = [clip.original.read_bytes() for clip in session.clips if clip.original]
+    assert found == [f"trial {number}".encode() for number in range(12)]
+    assert urls(sandbox) == [1, 3, 4, 4]
+
+
+def checksum(content: bytes) -> str:
+    from moveshelf.transfer.checksum import Crc32c
+
+    return Crc32c(content).base64()
+
+
+def put(service: Any, url: str, content: bytes) -> None:
+    import urllib.request
+
+    request = urllib.request.Request(url, content, {"Content-Type": "application/octet-stream"}, method="PUT")
+    urllib.request.urlopen(request).close()
+
+
+def test_open_files_get_small_contents_and_urls(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 2, 2, 5, 2)
+    found = []
+    for file in files_of(project):
+        with file.open() as stream:
+            found.append(stream.read())
+    assert found == stored(ms, list(files_of(project)))
+    assert len(found) == 40
+    project = loaded(shared, ms, 1, 1, 20, 1, size=MIB)
+    for file in files_of(project):
+        with file.open() as stream:
+            assert len(stream.read(1000)) == 1000
+    assert len(urls(shared)) <= 7, "large files are not fetched ahead, but their URLs are"
+    whole = [one for one in shared.requests.of("GET") if "range" not in one.headers]
+    assert len(whole) <= 4, "the first ones, whose size was not known: their bodies are left"
+
+
+def test_a_file_that_is_read_twice_is_no_new_loop(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 2, 10, 2)
+    for file in files_of(project):
+        assert file.read_bytes() == file.read_bytes()
+    assert gets(shared) == 80
+    assert sorted(urls(shared))[-1] >= 12, "batches grow all the same"
+
+
+def test_a_second_loop_reads_anew_and_begins_slowly(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 10, 2)
+    first = [file.read_bytes() for file in files_of(project)]
+    assert urls(shared) == [1, 3, 4, 8, 4]
+    assert first == [file.read_bytes() for file in files_of(project)]
+    assert urls(shared) == [1, 3, 4, 8, 4] * 2
+    assert gets(shared) == 40
+
+
+def test_reads_here_and_there_are_no_loop(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 10, 4)
+    files = list(files_of(project))
+    for number in (30, 21, 13, 2):
+        files[number].read_bytes()
+    settled(ms)
+    assert urls(shared) == [1, 1, 1, 1]
+    assert gets(shared) == 4
+
+
+def test_files_without_bytes_are_left_out(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 4, 1)
+    clips = project.subjects[0].sessions[0].clips
+    clips[2]._create_file({"dataType": "data", "crc32c": "AAAAAA==", "filename": "late.json"})
+    clips.refresh()
+    clips.load("files")
+    sandbox.requests.clear()
+    for file in files_of(project):
+        if file.name != "late.json":
+            file.read_bytes()
+    settled(ms)
+    assert sum(urls(sandbox)) == gets(sandbox) == 4
+
+
+# memory --------------------------------------------------------------------------------------------------------
+def test_what_is_ahead_is_bounded(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 60, 1, size=3 * MIB)
+    ahead, most = ahead_of(ms), 0
+    ahead.limit = 20 * MIB
+    for number, file in enumerate(files_of(project), 1):
+        assert len(file.read_bytes()) == 3 * MIB
+        if number in (20, 40):
+            settled(ms)
+            held = sum(len(one.content) for one in ahead._entries.values() if one.content is not None)
+            assert held == ahead.held <= 20 * MIB
+            assert held >= 15 * MIB, "what is allowed is used"
+            sent = sum(one.bytes_out for one in sandbox.requests.blobs)
+            assert sent - number * 3 * MIB <= 20 * MIB + 3 * MIB * 4, "and little more was fetched"
+        most = max(most, ahead.held)
+    assert most <= 23 * MIB
+    assert ahead.held == 0
+    assert read_ahead.READ_AHEAD == ReadAhead().limit == 64 * MIB
+
+
+def test_of_large_files_only_the_urls(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "LARGEST", MIB)
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1, size=2 * MIB)
+    for file in files_of(project):
+        assert len(file.read_bytes()) == 2 * MIB
+        settled(ms)
+        assert ahead_of(ms).held == 0
+    assert gets(sandbox) == 12
+    assert urls(sandbox) == [1, 3, 4, 4]
+
+
+def test_the_url_of_a_file_that_turns_out_to_be_large_is_used(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "LARGEST", MIB)
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1, size=2 * MIB)
+    for number, file in enumerate(files_of(project)):
+        if number < 2:  # the size of the whole is not known from these
+            with file.open() as stream:
+                stream.read(10)
+            settled(ms)
+        else:
+            assert len(file.read_bytes()) == 2 * MIB
+    assert sum(urls(sandbox)) == 12, "a URL for each file, once"
+    assert gets(sandbox) <= 12 + 2, "those whose size was not known were begun, and left"
+
+
+def test_a_loop_that_was_left_makes_room_for_another(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    ahead_of(ms).limit = 4 * MIB
+    left = loaded(sandbox, ms, 1, 1, 30, 1, size=MIB)
+    for number, file in enumerate(files_of(left)):
+        file.read_bytes()
+        if number == 10:
+            break
+    settled(ms)
+    assert ahead_of(ms).held == 4 * MIB
+    other = loaded(sandbox, ms, 1, 1, 30, 1, size=MIB)
+    seen = []
+    for file in files_of(other):
+        file.read_bytes()
+        settled(ms)
+        levels = {id(one.level) for one in ahead_of(ms)._entries.values() if one.content is not None}
+        seen.append(len(levels))
+    assert ahead_of(ms).held == 0
+    assert max(seen[3:], default=0) == 1, "one loop's contents are held"
+
+
+def test_what_nobody_reads_is_dropped(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 30, 1, size=1000)
+    for number, file in enumerate(files_of(project)):
+        file.read_bytes()
+        if number == 6:
+            break
+    settled(ms)
+    ahead = ahead_of(ms)
+    assert ahead.held >= 4000
+    assert ahead._timer is not None, "they are looked at after a while"
+    ahead._timer.cancel()
+    monkeypatch.setattr(read_ahead, "IDLE", 0.0)
+    ms._wire.run(as_coroutine(ahead._drop_idle)).result()
+    assert ahead.held == 0
+    assert not ahead._entries
+    assert not ahead._levels
+
+
+def as_coroutine(function: Callable[[], Any]) -> Callable[[], Any]:
+    async def run() -> Any:
+        return function()
+
+    return run
+
+
+def test_an_old_content_is_fetched_anew(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 8, 1)
+    files = files_of(project)
+    for _ in range(3):
+        next(files).read_bytes()
+    settled(ms)
+    before = gets(sandbox)
+    monkeypatch.setattr(read_ahead, "OLD", -1.0)
+    next(files).read_bytes()
+    assert gets(sandbox) > before
+
+
+def test_what_the_reader_passes_over_is_dropped(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 12, 2)
+    files = list(files_of(project))
+    for number in range(5):
+        files[number].read_bytes()
+    settled(ms)
+    ids = [file.id for file in files]
+    assert ids[5] in ahead_of(ms)._entries
+    files[6].read_bytes()  # the file of the same number of the next trial
+    assert ids[5] not in ahead_of(ms)._entries
+
+
+# faults --------------------------------------------------------------------------------------------------------
+def test_an_expired_url_is_fetched_anew(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    expected = stored(ms, list(files_of(project)))
+    sandbox.requests.clear()
+    sandbox.fail("GET", expire=True, after=4, times=2)
+    assert [file.read_bytes() for file in files_of(project)] == expected
+    assert sorted(urls(sandbox))[:3] == [1, 1, 1], "the first file's, and a new one for each that had expired"
+
+
+def test_a_failure_ahead_is_tried_again_by_its_reader(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    files = files_of(project)
+    next(files).read_bytes()
+    next(files).read_bytes()
+    settled(ms)
+    sandbox.fail("DownloadUrls", error="not just now", times=1)
+    next(files).read_bytes()  # requests the URLs of four more
+    settled(ms)
+    failed = [one for one in ahead_of(ms)._entries.values() if one.error is not None]
+    assert len(failed) == 4
+    assert [len(file.read_bytes()) for file in files] == [100] * 9
+
+
+def test_a_failure_of_a_neighbour_is_not_the_readers(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 4, 1)
+    files = files_of(project)
+    next(files).read_bytes()
+    sandbox.fail("DownloadUrls", error="one of the three is bad", times=1)
+    assert len(next(files).read_bytes()) == 100
+    assert urls(sandbox) == [1, 3, 1]
+
+
+def test_wrong_bytes_are_raised_where_the_reader_comes_to_them(
+    own: tuple[Sandbox, Moveshelf], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1, size=1000)
+    files = list(files_of(project))
+    from moveshelf.transfer.checksum import Crc32c
+
+    bad = Crc32c(files[7].read_bytes()).base64()
+    other = Crc32c(b"other").base64()
+    monkeypatch.setattr(
+        Crc32c, "base64", lambda self, real=Crc32c.base64: other if real(self) == bad else real(self)
+    )
+    read = []
+    for file in files:
+        if file is files[7]:
+            with pytest.raises(ChecksumError, match=file.name):
+                file.read_bytes()
+            read.append(-1)
+        else:
+            read.append(len(file.read_bytes()))
+    assert read == [1000] * 7 + [-1] + [1000] * 4
+
+
+def test_json_that_is_none_is_raised_in_its_place(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 4, 1)
+    refused = 0
+    for file in files_of(project):
+        with pytest.raises(ValueError, match="is not JSON"):
+            file.json()
+        refused += 1
+    assert refused == 4
+
+
+# threads, budgets, cache, the end ------------------------------------------------------------------------------
+def test_eight_threads_read_each_file_once(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 2, 2, 20, 4)
+    clips = [clip for subject in project.subjects for session in subject.sessions for clip in session.clips]
+    expected = stored(ms, [file for clip in clips for file in clip.files])
+    sandbox.requests.clear()
+    found: dict[int, list[bytes]] = {}
+    numbers = iter(range(len(clips)))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            found[number] = [file.read_bytes() for file in clips[number].files]
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settled(ms)
+    assert [one for number in range(len(clips)) for one in found[number]] == expected
+    assert gets(sandbox) <= 320 * 1.2, "hardly any file is fetched twice"
+    assert len(urls(sandbox)) <= 160, "and many URLs came together"
+
+
+def test_two_loops_side_by_side(shared: Sandbox, ms: Moveshelf) -> None:
+    both = loaded(shared, ms, 2, 1, 20, 2)
+    one, other = (
+        [file for clip in subject.sessions[0].clips for file in clip.files] for subject in both.subjects
+    )
+    for first, second in zip(one, other, strict=True):
+        assert len(first.read_bytes()) == len(second.read_bytes()) == 100
+    assert sum(urls(shared)) == gets(shared) == 80
+    assert len(urls(shared)) <= 16
+
+
+def test_a_budget_is_not_exceeded_ahead(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 20, 1)
+    files = files_of(project)
+    with ms.budget(requests=2) as budget:
+        for _ in range(4):
+            next(files).read_bytes()
+        settled(ms)
+        assert budget.used == 2
+        with pytest.raises(BudgetError):
+            next(files).read_bytes()
+    assert urls(shared) == [1, 3]
+    assert len(next(files).read_bytes()) == 100, "and without it the loop goes on"
+
+
+def test_nothing_is_sent_where_that_is_forbidden(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 20, 1)
+    files = files_of(project)
+    for _ in range(3):
+        next(files).read_bytes()
+    settled(ms)
+    sent = len(shared.requests)
+    with ms.no_fetch():
+        for _ in range(5):
+            assert len(next(files).read_bytes()) == 100, "it is there already"
+        with pytest.raises(BudgetError):
+            next(files).read_bytes()
+    assert len(shared.requests) == sent
+
+
+def test_contents_on_the_disk_are_compared_ahead_too(shared: Sandbox, ms: Moveshelf, tmp_path: Path) -> None:
+    name = shared.generate(1, 1, 20, 2, file_size=100)
+    with shared.connect(cache=tmp_path / "kept") as client:
+        project = client.projects[name]
+        first = [file.read_bytes() for file in files_of(project)]
+        shared.requests.clear()
+        assert first == [file.read_bytes() for file in files_of(project)]
+        settled(client)
+        assert gets(shared) == 0
+        assert len(shared.requests.of("HEAD")) == 40
+        assert len(urls(shared)) <= 7
+
+
+def test_close_stops_what_is_on_its_way(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 60, 1)
+    files = files_of(project)
+    for _ in range(8):
+        file = next(files)
+        file.read_bytes()
+    sandbox.latency(0.5)
+    file = next(files)
+    file.read_bytes()  # there already; the URLs of the next batch are on their way
+    before = gets(sandbox)
+    ms.close()
+    ahead = ahead_of(ms)
+    until(lambda: not ahead._entries and not ahead._running)
+    assert ahead.held == 0
+    sandbox.latency(0)
+    time.sleep(0.7)
+    assert gets(sandbox) == before, "no bytes are fetched after it"
+    with pytest.raises(DetachedError):
+        file.read_bytes()
+
+
+def test_a_forgotten_client_is_freed(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, _ = own
+    client = sandbox.connect()
+    project = loaded(sandbox, client, 1, 1, 20, 1)
+    for number, file in enumerate(files_of(project)):
+        file.read_bytes()
+        if number == 5:
+            break
+    settled(client)
+    assert ahead_of(client).held
+    freed = weakref.ref(client._wire)
+    del client, project, file
+    gc.collect()
+    until(lambda: freed() is None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_goes_on_by_itself(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 20, 1)
+    files = files_of(project)
+    for _ in range(5):
+        next(files).read_bytes()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if all(len(file.read_bytes()) == 100 for file in files) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert [len(file.read_bytes()) for file in files] == [100] * 15
+
+
+def test_a_scripts_own_sender_is_not_used_ahead(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 1, 1, 6, 1)
+
+    class Own:
+        replaced = True
+
+        def submit(self, *args: Any, **options: Any) -> Any:
+            return ms._wire.submit(*args, **options)
+
+    ms._service.sender = Own()
+    for file in files_of(project):
+        file.read_bytes()
+    assert urls(shared) == [1] * 6
+
+
+# our own writes ------------------------------------------------------------------------------------------------
+def test_a_deleted_file_is_dropped(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    files = list(files_of(project))
+    for number in range(4):
+        files[number].read_bytes()
+    settled(ms)
+    victim = files[5]
+    assert ahead_of(ms)._entries[victim.id].content is not None
+    victim.delete()
+    with pytest.raises(DeletedError):
+        victim.read_bytes()
+    files[4].read_bytes()
+    settled(ms)
+    assert victim.id not in ahead_of(ms)._entries
+    assert ahead_of(ms).held == sum(len(one.content or b"") for one in ahead_of(ms)._entries.values())
+
+
+def test_files_of_a_trial_that_was_uploaded_to_are_dropped(
+    own: tuple[Sandbox, Moveshelf], tmp_path: Path
+) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    clips = list(project.subjects[0].sessions[0].clips)
+    files = list(files_of(project))
+    for number in range(4):
+        files[number].read_bytes()
+    settled(ms)
+    path = tmp_path / files[5].name
+    path.write_bytes(b"new bytes")
+    clips[5].upload(path, existing="replace-different")
+    sandbox.requests.clear()
+    assert len(files[4].read_bytes()) == 100
+    settled(ms)
+    assert files[5].id not in ahead_of(ms)._entries
+    assert clips[5].files[path.name].read_bytes() == b"new bytes"
+
+
+def test_refresh_drops_what_is_below(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    files = list(files_of(project))
+    for number in range(4):
+        files[number].read_bytes()
+    settled(ms)
+    before = gets(sandbox)
+    project.subjects[0].refresh()
+    files[4].read_bytes()
+    settled(ms)
+    assert gets(sandbox) > before, "it was there, and is fetched anew"
+
+
+def test_no_module_of_the_numbers_is_imported_for_it() -> None:
+    """Reading bytes needs nothing of the extras."""
+    import subprocess
+
+    code = (
+        "import sys, moveshelf.operations.read_ahead; print('numpy' in sys.modules, 'aiohttp' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -29,7 +29,7 @@ from fsspec.tests.abstract.open import AbstractOpenTests
 from fsspec.tests.abstract.pipe import AbstractPipeTests
 from fsspec.tests.abstract.put import AbstractPutTests
 
-from moveshelf import AuthenticationError, ConfigError, ValidationError, connect
+from moveshelf import AuthenticationError, ChecksumError, ConfigError, TransferError, ValidationError, connect
 from moveshelf.fs import MoveshelfFileSystem
 
 if TYPE_CHECKING:
@@ -438,3 +438,62 @@ def test_the_protocol_is_registered() -> None:
 
     (found,) = [one for one in entry_points(group="fsspec.specs") if one.name == "moveshelf"]
     assert found.load() is MoveshelfFileSystem
+
+
+# faults ---------------------------------------------------------------------------------------------------------------
+def test_damaged_bytes_are_never_handed_out(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, _ = fresh
+    paths = fs.find(sandbox.generate(1, 1, 1, 2))
+    whole = fs.cat(paths)
+    sandbox.fail("GET", corrupt=True, rate=1.0)
+    target = tmp_path / "a.json"
+    target.write_bytes(b"before")
+    with pytest.raises(ChecksumError):
+        fs.cat_file(paths[0])
+    with pytest.raises(ChecksumError):
+        fs.cat(paths)
+    assert fs.cat(paths, on_error="omit") == {}
+    assert all(isinstance(one, ChecksumError) for one in fs.cat(paths, on_error="return").values())
+    with pytest.raises(ChecksumError):
+        fs.get_file(paths[0], str(target))
+    assert target.read_bytes() == b"before"
+    with fs.open(paths[0]) as file, pytest.raises(ChecksumError):
+        file.read()
+    sandbox.clear_faults()
+    fs.get(paths, str(tmp_path) + "/")
+    assert sorted(one.read_bytes() for one in tmp_path.glob("*.json") if one != target) == sorted(
+        whole.values()
+    )
+
+
+def test_lost_responses_make_nothing_twice(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, _ = fresh
+    trial = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    sandbox.fail("createAdditionalData", drop="after")
+    sandbox.fail("PUT", status=503, times=1)
+    fs.pipe({f"{trial}/{number}.json": b"%d" % number for number in range(5)})
+    fs.invalidate_cache()
+    assert len(fs.ls(trial)) == 6
+    assert [fs.cat(f"{trial}/{number}.json") for number in range(5)] == [
+        b"%d" % number for number in range(5)
+    ]
+
+
+def test_a_file_that_is_not_complete_is_said_and_stops_no_other(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, _ = fresh
+    trial = fs.find(sandbox.generate(1, 1, 1, 2))[0].rpartition("/")[0]
+    clip = fs._entry(trial).target
+    clip._create_file({"dataType": "data", "crc32c": "AAAAAA==", "filename": "late.json", "clientId": "0"})
+    fs.invalidate_cache(trial)
+    assert fs.info(f"{trial}/late.json")["size"] is None
+    with pytest.raises(TransferError, match=r"late\.json"):
+        fs.get(trial, str(tmp_path / "t"), recursive=True)
+    assert len(list((tmp_path / "t").iterdir())) == 2
+    with pytest.raises(TransferError, match=r"late\.json"):
+        fs.cat_file(f"{trial}/late.json")

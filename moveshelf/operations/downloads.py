@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
-from ..errors import TargetExistsError, ValidationError
+from ..errors import TargetExistsError, TransferError, ValidationError
 from ..lazy.registry import ENTITIES
 from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths
@@ -31,6 +31,7 @@ from .service import Service
 from .shapes import Shape
 
 if TYPE_CHECKING:
+    from ..transfer.run import Slot
     from ..wire import Future
 
 Parts = tuple[tuple[Hashable, str], ...]
@@ -193,6 +194,52 @@ def _carried(
         for number, entry in zip(chunk, done, strict=True):
             entries[number] = entry
     return TransferResult(entries, plan.title, time.perf_counter() - begin)
+
+
+def download_to(
+    service: Service,
+    wanted: Sequence[tuple[LocatedFile, Path]],
+    title: str,
+    jobs: int = JOBS,
+    arrived: Callable[[int, int], None] | None = None,
+) -> TransferResult:
+    """Download each file to the path that it is given, in place of what is there; a result with an entry a file.
+
+    Verified, resumed and put in place as `download` does it. A file whose upload is not complete is a failed entry.
+    `arrived(number, bytes)` is called, on a worker thread, for each file that is in its place.
+    """
+    from ..transfer.blob import in_thread
+    from ..transfer.partial import tidy
+    from ..transfer.receiver import DownloadTask, Receiver
+
+    statuses = statuses_now(service, [one for one, _ in wanted])
+    steps = []
+    ids: list[str] = []
+    for (one, target), status in zip(wanted, statuses, strict=True):
+        complete = status == UploadStatus.COMPLETE
+        task = DownloadTask(len(ids), one.id, target, overwrite=True) if complete else None
+        if complete:
+            ids.append(one.id)
+        steps.append(Step("/".join(name for _, name in one.parts), "download", None, str(status), task))
+    receiver = Receiver(DataFiles(service).download_urls, ids, retry=service.wire.retry)
+    numbers = {id(step): number for number, step in enumerate(steps)}
+
+    async def work(step: Step, entry: Entry, slot: Slot) -> None:
+        if step.work is None:
+            raise TransferError(
+                f"{step.path}: the service lists its upload as {step.reason}, so that there is no content"
+            )
+        await receiver.work(step, entry, slot)
+        if arrived is not None:
+            await in_thread(arrived, numbers[id(step)], entry.bytes)
+
+    result = carry_out(
+        service.wire, Plan(steps, title), work, jobs=jobs, progress=False, closing=receiver.close
+    )
+    tidy(dict.fromkeys(target.parent for _, target in wanted))
+    for entry, (one, _) in zip(result, wanted, strict=True):
+        entry.file = one.file
+    return result
 
 
 def _has_entries(folder: Path) -> bool:

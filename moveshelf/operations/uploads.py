@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
-from ..errors import ValidationError
+from ..errors import TargetExistsError, ValidationError
 from ..lazy.cache import Cache
 from ..lazy.fields import Many
 from ..lazy.registry import ENTITIES
@@ -35,6 +35,10 @@ EXISTING: tuple[str, ...] = get_args(Existing)
 ARRIVED = (UploadStatus.COMPLETE, UploadStatus.PROCESSING)
 _AHEAD = 3
 """Files under way for each that is being sent: the others have their checksum taken, or are created on the service."""
+_TOGETHER = 64
+"""Files of one look and one run of `upload_files`: each holds a lock meanwhile."""
+_SHOWN = 5
+"""Names that an error lists."""
 
 
 @attrs.frozen
@@ -77,6 +81,74 @@ def upload_file(
     if result[0].left:
         warnings.warn(f"{name!r} is uploaded; {result[0].reason}", stacklevel=3)
     return str(result[0].file.id)
+
+
+def upload_files(
+    service: Service,
+    wanted: Sequence[WantedFile],
+    title: str,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    jobs: int = JOBS,
+) -> TransferResult:
+    """Upload files to clips under names that the clips do not have yet; with `overwrite`, in place of those of that name.
+
+    Looks at what is there in a request for many clips. Raises TargetExistsError, before anything is sent, for a name that a
+    clip has, and with `overwrite` for one that several of its files have, or one that is still being processed.
+    A replaced file is deleted once the new one is there; one of the same content stays.
+    """
+    if len(wanted) > _TOGETHER:  # else the look below is the first
+        _refuse_taken(wanted, files_now(service, _clips_of(wanted)), overwrite)
+    entries: list[Entry] = []
+    seconds = 0.0
+    for begin in range(0, len(wanted), _TOGETHER):
+        part = wanted[begin : begin + _TOGETHER]
+        with ExitStack() as locks:
+            # in one order, so that two runs never wait for each other
+            for name in sorted({f"{one.clip} {one.name}" for one in part}):
+                locks.enter_context(write_lock(service, name))
+            there = files_now(service, _clips_of(part))
+            _refuse_taken(part, there, overwrite)
+            journal = Journal(service.url)
+            steps = plan_steps(part, there, journal, "replace-different" if overwrite else "add")
+            result = send(service, Plan(steps, title), journal, jobs=jobs, progress=progress)
+        entries += result.entries
+        seconds += result.seconds
+    return TransferResult(entries, title, seconds)
+
+
+def _clips_of(wanted: Iterable[WantedFile]) -> list[str]:
+    return list(dict.fromkeys(one.clip for one in wanted))
+
+
+def _refuse_taken(
+    wanted: Iterable[WantedFile], there: Mapping[str, Sequence[FileOnService] | Exception], overwrite: bool
+) -> None:
+    """Raise TargetExistsError for the names that cannot be given, ValidationError for one that is wanted twice."""
+    taken: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for one in wanted:
+        if (one.clip, one.name) in seen:
+            raise ValidationError(f"{one.shown} is to be uploaded twice: leave one of them out")
+        seen.add((one.clip, one.name))
+        listed = there.get(one.clip, ())
+        if isinstance(listed, Exception):
+            raise listed
+        same = [file for file in listed if same_name(file.name, one.name) and file.status in ARRIVED]
+        if not same:
+            continue
+        if not overwrite:
+            taken.append(one.shown)
+        elif len(same) > 1:
+            taken.append(
+                f"{one.shown} ({len(same)} files have that name: {', '.join(file.id for file in same)})"
+            )
+        elif same[0].status != UploadStatus.COMPLETE:
+            taken.append(f"{one.shown} (its status is {same[0].status}, so that it cannot be compared yet)")
+    if taken:
+        more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
+        way = "delete what is not wanted, or wait" if overwrite else "overwrite=True replaces what is there"
+        raise TargetExistsError(f"{', '.join(taken[:_SHOWN])}{more}: there already; nothing was sent ({way})")
 
 
 def upload_clip(

@@ -145,6 +145,23 @@ def local_paths(
     return [paths[number] for number in range(len(listed))]
 
 
+def sibling_names(
+    siblings: Iterable[tuple[Hashable, str, str | None]], preferred: Iterable[bool] = ()
+) -> list[str]:
+    """The safe name of each entry of one folder, an entry being `(key, name, mark)`, by the rules of `local_paths`.
+
+    What gets a mark is marked with `~` and its own `mark`, an id that people can read, or with the digits of `local_paths`
+    where that is None.
+    """
+    folder = _Folder()
+    listed = list(siblings)
+    first = list(preferred) or [True] * len(listed)
+    names = [""] * len(listed)
+    for number in sorted(range(len(listed)), key=lambda one: not first[one]):
+        names[number] = folder.place(*listed[number])
+    return names
+
+
 class _Folder:
     """The names given out in one folder."""
 
@@ -152,7 +169,7 @@ class _Folder:
         self.given: dict[Hashable, str] = {}
         self.taken: set[str] = set()
 
-    def place(self, key: Hashable, name: str) -> str:
+    def place(self, key: Hashable, name: str, own_mark: str | None = None) -> str:
         known = self.given.get(key)
         if known is not None:
             return known
@@ -160,7 +177,8 @@ class _Folder:
         mark = f"{key}\0{name}"
         tries = 0
         while same_on_disk(text) in self.taken:
-            suffix = "~" + _digest(mark if not tries else f"{mark}\0{tries}")
+            digits = _digest(mark if not tries else f"{mark}\0{tries}")
+            suffix = "~" + (digits if tries or own_mark is None else own_mark)
             text = shortened(safe_name(name), name, suffix)
             tries += 1
         self.taken.add(same_on_disk(text))

@@ -17,6 +17,7 @@ from moveshelf.transfer.names import (
     original_name,
     safe_name,
     same_on_disk,
+    sibling_names,
 )
 
 HOSTILE = [
@@ -177,3 +178,12 @@ def test_those_that_are_preferred_keep_their_names() -> None:
     paths = local_paths(entries, preferred=[False, True, False])
     assert paths[1:] == [("a.c3d",), ("b.c3d",)]
     assert paths[0][0].startswith("a~")
+
+
+def test_siblings_get_the_mark_that_is_theirs() -> None:
+    names = sibling_names([("1", "a.json", "id1"), ("2", "A.json", "id2"), ("3", "a.json", None)])
+    assert names[:2] == ["a.json", "A~id2.json"]
+    assert names[2].startswith("a~")
+    assert names[2] == local_paths([[("1", "a.json")], [("3", "a.json")]])[1][0]
+    assert sibling_names([("1", "a", "id1"), ("2", "a", "id2")], [False, True]) == ["a~id1", "a"]
+    assert len(set(sibling_names([("1", "a", "x"), ("2", "a~x", "y"), ("3", "a", "x")]))) == 3

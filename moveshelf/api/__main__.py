@@ -1,5 +1,4 @@
-"""`python -m moveshelf.api`: each flat method beside the line of objects that replaces it, as a Markdown
-table."""
+"""`python -m moveshelf.api`: each flat method beside the line of objects that replaces it, as a Markdown table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Errors of the flat client: ours, and at the same time the ones that scripts have learned to catch.
 
-Where urllib3 or requests has been imported, a script may catch their exceptions; the classes that are both
-are made when such an error is raised, so that neither has to be imported for it.
+Where urllib3 or requests has been imported, a script may catch their exceptions; the classes that are both are made when
+such an error is raised, so that neither has to be imported for it.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ def field(node: Any, name: str, what: str, identity: Any) -> Any:
 
 
 def legacy_error(error: MoveshelfError) -> Exception:
-    """The error as scripts know it: GraphQlException, or one that urllib3's and requests' handlers catch
-    too."""
+    """The error as scripts know it: GraphQlException, or one that urllib3's and requests' handlers catch too."""
     if isinstance(error, QueryError) and (error.status or 200) < 400:
         found = GraphQlException(error.errors)
         found.data, found.request_id, found.operation = error.data, error.request_id, error.operation

@@ -39,16 +39,15 @@ _NOUNS = {"Project": "project", "Subject": "subject", "Session": "session", "Cli
 
 
 class ValidationErrors(list[str]):
-    """The complaints of the service's validator. False as a condition although it is not empty: scripts test
-    the outcome of an update as "did it work"."""
+    """The complaints of the service's validator. False as a condition although it is not empty: scripts test the outcome of
+    an update as "did it work"."""
 
     def __bool__(self) -> bool:
         return False
 
 
 class MoveshelfApi:
-    """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends
-    nothing.
+    """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends nothing.
 
     `timeout` is in seconds without a sign of life. Methods may be overridden one by one: where a script has replaced
     `_dispatch_graphql` or set `http`, everything is sent through it; methods call each other with their oldest arguments
@@ -56,8 +55,8 @@ class MoveshelfApi:
     mutation whose response is lost is looked for before it is sent again; where nobody can tell, an OutcomeUnknownError
     says so. An error of the service is raised, or reported by the methods that loop.
 
-    Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one
-    without `secretKey`; all are moveshelf.errors.ConfigError.
+    Raises ValueError for a missing key file, JSONDecodeError for one that is no JSON, KeyError for one without `secretKey`;
+    all are moveshelf.errors.ConfigError.
     """
 
     # for subclasses with an __init__ of their own that sets nothing but api_url and _auth_token
@@ -92,8 +91,8 @@ class MoveshelfApi:
     # the objects --------------------------------------------------------------------------------------------
     @property
     def client(self) -> Moveshelf:
-        """The objects over the same connection: `api.client.subject(id)`. From its first use on, they hold what
-        is read flat.
+        """The objects over the same connection: `api.client.subject(id)`. From its first use on, they hold what is read
+        flat.
 
         Sends nothing. Raises ConfigError for an address that cannot be used.
         """
@@ -191,9 +190,9 @@ class MoveshelfApi:
     def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
         """Send any query or mutation with its variables, and return the `data` of the response. One request.
 
-        Queries are repeated after failures that pass; mutations only where they cannot have been carried out.
-        Raises GraphQlException for errors in the response and RequestError for everything else that can go
-        wrong; where urllib3 or requests is imported, these are theirs too.
+        Queries are repeated after failures that pass; mutations only where they cannot have been carried out. Raises
+        GraphQlException for errors in the response and RequestError for everything else that can go wrong; where urllib3 or
+        requests is imported, these are theirs too.
         """
         if self._http is not None:
             return self._through_http(query, kwargs)
@@ -207,9 +206,8 @@ class MoveshelfApi:
     # HTTP of the script's own -------------------------------------------------------------------------------
     @property
     def http(self) -> Any:
-        """An urllib3.PoolManager for a script's own requests. What is put in its place carries this
-        client's, too: anything whose `request(method, url, body=, headers=)` returns an object with `status`, `reason`
-        and `data`.
+        """An urllib3.PoolManager for a script's own requests. What is put in its place carries this client's, too: anything
+        whose `request(method, url, body=, headers=)` returns an object with `status`, `reason` and `data`.
 
         Raises ConfigError where urllib3 is not installed.
         """
@@ -258,8 +256,8 @@ class MoveshelfApi:
         return self._projects("PROJECTS_AND_CLIPS")
 
     def getProjectDatasets(self, project_id: str) -> list[Json]:
-        """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire. Empty where the
-        service says null.
+        """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire. Empty where the service
+        says null.
 
         Raises NotFoundError (also a TypeError) for an unknown id.
 
@@ -268,11 +266,10 @@ class MoveshelfApi:
         return list(self._value("Project", project_id, "DATASETS", "datasets") or ())
 
     def getProjectTemplate(self, project_id: str) -> Any:
-        """A project's template as a dict (template, subjectMetadataTabs, sessionMetadataTabs), None without
-        one.
+        """A project's template as a dict (template, subjectMetadataTabs, sessionMetadataTabs), None without one.
 
-        Raises NotFoundError (also a TypeError) for an unknown id, ValidationError (a ValueError) where the
-        template is no JSON text.
+        Raises NotFoundError (also a TypeError) for an unknown id, ValidationError (a ValueError) where the template is no
+        JSON text.
 
         Objects: `ms.project(project_id).template`
         """
@@ -284,8 +281,8 @@ class MoveshelfApi:
         return self._call(parsed, template["data"], f"the template of project {project_id!r}")
 
     def getProjectInfo(self, project_id: str) -> Json | None:
-        """A project's template and configuration: {id, name, template: {name, data}, projectConfiguration:
-        {id, name, data}}, both `data` as JSON text. None for an unknown id.
+        """A project's template and configuration: {id, name, template: {name, data}, projectConfiguration: {id, name,
+        data}}, both `data` as JSON text. None for an unknown id.
 
         Objects: `ms.project(project_id).configuration`
         """
@@ -327,8 +324,8 @@ class MoveshelfApi:
         return found
 
     def getSubjectContext(self, subject_id: str) -> Json | None:
-        """A subject and where it belongs: {id, name, metadata (JSON text), project: {id, description,
-        canEdit, unlistedAccess}}. None for an unknown id.
+        """A subject and where it belongs: {id, name, metadata (JSON text), project: {id, description, canEdit,
+        unlistedAccess}}. None for an unknown id.
 
         Objects: `subject = ms.subject(subject_id); subject.metadata, subject.project`
         """
@@ -342,16 +339,16 @@ class MoveshelfApi:
         return self.getSubjectContext(subject_id)
 
     def getSubjectDetails(self, subject_id: str) -> Json | None:
-        """A subject with its sessions and their clips: {id, name, metadata (JSON text), project: {id,
-        norms}, reports, sessions: [{id, projectPath, date, clips, norms}]}. None for an unknown id.
+        """A subject with its sessions and their clips: {id, name, metadata (JSON text), project: {id, norms}, reports,
+        sessions: [{id, projectPath, date, clips, norms}]}. None for an unknown id.
 
         Objects: `ms.subject(subject_id).load("sessions.clips").sessions`
         """
         return self._node("Subject", subject_id, "SUBJECT_DETAILS")
 
     def getSubjectData(self, subject_id: str) -> Json | None:
-        """A subject with everything below it: {id, name, metadata, sessions: [{id, projectPath, date,
-        metadata, reports, clips: [{..., additionalData}]}]}, metadata as JSON text. None for an unknown id.
+        """A subject with everything below it: {id, name, metadata, sessions: [{id, projectPath, date, metadata, reports,
+        clips: [{..., additionalData}]}]}, metadata as JSON text. None for an unknown id.
 
         Objects: `ms.subject(subject_id).load("sessions.clips.files").sessions`
         """
@@ -359,8 +356,8 @@ class MoveshelfApi:
 
     # sessions, clips, jobs ----------------------------------------------------------------------------------
     def getSessionById(self, session_id: str, include_additional_data: bool = False) -> Json | None:
-        """A session with its clips: {id, projectPath, date, metadata (JSON text), project, clips, patient,
-        norms}; each clip with its additionalData if requested. None for an unknown id.
+        """A session with its clips: {id, projectPath, date, metadata (JSON text), project, clips, patient, norms}; each
+        clip with its additionalData if requested. None for an unknown id.
 
         Objects: `ms.session(session_id).clips`
         """
@@ -375,8 +372,8 @@ class MoveshelfApi:
         return self._node("Clip", clip_id, "CLIP")
 
     def getAdditionalData(self, clip_id: str) -> list[Json]:
-        """A clip's files: [{id, dataType, uploadStatus, originalFileName, previewDataUri,
-        originalDataDownloadUri}, ...]; the addresses are signed and expire.
+        """A clip's files: [{id, dataType, uploadStatus, originalFileName, previewDataUri, originalDataDownloadUri}, ...];
+        the addresses are signed and expire.
 
         Raises NotFoundError (also a TypeError) for an unknown id.
 
@@ -400,16 +397,14 @@ class MoveshelfApi:
         session_filters: dict[str, Any] | None = None,
         include_additional_data: bool = False,
     ) -> list[Json]:
-        """The subjects that match, each with *all* its sessions: [{id, name, metadata, sessions: [{id, date,
-        projectPath, metadata}]}, ...]; with `include_additional_data` the sessions' reports, clips and files
-        too.
+        """The subjects that match, each with *all* its sessions: [{id, name, metadata, sessions: [{id, date, projectPath,
+        metadata}]}, ...]; with `include_additional_data` the sessions' reports, clips and files too.
 
-        `subject_metadata_filters` is {key, operator: "EQ", value} or {logic: "AND" or "OR", filters: [...]},
-        nested at will; `session_filters` is {sessionDates: {startDate, endDate}, numSessions: {min, max}}.
-        The day of endDate is not part of it.
+        `subject_metadata_filters` is {key, operator: "EQ", value} or {logic: "AND" or "OR", filters: [...]}, nested at
+        will; `session_filters` is {sessionDates: {startDate, endDate}, numSessions: {min, max}}. The day of endDate is not
+        part of it.
 
-        One request. Raises ValueError for malformed filters, before it; NotFoundError (also a TypeError) for
-        an unknown id.
+        One request. Raises ValueError for malformed filters, before it; NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).find_subjects(where=..., sessions=...)`
         """
@@ -426,11 +421,11 @@ class MoveshelfApi:
         end_date: str | None = None,
         include_additional_data: bool = False,
     ) -> list[Json]:
-        """The sessions of a project between two days (YYYY-MM-DD, both included): [{id, date, projectPath,
-        metadata, patient: {id, name, metadata}}, ...]; with `include_additional_data` clips and files too.
+        """The sessions of a project between two days (YYYY-MM-DD, both included): [{id, date, projectPath, metadata,
+        patient: {id, name, metadata}}, ...]; with `include_additional_data` clips and files too.
 
-        One request. Raises ValueError for a date that is none, before it; NotFoundError (also a TypeError)
-        for an unknown id.
+        One request. Raises ValueError for a date that is none, before it; NotFoundError (also a TypeError) for an unknown
+        id.
 
         Objects: `ms.project(project_id).find_sessions(start=..., end=...)`
         """
@@ -451,16 +446,15 @@ class MoveshelfApi:
         include_additional_data: bool = False,
         limit: int = 500,
     ) -> list[Json]:
-        """The sessions that match, newest first, at most `limit`: [{id, date, projectPath, metadata,
-        patient}, ...]; with `include_additional_data` clips and files too. Warns if more than `limit` match.
+        """The sessions that match, newest first, at most `limit`: [{id, date, projectPath, metadata, patient}, ...]; with
+        `include_additional_data` clips and files too. Warns if more than `limit` match.
 
         A filter is {key, operator, value} with "EQ" or {key, operator, values} with "IN", "ALL" or "BETWEEN".
-        `session_overview_url` is the address of the project's session page, with the filters chosen there;
-        it stands in place of dates and filters, and costs one request more, for the template.
+        `session_overview_url` is the address of the project's session page, with the filters chosen there; it stands in
+        place of dates and filters, and costs one request more, for the template.
 
-        One request. Raises ValueError for malformed dates and filters and for an address beside them, before
-        it; ValidationError for an address in a project without a template; NotFoundError (also a TypeError)
-        for an unknown id.
+        One request. Raises ValueError for malformed dates and filters and for an address beside them, before it;
+        ValidationError for an address in a project without a template; NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).find_sessions(start=..., end=..., where=..., subject_where=...)`
         """
@@ -520,8 +514,8 @@ class MoveshelfApi:
     def _parse_session_overview_url(self, session_overview_url: str, project_id: str) -> overview.Overview:
         """The dates and filters in the address of a project's session page.
 
-        One request, for the template. Raises ValidationError where there is none: without it nobody knows
-        which filters are the subjects'.
+        One request, for the template. Raises ValidationError where there is none: without it nobody knows which filters are
+        the subjects'.
         """
         from ..operations.overview import parse
 
@@ -549,8 +543,8 @@ class MoveshelfApi:
     ) -> dict[str, Any]:
         """Make a session at `/<subject name>/<session name>/`: {id, projectPath}. One request.
 
-        Without `session_date` (YYYY-MM-DD) a session name that is a date gives it. Raises ValueError for a
-        date that is none, before the request.
+        Without `session_date` (YYYY-MM-DD) a session name that is a date gives it. Raises ValueError for a date that is
+        none, before the request.
 
         Objects: `ms.subject(subject_id).create_session(name, date=...)`
         """
@@ -580,11 +574,9 @@ class MoveshelfApi:
     def updateClipMetadata(
         self, clip_id: str, metadata: Metadata | dict[str, Any], custom_options: str | None = None
     ) -> None:
-        """Change a clip's title, description and the like; keys that are absent stay. `custom_options` is
-        JSON text.
+        """Change a clip's title, description and the like; keys that are absent stay. `custom_options` is JSON text.
 
-        One request; `metadata` stays as it is. Raises AssertionError for a malformed `startTimecode`, before
-        it.
+        One request; `metadata` stays as it is. Raises AssertionError for a malformed `startTimecode`, before it.
 
         Objects: `ms.clip(clip_id).update(title=...)`
         """
@@ -598,12 +590,12 @@ class MoveshelfApi:
     ) -> Any:
         """Fill what is empty in a subject's metadata; True if the service did.
 
-        `info_to_save` is the metadata, as JSON text or a dict; its "interventions" replace the stored ones,
-        which stay if it has none. Unless `skip_validation`, the service's validator goes first: its
-        complaints are printed and returned, as a list that is false, and nothing is written.
+        `info_to_save` is the metadata, as JSON text or a dict; its "interventions" replace the stored ones, which stay if
+        it has none. Unless `skip_validation`, the service's validator goes first: its complaints are printed and returned,
+        as a list that is false, and nothing is written.
 
-        Two requests, four with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
-        (also a TypeError) for an unknown id.
+        Two requests, four with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError (also a
+        TypeError) for an unknown id.
 
         Objects: `ms.subject(subject_id).fill_metadata(values)`
         """
@@ -631,14 +623,13 @@ class MoveshelfApi:
     ) -> Any:
         """Rename a session, date it, and fill what is empty in its metadata; True if the service did.
 
-        `session_metadata` is {"metadata": {...}}, as JSON text or a dict. Unless `skip_validation`, the
-        service's validator goes first: its complaints are printed and returned, and nothing is written.
-        `previous_updated_at` makes the service refuse if somebody else has changed the session since. Text
-        in place of `skip_validation` is the date, as in version 1.1, which did not validate either;
-        previous_updated_at follows it then.
+        `session_metadata` is {"metadata": {...}}, as JSON text or a dict. Unless `skip_validation`, the service's validator
+        goes first: its complaints are printed and returned, and nothing is written. `previous_updated_at` makes the service
+        refuse if somebody else has changed the session since. Text in place of `skip_validation` is the date, as in version
+        1.1, which did not validate either; previous_updated_at follows it then.
 
-        Two requests, three with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError
-        (also a TypeError) for an unknown id.
+        Two requests, three with validation. Raises JSONDecodeError (a ValueError) before them; NotFoundError (also a
+        TypeError) for an unknown id.
 
         Objects: `ms.session(session_id).fill_metadata(values)`, `.rename(name)`, `.set_date(date)`
         """
@@ -695,8 +686,7 @@ class MoveshelfApi:
         return bool(self._call(self._object("Subject", subject_id)._delete))
 
     def deleteSubjects(self, subject_ids: Iterable[str]) -> dict[str, bool]:
-        """Delete several subjects, one request each: {id: whether it went}. A failure is logged, and the
-        rest go on.
+        """Delete several subjects, one request each: {id: whether it went}. A failure is logged, and the rest go on.
 
         Objects: `for subject in subjects: subject.delete()`
         """
@@ -735,12 +725,11 @@ class MoveshelfApi:
         return bool(self._call(self._object("DataFile", additional_data_id)._delete))
 
     def deleteClipByCondition(self, session_id: str, condition_name: str) -> dict[str, Any]:
-        """Delete the clips of one condition: {deleted_count, failed_count, details: [{clip_id, title,
-        deleted, error?}]}. A failure is logged and listed, and the rest go on.
+        """Delete the clips of one condition: {deleted_count, failed_count, details: [{clip_id, title, deleted, error?}]}. A
+        failure is logged and listed, and the rest go on.
 
-        The condition is the one of exactly that name, slashes aside; one that differs in upper and lower
-        case only if no other condition does. One request for the session and one a clip. Raises
-        NotFoundError for an unknown session.
+        The condition is the one of exactly that name, slashes aside; one that differs in upper and lower case only if no
+        other condition does. One request for the session and one a clip. Raises NotFoundError for an unknown session.
 
         Objects: `ms.session(session_id).conditions[condition_name].delete_clips()`
         """
@@ -870,12 +859,11 @@ class MoveshelfApi:
     _crc32c = staticmethod(crc32c_func)
 
     def uploadFile(self, file_path: str, project: str, metadata: Any = None) -> str:
-        """Upload a file as a clip of its own; the clip's id. `metadata` stays as it is; title is the file's
-        name, and allowDownload and allowUnlistedAccess are False, unless it says otherwise.
+        """Upload a file as a clip of its own; the clip's id. `metadata` stays as it is; title is the file's name, and
+        allowDownload and allowUnlistedAccess are False, unless it says otherwise.
 
-        One request and one PUT, both in constant memory. Raises FileNotFoundError, and AssertionError for a
-        malformed `startTimecode`, before them; TransferError where the PUT fails (the clip exists then,
-        without its file).
+        One request and one PUT, both in constant memory. Raises FileNotFoundError, and AssertionError for a malformed
+        `startTimecode`, before them; TransferError where the PUT fails (the clip exists then, without its file).
 
         Objects: `ms.project(project).upload_clip(file_path)`
         """
@@ -899,11 +887,11 @@ class MoveshelfApi:
         return clip_id
 
     def uploadAdditionalData(self, file_path: str, clipId: str, dataType: str, filename: str) -> str:
-        """Upload a file to a clip, under the name `filename`; the new file's id. `dataType` is video,
-        motion, doc, data, img, camera, event or raw.
+        """Upload a file to a clip, under the name `filename`; the new file's id. `dataType` is video, motion, doc, data,
+        img, camera, event or raw.
 
-        One request and one PUT, both in constant memory. Raises FileNotFoundError before them; TransferError
-        where the PUT fails (the file is listed then, without its bytes).
+        One request and one PUT, both in constant memory. Raises FileNotFoundError before them; TransferError where the PUT
+        fails (the file is listed then, without its bytes).
 
         Objects: `ms.clip(clipId).upload(file_path, name=filename, data_type=dataType)`
         """
@@ -920,12 +908,10 @@ class MoveshelfApi:
         return file_id
 
     def isCurrentVersionUploaded(self, file_path: str, clip_id: str) -> bool:
-        """Whether the clip has a file of this name with these very bytes (by MD5, of what is downloaded for
-        it).
+        """Whether the clip has a file of this name with these very bytes (by MD5, of what is downloaded for it).
 
-        One request and one GET. Raises FileNotFoundError, and ValueError above 10 MiB, before them;
-        ValueError where the file of that name cannot be downloaded (it is not complete); TransferError where
-        the GET fails.
+        One request and one GET. Raises FileNotFoundError, and ValueError above 10 MiB, before them; ValueError where the
+        file of that name cannot be downloaded (it is not complete); TransferError where the GET fails.
 
         Objects: `ms.clip(clip_id).files[name].matches(file_path)`
         """

@@ -13,8 +13,8 @@ def crc32c_func(data: Any, crc: int = 0) -> int:
 
 
 def calculate_file_crc32c(file_path: Any) -> str:
-    """The CRC-32C of a file, as base64 text of its four big-endian bytes. Sends nothing; FileNotFoundError
-    without the file."""
+    """The CRC-32C of a file, as base64 text of its four big-endian bytes. Sends nothing; FileNotFoundError without the
+    file."""
     return crc32c_file(file_path)
 
 
@@ -24,6 +24,5 @@ def calculate_file_md5(file_path: Any) -> str:
 
 
 def calculate_stream_md5(response: Any) -> str:
-    """The MD5, as hexadecimal digits, of what is left in a response that has `stream(size)` (or
-    `read(size)`)."""
+    """The MD5, as hexadecimal digits, of what is left in a response that has `stream(size)` (or `read(size)`)."""
     return md5_of(response.stream(1 << 16) if hasattr(response, "stream") else chunks(response))

@@ -1,5 +1,4 @@
-"""The published package owns the import name `moveshelf_api` too: where both are installed, somebody should
-know."""
+"""The published package owns the import name `moveshelf_api` too: where both are installed, somebody should know."""
 
 from __future__ import annotations
 
@@ -11,8 +10,8 @@ import warnings
 def warn_if_published_is_installed() -> None:
     """Warn where the published package is installed in this environment as well; sends nothing.
 
-    Looks at the names of the installed packages only: importing importlib.metadata would cost more than all the
-    rest of the import.
+    Looks at the names of the installed packages only: importing importlib.metadata would cost more than all the rest of the
+    import.
     """
     for folder in sys.path:
         try:

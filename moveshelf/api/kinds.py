@@ -10,8 +10,7 @@ from ..timecode import parts
 
 
 class Timecode(TypedDict):
-    """When a clip starts: `timecode` is `HH:MM:SS:FF` (`;` before the frames for drop-frame), and its frame
-    rate."""
+    """When a clip starts: `timecode` is `HH:MM:SS:FF` (`;` before the frames for drop-frame), and its frame rate."""
 
     timecode: str
     framerate: TimecodeFramerate
@@ -64,8 +63,7 @@ def _rates() -> str:
 
 
 def with_timecode(metadata: Any, *, named: bool = False) -> dict[str, Any]:
-    """A copy of clip metadata as it travels: the frame rate by its name. The caller's dictionaries stay as
-    they are.
+    """A copy of clip metadata as it travels: the frame rate by its name. The caller's dictionaries stay as they are.
 
     `named` lets the wire's own spelling ("FPS_25") through too. Raises TimecodeError.
     """

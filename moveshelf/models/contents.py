@@ -13,12 +13,12 @@ import attrs
 
 from ..errors import ValidationError
 from ..gait.extra import numeric
-from ..operations import connection, contents, downloads, executors, files
+from ..operations import contents, downloads, executors, files
 from ..operations.downloads import Existing, LocatedFile, Parts
 from ..wire import aio
 from ..wire.codec import decode
 from ..wire.thread import result_of
-from . import derived, tables
+from . import derived, tables, workers
 from .twins import twin
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class HasFiles:
         """What gets the results of parts from an executor; None without one."""
         if executor is None:
             return None
-        run = connection.runner(executor, self._download_service())
+        run = workers.runner(executor, self._download_service())
         return lambda work, ahead: executors.results(executor, run, work, ahead)
 
     def read(
@@ -294,7 +294,7 @@ class HasFiles:
     def _carried(self, executor: Executor | None) -> derived.DerivedFiles:
         found = self._derived_files()
         if executor is not None:
-            connection.runner(executor, found.service)  # refused before anything is listed
+            workers.runner(executor, found.service)  # refused before anything is listed
             found.executor = executor
         return found
 

@@ -13,9 +13,10 @@ import attrs
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..lazy.cache import loaded_value
-from ..operations import connection, contents, executors
+from ..operations import contents, executors
 from ..operations.downloads import LocatedFile
 from ..operations.folders import condition_name
+from . import workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ class DerivedFiles:
             for content in contents.contents(service, files):
                 yield content.located, content.result
             return
-        run = connection.runner(self.executor, service)
+        run = workers.runner(self.executor, service)
         if parse is None:
             size, ahead = executors.BYTES_A_PART, executors.BYTES_AHEAD
             work = (contents.ReadPart.of(some) for some in executors.split(files, size))

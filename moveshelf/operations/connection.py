@@ -1,16 +1,13 @@
-"""Engines: what a client is made of, the one that this process makes for objects and parts of work that came without a
-connection, and which executors may carry such parts."""
+"""Engines: what a client is made of, and the one that this process makes for objects and parts of work that came without a
+connection."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from ..config import Config, resolve
-from ..errors import ConfigError, DetachedError, ValidationError
+from ..errors import ConfigError, DetachedError
 from ..lazy.cache import Cache
 from ..lazy.engine import Engine
 from ..wire import Wire
@@ -69,39 +66,4 @@ def process_engine(url: str) -> Engine:
     raise DetachedError(problem)
 
 
-def runner(executor: Executor, service: Service) -> Callable[[Any], Any]:
-    """What the executor calls with each part. Nothing is submitted yet.
-
-    Threads of this process use the service as it is. Any other executor may be one of other processes, which are sent
-    the service's address, and use a key of their own.
-
-    Raises ValidationError for what is no executor, ConfigError where the key was handed over in the program: no other
-    process has it, and it is never sent to one.
-    """
-    if not isinstance(executor, Executor):
-        raise ValidationError(
-            "executor is a concurrent.futures.Executor, such as a ProcessPoolExecutor or Dask's client.get_executor(), "
-            f"not {type(executor).__name__}"
-        )
-    if isinstance(executor, ThreadPoolExecutor):
-        return partial(_here, service)
-    if service.key_is_argument:
-        raise ConfigError(
-            f"{type(executor).__name__} runs in other processes, and this client has its key from connect(api_key=...): no "
-            "worker can find that key, and a key is never sent to one. Keep the key in a file or in the environment of "
-            "every worker (MOVESHELF_API_KEY_FILE, MOVESHELF_API_URL) and connect() without api_key; or pass a "
-            "ThreadPoolExecutor"
-        )
-    return partial(_elsewhere, service.url)
-
-
-def _here(service: Service, part: Any) -> Any:
-    return part.carry_out(service)
-
-
-def _elsewhere(url: str, part: Any) -> Any:
-    """Runs in a worker. Raises DetachedError there where it has no key for that address."""
-    return part.carry_out(cast("Service", process_engine(url).service))
-
-
-__all__ = ["make_engine", "process_engine", "runner"]
+__all__ = ["make_engine", "process_engine"]

@@ -426,12 +426,13 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def _root_peers(self, full: bool) -> Peers:
         """The peers that begin with these members: one for loops, one for those picked out."""
-        if self._roots is None:
-            self._roots = [None, None]
-        found = self._roots[full]
+        items = self._members()  # first: where they are chosen only now, or listed, earlier peers are dropped
+        roots = self._roots
+        if roots is None:
+            roots = self._roots = [None, None]
+        found = roots[full]
         if found is None:
-            found = self._new_peers(self._members(), full)
-            self._roots[full] = found
+            found = roots[full] = self._new_peers(items, full)
         return found
 
     def _new_peers(self, items: list[C], full: bool = True) -> Peers:

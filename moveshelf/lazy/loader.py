@@ -228,13 +228,10 @@ class Loader:
                 batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
                 peers.finished_groups += (name,)
-        own = self._send(type(obj), name, batches[0], peers, plan)
+        own = self._send(type(obj), name, batches[0], peers, plan, opens_loop=opening)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
-        if opening:
-            # the next batches are requested when the reader has gone on to the second member
-            own.opens_loop = True
-        elif window.full:
+        if window.full and not opening:
             self.prefetch(peers, obj, name)
         return own
 
@@ -397,15 +394,21 @@ class Loader:
         plan: Deep | None = None,
         *,
         ahead: bool = False,
+        opens_loop: bool = False,
     ) -> Batch:
-        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader. The lock is held; the response
-        is populated on the I/O thread."""
+        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader, or as the first of a loop.
+
+        The lock is held. The response is populated on the I/O thread, or here, where it has come before this goes on: what
+        is known of the batch is noted before it is sent.
+        """
         selection = group(kind, name) if plan is None else plan.selection
         batch = Batch(self, selection, name, ids, peers, plan)
         # nothing smaller than one object can be requested, unless its listing can be had in parts, or without what is below
         in_parts = any(isinstance(field, Many) and field.lister is not None for field in selection.fields)
+        # of a loop's first batch the next ones are requested when the reader has gone on to the second member
+        batch.opens_loop = opens_loop
         if ahead:
-            batch.enter_window()  # first: a script's own method responds before the request's sender goes on
+            batch.enter_window()
         self.send(batch, [name], halve=len(ids) > 1 or in_parts or plan is not None)
         return batch
 

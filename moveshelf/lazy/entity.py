@@ -280,7 +280,9 @@ def require_loaded(members: Sequence[Entity], kind: type[Entity], paths: Iterabl
             raise missing
 
 
-def engine_for(obj: Any, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> Engine | None:
+def engine_for(
+    obj: Any, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]
+) -> Engine | None:
     """The engine that loads what the paths name; None for a copy without a connection that holds all of it.
 
     A copy that does not hold it is connected. Raises as `require_loaded` where that cannot be, and says why.

@@ -4,7 +4,7 @@ What the paths of a stream name is fetched as by `load` (preload.py): a few memb
 one, then about 2,000 objects a request; at most MOST_AHEAD requests are ahead of the reader. Once the reader has passed a
 member, the member's lists are let go of: the owner forgets its collection, which is freed with all below it by reference
 counts. A collection that somebody else holds stays the owner's, for as long as it is held. What was listed before the stream
-began stays as it is.
+began stays as it is, unless the stream is below another loop, which has fetched it ahead.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import weakref
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import BudgetError
@@ -162,7 +163,8 @@ class Stream(Generic[C]):
         loader = self._loader
         self._peers.begin()
         with loader.cache.lock:
-            for member in self._members:
+            # below another loop, what is listed was fetched ahead by that loop, for this stream
+            for member in self._members if self._owns_peers else ():
                 kept = next((one.kept(member) for one in loader.streams if one.covers(member)), None)
                 if kept is None:
                     kept = frozenset(_listed(member))
@@ -236,7 +238,8 @@ class Stream(Generic[C]):
                 return
             begin = self._sent
             end = self._sent = min(len(members), begin + (self._size or min(PROBE, self._most())))
-            part = _Part(begin, end, lambda b=begin, e=end: parts_of(loader, members[b:e], self._kind, self._tree))  # type: ignore[misc]
+            steps = partial(parts_of, loader, members[begin:end], self._kind, self._tree)
+            part = _Part(begin, end, steps)
             self._parts.append(part)
             part.go_on()
 

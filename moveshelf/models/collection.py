@@ -412,7 +412,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         When the loop takes the next member, the lists below the last one (its sessions, with all that is below them) are
         let go of, and fetched again if they are touched later. An object or a collection that you keep in a variable keeps
         what it has. Values of the members themselves (metadata) stay with them, and so does what was loaded before the
-        stream began. A loop that ends early drops what was fetched ahead, and stops its requests.
+        stream began (in a stream inside another loop, it may be what that loop fetched ahead, and is let go of). A loop that
+        ends early drops what was fetched ahead, and stops its requests.
 
         Raises ValidationError for a path that names no attribute, at once; in the loop, the errors of requests. An object that
         the service does not give raises when it is touched, and the others come.
@@ -441,7 +442,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     def _new_stream(self, members: list[C], tree: Tree) -> Stream[C]:
         engine = self._connected("stream()")
         peers = self._peers_of(None, True)
-        begins_here = peers.parent is None
+        begins_here = peers.loops == 1
         if begins_here:  # not those that other loops over this collection share
             peers = self._new_peers(members)
         return Stream(engine.loader, members, self._type, tree, peers, begins_here)
@@ -449,8 +450,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     def astream(self, *paths: str) -> AsyncGenerator[C, None]:
         """`stream` for coroutines: the same members, requests and errors, without blocking the event loop.
 
-        In the loop's body, what the paths name is there; what else is read is loaded before by `await member.aload(...)`. After
-        a `break`, the event loop closes the generator; `contextlib.aclosing` does it at once.
+        In the loop's body, what the paths name is there; what else is read is loaded before by `await member.aload(...)`.
+        After a `break`, the event loop closes the generator; `contextlib.aclosing` does it at once.
 
         Example:
             >>> async for subject in project.subjects.astream("sessions.clips"):  # doctest: +SKIP

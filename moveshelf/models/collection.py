@@ -19,7 +19,7 @@ from ..errors import (
     NameNotFoundError,
     ValidationError,
 )
-from ..lazy.entity import Entity, check_paths, holds_all
+from ..lazy.entity import Entity, check_paths, engine_for
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Index, Members
@@ -380,8 +380,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """
         check_paths(paths)
         members = self._members()
-        if not holds_all(self, members, self._type, paths) and paths:
-            self._connected(paths[0]).load(members, self._type, paths)
+        engine = engine_for(self, members, self._type, paths)
+        if engine is not None and paths:
+            engine.load(members, self._type, paths)
         return self
 
     async def aload(self, *paths: str) -> Self:
@@ -394,8 +395,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """
         check_paths(paths)
         members = await self._amembers()
-        if not holds_all(self, members, self._type, paths) and paths:
-            await self._connected(paths[0]).aload(members, self._type, paths)
+        engine = engine_for(self, members, self._type, paths)
+        if engine is not None and paths:
+            await engine.aload(members, self._type, paths)
         return self
 
     def stream(self, *paths: str) -> Generator[C, None, None]:

@@ -436,13 +436,13 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def _streamed(self, paths: tuple[str, ...], tree: Tree) -> Generator[C, None, None]:
         members = self._members()
-        if holds_all(self, members, self._type, paths):
+        engine = engine_for(self, members, self._type, paths)
+        if engine is None:
             yield from members  # a copy without a connection: what it let go of could not be fetched again
             return
-        yield from self._new_stream(members, tree).read()
+        yield from self._new_stream(engine, members, tree).read()
 
-    def _new_stream(self, members: list[C], tree: Tree) -> Stream[C]:
-        engine = self._connected("stream()")
+    def _new_stream(self, engine: Engine, members: list[C], tree: Tree) -> Stream[C]:
         peers = self._peers_of(None, True)
         begins_here = peers.loops == 1
         if begins_here:  # not those that other loops over this collection share
@@ -464,11 +464,12 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     async def _astreamed(self, paths: tuple[str, ...], tree: Tree) -> AsyncGenerator[C, None]:
         members = await self._amembers()
-        if holds_all(self, members, self._type, paths):
+        engine = engine_for(self, members, self._type, paths)
+        if engine is None:
             for one in members:
                 yield one
             return
-        stream, engine = self._new_stream(members, tree), self._connected("astream()")
+        stream = self._new_stream(engine, members, tree)
         stream.open()
         try:
             while stream.at < len(members):

@@ -40,6 +40,8 @@ from .window import OPENING, TARGET
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .stream import Stream
+
 #: How many objects one request names.
 BATCH_SIZE = 100
 #: How often one touch may wait for something other than its own field before it is sent without more peers.
@@ -116,6 +118,8 @@ class Loader:
         self.sizes: dict[SizeKey, int] = {}
         #: the levels that loops have gone down
         self.paths = Paths()
+        #: the streams that are being read (stream.py)
+        self.streams: list[Stream[Any]] = []
         _ALIVE.add(self)
 
     # touching ------------------------------------------------------------------------------------------------
@@ -258,7 +262,7 @@ class Loader:
         is_deep = unloaded is not None and self._deep_above(unloaded) is not None
         for ids in batches[: max(room, 0)]:
             is_last = unloaded is None or (is_deep and not peers.window.ahead)
-            if not ids or (len(ids) < size and not is_last) or not self._affordable():
+            if not ids or (len(ids) < size and not is_last) or not self.affordable():
                 break
             self._send(type(obj), name, ids, peers, ahead=True)
         if unloaded is not None:
@@ -269,7 +273,7 @@ class Loader:
         plan = self._deep_above(unloaded)
         level, field = unloaded.level.parent, unloaded.level.field
         if plan is None or level is None or field is None:
-            if flat and self._affordable():
+            if flat and self.affordable():
                 self._further_up(unloaded)
             return
         further = self._send_deep(level, unloaded.parent, field.group, plan)
@@ -286,7 +290,7 @@ class Loader:
             return None
         batches, unloaded = self._gather(peers, start, name, names, most, again=False)
         for ids in batches[:most]:
-            if not ids or not self._affordable():
+            if not ids or not self.affordable():
                 break
             self._send(type(start), name, ids, peers, plan, ahead=True)
         return unloaded
@@ -316,7 +320,8 @@ class Loader:
         kind = plan.selection.kind
         return min(self.size(kind, name), self.sizes.get((kind, plan.selection.key), BATCH_SIZE))
 
-    def _affordable(self) -> bool:
+    def affordable(self) -> bool:
+        """Whether the budgets in force allow one more request."""
         left = self.source.room()
         return left is None or left > 0
 
@@ -327,7 +332,7 @@ class Loader:
         flight = self.in_flight.get((unloaded.parent.id, name))
         if flight is not None:
             return flight
-        if level is None or (unloaded.parent.id, name) in self.failed or not self._affordable():
+        if level is None or (unloaded.parent.id, name) in self.failed or not self.affordable():
             return None
         size = self.size(type(unloaded.parent), name)
         batches, further = self._gather(level, unloaded.parent, name, size, 1)
@@ -435,7 +440,8 @@ class Loader:
             try:
                 nodes = fetched()
                 with self.cache.lock, self.cache.in_slices():
-                    self._populate(batch, nodes)
+                    if not batch.is_cancelled:
+                        self._populate(batch, nodes)
             except TooLargeError as error:
                 with self.cache.lock:
                     self._halve(batch, error)
@@ -469,6 +475,12 @@ class Loader:
             del self.in_flight[key]
         if batch.cancel is not None:
             batch.cancel()
+
+    def cancel_all(self, first: Peers) -> None:
+        """Stop what was prefetched for a traversal and is waited for by nobody. The lock is held."""
+        for batch in {id(one): one for one in self.in_flight.values()}.values():
+            if batch.peers is not None and batch.peers.first is first:
+                batch.join().leave(cancelled=True)
 
     def _halve(self, batch: Batch, error: TooLargeError) -> None:
         """Send smaller batches and remember the size. The lock is held."""

@@ -404,7 +404,7 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """The members one after the other, with what the dotted paths name loaded; what the loop has passed is let go of.
 
         For loops over more than memory holds: a few thousand objects are in memory at a time, however large the project
-        is (200,000 files and a million need the same). Returns a generator of the members, in order, for one loop.
+        is. Returns a generator of the members, in order, for one loop.
 
         The first member sends the listing's request, if that is not loaded, and the first requests for the paths; further
         ones are sent while the loop runs, at most 8 ahead of it, of about 2,000 objects each: as many in all, and as fast,

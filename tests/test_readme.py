@@ -24,6 +24,8 @@ _SMALL = {
     "start.py": "--repeat 1",
     "flat.py": "--calls 3 --large 1",
     "gait.py": "--trials 4 --latency 0",
+    "contents.py": "--files 80 --latency 0 --repeat 1",
+    "aio.py": "--subjects 50 --latency 0",
     "transfer.py": "--size 1 --files 5 --latency 0 --rounds 1",
 }
 

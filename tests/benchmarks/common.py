@@ -96,18 +96,22 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         self._folder.cleanup()
 
     def ask(self, **body: Any) -> Any:
         """What the control address answers: `ask(do="generate", subjects=3)`."""
         return control(self.api_url, self.api_key, **body)
 
+    def execute(self, query: str, **variables: Any) -> Any:
+        """The `data` of the response to a query."""
+        body = {"query": query, "variables": variables}
+        return _post(self.api_url, self.api_key, "/graphql", body)["data"]
+
     def id_of(self, name: str) -> str:
         """The id of a project."""
-        query = {"query": "{ viewer { projects { id name } } }"}
-        answer = _post(self.api_url, self.api_key, "/graphql", query)
-        return next(one["id"] for one in answer["data"]["viewer"]["projects"] if one["name"] == name)
+        projects = self.execute("{ viewer { projects { id name } } }")["viewer"]["projects"]
+        return next(one["id"] for one in projects if one["name"] == name)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

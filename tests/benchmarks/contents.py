@@ -135,7 +135,7 @@ def listed(server: Server, project: str) -> tuple[list[str], list[str]]:
         "query($id: ID!) { node(id: $id) { ... on Project { patientsList { sessions { clips { id additionalData "
         "{ id originalDataDownloadUri } } } } } } }"
     )
-    found = server._post("/graphql", {"query": query, "variables": {"id": project}})["data"]["node"]
+    found = server.execute(query, id=project)["node"]
     clips = [
         clip
         for subject in found["patientsList"]

@@ -16,7 +16,6 @@ from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.inspection import View
 from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
 from .models.base import Model, service_of
-from .operations import paths
 from .operations.connection import make_engine
 from .operations.service import Sender
 from .operations.validation import checked_id
@@ -162,6 +161,8 @@ class Moveshelf:
         condition stands for none: the clip is looked for in the whole session. One request a level that is not loaded.
         Raises NameNotFoundError with near misses, AmbiguousError with the ids, ValidationError for too many names.
         """
+        from .operations import paths
+
         return paths.lookup(self.projects, *names)  # type: ignore[no-any-return]
 
     def from_url(self, url: str) -> Project | Subject | Session | Clip | Collection[Session]:
@@ -285,8 +286,7 @@ class Moveshelf:
 
     def _drop_ahead(self) -> None:
         """Drop the contents that were fetched ahead of loops, and stop those on their way."""
-        if self._service.ahead is not None:
-            self._service.ahead.close(self._service)
+        self._service.drop_ahead()
 
     async def aclose(self) -> None:
         """`close` for coroutines: it does not block the event loop while connections end."""
@@ -355,9 +355,11 @@ def connect(
     timeout = seconds_value(timeout, "timeout")
     problem: ConfigError | None = None
     try:
-        return Moveshelf(
+        client = Moveshelf(
             resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout, cache=cache
         )
+        client._wire.prepare_ahead()
+        return client
     except ConfigError as error:
         problem = error.with_traceback(None)
     # raised out here, with nothing in this frame that may be a pasted key

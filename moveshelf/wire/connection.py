@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
-from moveshelf.wire import aio, thread
+from moveshelf.wire import aio, imports, thread
 from moveshelf.wire.codec import encode
+from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.document import describe, requested_nodes, response_names
 from moveshelf.wire.failures import belongs, query_error
 from moveshelf.wire.meter import Budget, Meter, Stats
@@ -181,6 +182,11 @@ class Wire:
 
     # -- event loops of the caller's
 
+    def prepare_ahead(self) -> None:
+        """Begin to import what the first request needs, in a thread. Returns at once."""
+        if not self._channels and not self._closed:
+            imports.begin()
+
     async def prepare(self) -> None:
         """Import what the first request needs, on a worker thread: it takes longer than an event loop may be blocked."""
         if not self._channels and not self._closed:
@@ -273,7 +279,7 @@ class Wire:
         return self._new_channel(io)
 
     def _new_channel(self, io: IOThread) -> Channel:
-        with thread.import_lock:
+        with thread.import_lock, collector_paused:
             from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
 
         with thread.lock:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
-from moveshelf.wire import aio, imports, thread
+from moveshelf.wire import aio, thread
 from moveshelf.wire.codec import encode
 from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.document import describe, requested_nodes, response_names
@@ -181,11 +181,6 @@ class Wire:
         return name, self.submit(query, variables, operation=operation, check=check)
 
     # -- event loops of the caller's
-
-    def prepare_ahead(self) -> None:
-        """Begin to import what the first request needs, in a thread. Returns at once."""
-        if not self._channels and not self._closed:
-            imports.begin()
 
     async def prepare(self) -> None:
         """Import what the first request needs, on a worker thread: it takes longer than an event loop may be blocked."""

@@ -26,7 +26,7 @@ _ended = False
 _fork_holds_lock = False
 
 
-def begin() -> None:
+def begin_import() -> None:
     """Begin to import what the first request needs. Returns at once. What fails is raised by the first request."""
     global _running
     if CHANNEL in sys.modules or _ended:

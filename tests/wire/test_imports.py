@@ -91,7 +91,9 @@ def test_a_fork_in_the_middle_waits_for_it(tmp_path: Path) -> None:
         "    ms._wire._open()"
     )
     for number in range(8):
-        done = run(code.format(pause=number / 40), "-W", "error::DeprecationWarning:__main__", folder=tmp_path)
+        done = run(
+            code.format(pause=number / 40), "-W", "error::DeprecationWarning:__main__", folder=tmp_path
+        )
         assert (done.returncode, done.stderr) == (0, ""), number
 
 
@@ -132,7 +134,7 @@ def test_nothing_begins_once_the_program_ends(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(imports, "CHANNEL", "moveshelf.wire.not_imported")
     monkeypatch.setattr(imports, "_running", None)
     monkeypatch.setattr(imports, "_ended", True)
-    imports.begin()
+    imports.begin_import()
     assert imports._running is None
 
 
@@ -144,5 +146,5 @@ def test_where_no_thread_starts_the_first_request_imports(monkeypatch: pytest.Mo
     monkeypatch.setattr(imports, "CHANNEL", "moveshelf.wire.not_imported")
     monkeypatch.setattr(imports, "_running", None)
     monkeypatch.setattr(imports.threading, "Thread", NoThread)
-    imports.begin()
+    imports.begin_import()
     assert imports._running is None

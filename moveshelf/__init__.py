@@ -18,13 +18,14 @@ Objects, each with its own help (`help(moveshelf.Session)`):
     Norm, Report, Job, Template, Cohort, Stats
 
 On all that has files below it: download, read, cycles, parameters, events, series, table. A transfer returns a TransferResult,
-with dry_run=True a Plan. `load("sessions.clips.files")` fetches by name, `refresh()` forgets.
+with dry_run=True a Plan; create_subjects(rows) and import_table a BulkResult or BulkPlan. `load("sessions.clips.files")`
+fetches by name, `refresh()` forgets. In coroutines: aload, aread, acycles, ..., `async for`.
 
 Errors: MoveshelfError, and below it ConfigError, AuthenticationError, NotFoundError, AmbiguousError, ValidationError,
 ConflictError, DeletedError, DetachedError, RequestError, TransferError.
 
-Packages: moveshelf.gait (norms, scores, figures), moveshelf.tables (typed tables, Excel), moveshelf.sandbox (a local service
-to practise on). The command `moveshelf --help` does much of this in a shell.
+Packages: moveshelf.gait (norms, scores, figures), moveshelf.tables (typed tables, Excel), moveshelf.fs (fsspec),
+moveshelf.sandbox (a local service to practise on). The command `moveshelf --help` does much of this in a shell.
 
 Names are imported when first used, so that `import moveshelf` costs next to nothing.
 """
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from .models.cohort import Cohort
     from .models.condition import Conditions
     from .models.datafile import OriginalFile
+    from .operations.bulk_plan import BulkEntry, BulkPlan, BulkResult, BulkStep
     from .transfer.layout import Place
     from .transfer.result import Entry, Plan, Step, TransferResult
     from .values import Configuration, Dataset, Template, TemplateField
@@ -130,6 +132,7 @@ _ROOMS = {
     ),
     "models.cohort": ("Cohort",),
     "models.condition": ("Conditions",),
+    "operations.bulk_plan": ("BulkEntry", "BulkPlan", "BulkResult", "BulkStep"),
     "models.datafile": ("OriginalFile",),
     "transfer.layout": ("Place",),
     "transfer.result": ("Entry", "Plan", "Step", "TransferResult"),
@@ -144,6 +147,10 @@ __all__ = [
     "AmbiguousError",
     "AuthenticationError",
     "BudgetError",
+    "BulkEntry",
+    "BulkPlan",
+    "BulkResult",
+    "BulkStep",
     "ChecksumError",
     "Clip",
     "Cohort",

@@ -349,7 +349,6 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             collection: Any = getattr(above.target, _LISTED[above.kind][0])
         elif found.kind == "trial":
             collection = above.target.clips
-            collection._members()  # a condition's are chosen when they are first used
         else:
             return
         collection._picked(target, Named(nfc(str(target.name))))

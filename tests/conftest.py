@@ -86,6 +86,22 @@ def empty_project(shared: Sandbox, ms: Moveshelf) -> Project:
     return ms.projects[name]
 
 
+@pytest.fixture(scope="module")
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Locks that nobody outside of a module's tests has held.
+
+    A sandbox may get the port, and so the address and ids, of one of an earlier run, whose process was ended inside a lock:
+    the client rightly reads once more then, and a test that counts requests fails.
+    """
+    from moveshelf.transfer import locks
+
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("locks")
+        patch.setattr(locks, "lock_folders", lambda: [folder])
+        patch.setattr(locks, "_held", {})
+        yield
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate of localhost's, and its key."""

@@ -28,6 +28,7 @@ COOKBOOK = (
 )
 
 _PRINTS = {
+    "cluster.py": "1188 strides",
     "walk.py": "P-012 2023-12-13 Trial-3 ['angles_normalized.json'",
     "knee_curve.py": "2024-02-23 follow-up",
     "find_and_download.py": "6 files, 0 new",

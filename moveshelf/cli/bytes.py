@@ -267,7 +267,10 @@ def _row(one: Any) -> dict[str, Any]:
     values = {name: getattr(one, name) for name in names}
     if getattr(one, "place", None) is not None:
         values.update({name: getattr(one.place, name) for name in _READ_AS})
-    return {name: str(value) if isinstance(value, Exception) else value for name, value in values.items()}
+    return {
+        name: str(value) if isinstance(value, (Exception, os.PathLike)) else value
+        for name, value in values.items()
+    }
 
 
 @click.command()

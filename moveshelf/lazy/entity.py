@@ -130,8 +130,9 @@ class Entity(metaclass=Kind):
         service has no such object, DetachedError where a copy does not have what is named, and the errors of requests.
         """
         check_paths(paths)
-        if not holds_all(self, [self], type(self), paths):
-            self._connected(paths[0] if paths else BASIC).load([self], type(self), paths or (BASIC,))
+        engine = engine_for(self, [self], type(self), paths)
+        if engine is not None:
+            engine.load([self], type(self), paths or (BASIC,))
         return self
 
     async def aload(self, *paths: str) -> Self:
@@ -149,8 +150,9 @@ class Entity(metaclass=Kind):
             ...     print(subject.metadata, len(subject.sessions))
         """
         check_paths(paths)
-        if not holds_all(self, [self], type(self), paths):
-            await self._connected(paths[0] if paths else BASIC).aload_one(self, paths or (BASIC,))
+        engine = engine_for(self, [self], type(self), paths)
+        if engine is not None:
+            await engine.aload_one(self, paths or (BASIC,))
         return self
 
     def is_loaded(self, field: str) -> bool:
@@ -278,20 +280,29 @@ def require_loaded(members: Sequence[Entity], kind: type[Entity], paths: Iterabl
             raise missing
 
 
-def holds_all(obj: Any, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]) -> bool:
-    """Whether an object or a collection is a copy without a connection that holds all that the paths name.
+def engine_for(
+    obj: Any, members: Sequence[Entity], kind: type[Entity], paths: Iterable[str]
+) -> Engine | None:
+    """The engine that loads what the paths name; None for a copy without a connection that holds all of it.
 
-    Raises as `require_loaded` where it does not, and does not know where it came from.
+    A copy that does not hold it is connected. Raises as `require_loaded` where that cannot be, and says why.
     """
-    if obj._engine is not None:
-        return False
+    engine: Engine | None = obj._engine
+    if engine is not None:
+        return engine
     try:
         require_loaded(members, kind, paths)
-    except DetachedError:
-        if obj._origin is None:
+    except DetachedError as missing:
+        origin: Origin | None = obj._origin
+        if origin is None:
             raise
-        return False
-    return True
+        try:
+            return origin.connect()
+        except DetachedError as reason:
+            text = f"{missing.message} ({reason.message})"
+    else:
+        return None
+    raise DetachedError(text)
 
 
 def entity(

@@ -40,6 +40,8 @@ from .window import OPENING, TARGET
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .stream import Stream
+
 #: How many objects one request names.
 BATCH_SIZE = 100
 #: How often one touch may wait for something other than its own field before it is sent without more peers.
@@ -116,6 +118,8 @@ class Loader:
         self.sizes: dict[SizeKey, int] = {}
         #: the levels that loops have gone down
         self.paths = Paths()
+        #: the streams that are being read (stream.py)
+        self.streams: list[Stream[Any]] = []
         _ALIVE.add(self)
 
     # touching ------------------------------------------------------------------------------------------------
@@ -228,13 +232,10 @@ class Loader:
                 batches[0] += self._before(peers, obj, name, size - len(batches[0]))
             else:
                 peers.finished_groups += (name,)
-        own = self._send(type(obj), name, batches[0], peers, plan)
+        own = self._send(type(obj), name, batches[0], peers, plan, opens_loop=opening)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
-        if opening:
-            # the next batches are requested when the reader has gone on to the second member
-            own.opens_loop = True
-        elif window.full:
+        if window.full and not opening:
             self.prefetch(peers, obj, name)
         return own
 
@@ -261,7 +262,7 @@ class Loader:
         is_deep = unloaded is not None and self._deep_above(unloaded) is not None
         for ids in batches[: max(room, 0)]:
             is_last = unloaded is None or (is_deep and not peers.window.ahead)
-            if not ids or (len(ids) < size and not is_last) or not self._affordable():
+            if not ids or (len(ids) < size and not is_last) or not self.affordable():
                 break
             self._send(type(obj), name, ids, peers, ahead=True)
         if unloaded is not None:
@@ -272,7 +273,7 @@ class Loader:
         plan = self._deep_above(unloaded)
         level, field = unloaded.level.parent, unloaded.level.field
         if plan is None or level is None or field is None:
-            if flat and self._affordable():
+            if flat and self.affordable():
                 self._further_up(unloaded)
             return
         further = self._send_deep(level, unloaded.parent, field.group, plan)
@@ -289,7 +290,7 @@ class Loader:
             return None
         batches, unloaded = self._gather(peers, start, name, names, most, again=False)
         for ids in batches[:most]:
-            if not ids or not self._affordable():
+            if not ids or not self.affordable():
                 break
             self._send(type(start), name, ids, peers, plan, ahead=True)
         return unloaded
@@ -319,7 +320,8 @@ class Loader:
         kind = plan.selection.kind
         return min(self.size(kind, name), self.sizes.get((kind, plan.selection.key), BATCH_SIZE))
 
-    def _affordable(self) -> bool:
+    def affordable(self) -> bool:
+        """Whether the budgets in force allow one more request."""
         left = self.source.room()
         return left is None or left > 0
 
@@ -330,7 +332,7 @@ class Loader:
         flight = self.in_flight.get((unloaded.parent.id, name))
         if flight is not None:
             return flight
-        if level is None or (unloaded.parent.id, name) in self.failed or not self._affordable():
+        if level is None or (unloaded.parent.id, name) in self.failed or not self.affordable():
             return None
         size = self.size(type(unloaded.parent), name)
         batches, further = self._gather(level, unloaded.parent, name, size, 1)
@@ -397,15 +399,21 @@ class Loader:
         plan: Deep | None = None,
         *,
         ahead: bool = False,
+        opens_loop: bool = False,
     ) -> Batch:
-        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader. The lock is held; the response
-        is populated on the I/O thread."""
+        """Send a batch of one group, with the levels below it by a plan; `ahead` of its reader, or as the first of a loop.
+
+        The lock is held. The response is populated on the I/O thread, or here, where it has come before this goes on: what
+        is known of the batch is noted before it is sent.
+        """
         selection = group(kind, name) if plan is None else plan.selection
         batch = Batch(self, selection, name, ids, peers, plan)
         # nothing smaller than one object can be requested, unless its listing can be had in parts, or without what is below
         in_parts = any(isinstance(field, Many) and field.lister is not None for field in selection.fields)
+        # of a loop's first batch the next ones are requested when the reader has gone on to the second member
+        batch.opens_loop = opens_loop
         if ahead:
-            batch.enter_window()  # first: a script's own method responds before the request's sender goes on
+            batch.enter_window()
         self.send(batch, [name], halve=len(ids) > 1 or in_parts or plan is not None)
         return batch
 
@@ -432,7 +440,8 @@ class Loader:
             try:
                 nodes = fetched()
                 with self.cache.lock, self.cache.in_slices():
-                    self._populate(batch, nodes)
+                    if not batch.is_cancelled:
+                        self._populate(batch, nodes)
             except TooLargeError as error:
                 with self.cache.lock:
                     self._halve(batch, error)
@@ -466,6 +475,12 @@ class Loader:
             del self.in_flight[key]
         if batch.cancel is not None:
             batch.cancel()
+
+    def cancel_all(self, first: Peers) -> None:
+        """Stop what was prefetched for a traversal and is waited for by nobody. The lock is held."""
+        for batch in {id(one): one for one in self.in_flight.values()}.values():
+            if batch.peers is not None and batch.peers.first is first:
+                batch.join().leave(cancelled=True)
 
     def _halve(self, batch: Batch, error: TooLargeError) -> None:
         """Send smaller batches and remember the size. The lock is held."""

@@ -261,6 +261,11 @@ class Peers:
         return self.window.room(self.depth)
 
     @property
+    def first(self) -> Peers:
+        """The level that the traversal began with."""
+        return self if self.parent is None else self.parent.first
+
+    @property
     def depth(self) -> int:
         """How many levels of this traversal lie above."""
         return 0 if self.parent is None else self.parent.depth + 1

@@ -66,6 +66,25 @@ def preload(
     yield from _level(loader, _each_once(members), kind, tree, strict=len(members) == 1)
 
 
+def parts_of(loader: Loader, members: Sequence[Entity], kind: type[Entity], tree: Tree) -> Steps[None]:
+    """The steps that load a tree below members of which it is known that one request may name them (a part of a stream).
+
+    One that does not exist raises when it is touched.
+    """
+    yield from _level(loader, _each_once(members), kind, tree, probe=False)
+
+
+def is_nested(tree: Tree) -> bool:
+    """Whether several levels of lists are fetched in one request."""
+    return any(isinstance(field, Many) and _is_deep(below) for field, below in tree.items())
+
+
+def most_names(loader: Loader, kind: type[Entity], tree: Tree) -> int:
+    """How many members one request for the tree may name at most, as far as is known."""
+    wanted: Tree = {field: below for field, below in tree.items() if not isinstance(field, Resolved)}
+    return _Batches(loader, deep(kind, wanted)).size if wanted else BATCH_SIZE
+
+
 def walk(loader: Loader, member: Entity, paths: Iterable[str]) -> Steps[None]:
     """The steps that load what the paths name below an object of a loop, with what the loop comes to next."""
     yield from _walked(loader, [member], parse(type(member), paths))
@@ -109,7 +128,12 @@ def _those(members: Sequence[Entity], test: Callable[[Entity], bool]) -> Steps[l
 
 
 def _level(
-    loader: Loader, members: list[Entity], kind: type[Entity], tree: Tree, strict: bool = False
+    loader: Loader,
+    members: list[Entity],
+    kind: type[Entity],
+    tree: Tree,
+    strict: bool = False,
+    probe: bool = True,
 ) -> Steps[None]:
     if not members or not tree:
         return
@@ -128,7 +152,7 @@ def _level(
             field: {} if isinstance(field, Many) and field.barrier else tree[field] for field in wanted
         }
         yield Announcement(partial(loader.refuse_to_block, kind, wanted[0], len(todo)))
-        yield from _fetch(loader, todo, kind, below, strict)
+        yield from _fetch(loader, todo, kind, below, strict, probe)
     for field, subtree in tree.items():
         if subtree and isinstance(field, Reference):
             below_members: list[Entity] = []
@@ -161,8 +185,13 @@ def _is_deep(tree: Tree) -> bool:
     return any(isinstance(field, Many) for field in tree)
 
 
-def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool) -> Steps[None]:
-    """Fetch one selection of many objects; end when all of it is populated."""
+def _fetch(
+    loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, strict: bool, probe: bool
+) -> Steps[None]:
+    """Fetch one selection of many objects; end when all of it is populated.
+
+    `probe`: a small request first tells how many objects the others may name.
+    """
     batches = _Batches(loader, deep(kind, tree))
     elsewhere = []
     with loader.cache.lock:
@@ -177,12 +206,11 @@ def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, s
             else:
                 mine.append(one)
     most = batches.size
-    nested = any(isinstance(field, Many) and _is_deep(below) for field, below in tree.items())
-    if nested and len(mine) > PROBE:
+    if probe and is_nested(tree) and len(mine) > PROBE:
         first, mine = mine[: min(PROBE, most)], mine[min(PROBE, most) :]
         batches.send([one.id for one in first])
         yield from batches.wait()
-        most = min(batches.size, _fitting(first, tree))
+        most = min(batches.size, fitting(first, tree))
     if mine:
         count = -(-len(mine) // most)
         size = -(-len(mine) // count)
@@ -209,7 +237,7 @@ def _fetch(loader: Loader, todo: list[Entity], kind: type[Entity], tree: Tree, s
             raise error
 
 
-def _fitting(members: list[Entity], tree: Tree) -> int:
+def fitting(members: list[Entity], tree: Tree) -> int:
     """How many members one request may name, judged by what came back for the first ones."""
     objects, parents = _count(members, tree)
     each = max(objects / len(members), 0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from asyncio import sleep
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -19,16 +19,18 @@ from ..errors import (
     NameNotFoundError,
     ValidationError,
 )
-from ..lazy.entity import Entity, check_paths, holds_all
+from ..lazy.entity import Entity, check_paths, engine_for
 from ..lazy.fields import BASIC, Many
 from ..lazy.inspection import refuse_to_tools
 from ..lazy.members import Index, Members
 from ..lazy.paths import Reads
 from ..lazy.peers import At, Named, Peers, Selector
+from ..lazy.preload import parse
 from ..lazy.registry import ENTITIES
-from ..lazy.selection import Selection, basic
+from ..lazy.selection import Selection, Tree, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..lazy.steps import Call, Steps, run
+from ..lazy.stream import Stream
 from ..wire import TooLargeError, collector_paused
 from .base import origin_of, service_of
 from .contents import HasFiles
@@ -378,8 +380,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """
         check_paths(paths)
         members = self._members()
-        if not holds_all(self, members, self._type, paths) and paths:
-            self._connected(paths[0]).load(members, self._type, paths)
+        engine = engine_for(self, members, self._type, paths)
+        if engine is not None and paths:
+            engine.load(members, self._type, paths)
         return self
 
     async def aload(self, *paths: str) -> Self:
@@ -392,9 +395,92 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         """
         check_paths(paths)
         members = await self._amembers()
-        if not holds_all(self, members, self._type, paths) and paths:
-            await self._connected(paths[0]).aload(members, self._type, paths)
+        engine = engine_for(self, members, self._type, paths)
+        if engine is not None and paths:
+            await engine.aload(members, self._type, paths)
         return self
+
+    def stream(self, *paths: str) -> Generator[C, None, None]:
+        """The members one after the other, with what the dotted paths name loaded; what the loop has passed is let go of.
+
+        For loops over more than memory holds: a few thousand objects are in memory at a time, however large the project
+        is (200,000 files and a million need the same). Returns a generator of the members, in order, for one loop.
+
+        The first member sends the listing's request, if that is not loaded, and the first requests for the paths; further
+        ones are sent while the loop runs, at most 8 ahead of it, of about 2,000 objects each: as many in all, and as fast,
+        as by `load`. Without paths nothing more is sent before the loop's body touches it; then it is fetched for the members
+        that come next too, as in any loop. A budget ends what is fetched ahead before it ends the loop.
+
+        When the loop takes the next member, the lists below the last one (its sessions, with all that is below them) are
+        let go of, and fetched again if they are touched later. An object or a collection that you keep in a variable keeps
+        what it has. Values of the members themselves (metadata) stay with them, and so does what was loaded before the
+        stream began (in a stream inside another loop, it may be what that loop fetched ahead, and is let go of). A loop that
+        ends early drops what was fetched ahead, and stops its requests.
+
+        Raises ValidationError for a path that names no attribute, at once; in the loop, the errors of requests. An object that
+        the service does not give raises when it is touched, and the others come.
+
+        Example:
+            >>> names = set()
+            >>> for subject in project.subjects.stream("sessions.clips.files"):  # doctest: +SKIP
+            ...     for session in subject.sessions:
+            ...         for clip in session.clips:
+            ...             names.update(clip.files.names())
+        """
+        tree = self._stream_tree(paths)
+        return self._streamed(paths, tree)
+
+    def _stream_tree(self, paths: tuple[str, ...]) -> Tree:
+        check_paths(paths)
+        return parse(self._type, paths)
+
+    def _streamed(self, paths: tuple[str, ...], tree: Tree) -> Generator[C, None, None]:
+        members = self._members()
+        engine = engine_for(self, members, self._type, paths)
+        if engine is None:
+            yield from members  # a copy without a connection: what it let go of could not be fetched again
+            return
+        yield from self._new_stream(engine, members, tree).read()
+
+    def _new_stream(self, engine: Engine, members: list[C], tree: Tree) -> Stream[C]:
+        peers = self._peers_of(None, True)
+        begins_here = peers.loops == 1
+        if begins_here:  # not those that other loops over this collection share
+            peers = self._new_peers(members)
+        return Stream(engine.loader, members, self._type, tree, peers, begins_here)
+
+    def astream(self, *paths: str) -> AsyncGenerator[C, None]:
+        """`stream` for coroutines: the same members, requests and errors, without blocking the event loop.
+
+        In the loop's body, what the paths name is there; what else is read is loaded before by `await member.aload(...)`.
+        After a `break`, the event loop closes the generator; `contextlib.aclosing` does it at once.
+
+        Example:
+            >>> async for subject in project.subjects.astream("sessions.clips"):  # doctest: +SKIP
+            ...     print(subject.name, sum(len(session.clips) for session in subject.sessions))
+        """
+        tree = self._stream_tree(paths)
+        return self._astreamed(paths, tree)
+
+    async def _astreamed(self, paths: tuple[str, ...], tree: Tree) -> AsyncGenerator[C, None]:
+        members = await self._amembers()
+        engine = engine_for(self, members, self._type, paths)
+        if engine is None:
+            for one in members:
+                yield one
+            return
+        stream = self._new_stream(engine, members, tree)
+        stream.open()
+        try:
+            while stream.at < len(members):
+                if stream.must_wait:
+                    await engine.take(stream.fetching())
+                elif stream.at % _TURN == 0:
+                    await sleep(0)
+                yield stream.reach()
+                stream.leave()
+        finally:
+            stream.close()
 
     def refresh(self) -> Self:
         """Forget the listing and everything below, list anew, and return the collection.
@@ -426,12 +512,13 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
     def _root_peers(self, full: bool) -> Peers:
         """The peers that begin with these members: one for loops, one for those picked out."""
-        if self._roots is None:
-            self._roots = [None, None]
-        found = self._roots[full]
+        items = self._members()  # first: where they are chosen only now, or listed, earlier peers are dropped
+        roots = self._roots
+        if roots is None:
+            roots = self._roots = [None, None]
+        found = roots[full]
         if found is None:
-            found = self._new_peers(self._members(), full)
-            self._roots[full] = found
+            found = roots[full] = self._new_peers(items, full)
         return found
 
     def _new_peers(self, items: list[C], full: bool = True) -> Peers:

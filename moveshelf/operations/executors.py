@@ -1,7 +1,7 @@
 """Work in parts, carried by an executor of the caller's: threads, other processes, other computers.
 
-A part names files by their ids. Whoever carries it out passes the service: the caller's own in threads of this process,
-in other processes the one that they make with a key of their own (connection.py). No key is ever in a part.
+A part names files by their ids. The process that carries it out passes the service: the caller's own in threads of this
+process, in other processes the one that they make with a key of their own (connection.py). No key is ever in a part.
 """
 
 from __future__ import annotations

@@ -161,6 +161,10 @@ class RangeFile(io.RawIOBase):
 
     def _fetch(self, index: int, wanted: int = 0) -> None:
         """Get the block of that number, and some after it."""
+        self._wire.refuse_to_block(
+            "a read of an open file waits for the store, and that",
+            "await file.aread_bytes(), or asyncio.to_thread(...)",
+        )
         ahead, self._read_ahead = self._read_ahead, None
         found = None if ahead is None else ahead()
         if isinstance(found, bytes):
@@ -171,10 +175,6 @@ class RangeFile(io.RawIOBase):
         self._ahead = min(self._ahead * 2, largest) if index == self._expected else 1
         count = min(max(self._ahead, -(-wanted // self._block)), largest)
         start = index * self._block
-        self._wire.refuse_to_block(
-            "a read of an open file waits for the store, and that",
-            "await file.aread_bytes(), or asyncio.to_thread(...)",
-        )
         data = self._wire.run(self._load, start, count * self._block).result()
         if self._whole is not None:
             return

@@ -1,7 +1,8 @@
-"""One full walk, from a project down to every file's name, six ways, each in a process of its own:
+"""One full walk, from a project down to every file's name, seven ways, each in a process of its own:
 
   raw       one hand-written nested query over http.client: the limit
   load      ours, `project.subjects.load("sessions.clips.files")`, then the loop
+  stream    ours, `for subject in project.subjects.stream("sessions.clips.files")`: memory stays as it is
   loop      ours, the nested loop alone, the first of its client
   again     ours, the same loop over another project of the same shape, on the same client: it knows the way by then
   query     the published client's one big query: getFilteredProjectSubjects with additional data
@@ -27,8 +28,8 @@ from typing import Any
 
 from common import Server, control, key_of, ours, peak, published_python, table, theirs
 
-METHODS = ("raw", "load", "loop", "again", "query", "examples")
-OURS = ("load", "loop", "again")
+METHODS = ("raw", "load", "stream", "loop", "again", "query", "examples")
+OURS = ("load", "stream", "loop", "again")
 THEIRS = ("query", "examples")
 
 RAW = """query raw($id: ID!) { node(id: $id) { ... on Project { patientsList { id name externalId updated
@@ -81,6 +82,10 @@ def loop(url: str, key_file: str, project: str) -> list[str]:
 def load(url: str, key_file: str, project: str) -> list[str]:
     subjects = connected(url, key_file).project(project).subjects
     return names_of(subjects.load("sessions.clips.files"))
+
+
+def stream(url: str, key_file: str, project: str) -> list[str]:
+    return names_of(connected(url, key_file).project(project).subjects.stream("sessions.clips.files"))
 
 
 def again(url: str, key_file: str, first: str, project: str) -> tuple[list[str], float]:

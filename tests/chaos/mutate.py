@@ -222,8 +222,8 @@ def mutated(body: bytes, rng: random.Random) -> tuple[bytes, list[str]]:
         if not places:
             break
         # the outer places are few and matter most
-        places = [one for one in places if len(one.path) <= 3] if rng.random() < 0.4 else places
-        spot = rng.choice(places)
+        outer = [one for one in places if len(one.path) <= 3] if rng.random() < 0.4 else places
+        spot = rng.choice(outer or places)
         kind = rng.choice(kinds)
         data = document["data"]
         kind(rng, spot, data)

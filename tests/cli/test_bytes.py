@@ -27,7 +27,7 @@ def test_download_and_again(there: Sandbox, shell: Any, tmp_path: Path) -> None:
     assert sorted(path.name for path in Path(to).rglob("*.json")) == ["event.json"] * 6
     entries = json.loads(shell("download", SESSION, to, "--include", "event.json", "--json")[1])
     assert [entry["status"] for entry in entries] == ["skipped"] * 6
-    assert set(entries[0]) == {"path", "bytes", "seconds", "status", "error", "reason"}
+    assert set(entries[0]) == {"path", "bytes", "seconds", "status", "error", "reason", "local"}
     plan = json.loads(shell("download", SESSION, to, "--include", "event.json", "--json", "--dry-run")[1])
     assert [step["action"] for step in plan] == ["skip"] * 6
     assert shell("download", f"{TRIAL}/gait_params.json", to)[0] == 0

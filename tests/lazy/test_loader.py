@@ -23,6 +23,7 @@ from moveshelf.lazy.engine import Engine
 from moveshelf.lazy.loader import ATTEMPTS, BATCH_SIZE
 from moveshelf.lazy.peers import Peers
 from moveshelf.lazy.window import OPENING
+from moveshelf.operations.service import Service
 from moveshelf.wire import TooLargeError
 
 if TYPE_CHECKING:
@@ -251,6 +252,26 @@ def test_batches_are_halved_where_responses_are_limited_and_the_size_is_remember
         assert before > 0
         for one in sandbox.requests.snapshot():
             assert one.objects <= 40
+
+
+def test_a_response_may_come_before_its_sender_goes_on(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop is known for one however fast the responses to its first requests are."""
+    submit = Service._submit
+
+    def submitted(*given: Any, **named: Any) -> Any:
+        pending = submit(*given, **named)
+        pending.result()
+        return pending
+
+    name = sandbox.generate(subjects=2, sessions=2, clips=6, files=1)
+    with sandbox.connect() as ms:
+        monkeypatch.setattr(Service, "_submit", submitted)
+        clips = [clip for one in ms.projects[name].subjects for s in one.sessions for clip in s.clips]
+        sandbox.requests.clear()
+        assert sum(len(clip.files) for clip in clips) == 24
+        assert len(sandbox.requests.snapshot()) == 1
 
 
 def test_one_deleted_clip_of_a_batch_fails_alone(sandbox: Sandbox) -> None:

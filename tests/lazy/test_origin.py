@@ -98,7 +98,7 @@ def test_without_a_key_it_says_how_to_get_on(pickled: dict[str, bytes], demo: Sa
     subject: Subject = pickle.loads(pickled["subject"])
     assert subject.name == "P-001"
     demo.requests.clear()
-    with pytest.raises(DetachedError, match=r"(?s)metadata.*no key found.*MOVESHELF_API_URL.*load it first"):
+    with pytest.raises(DetachedError, match=r"(?s)metadata.*load it first.*no key found.*MOVESHELF_API_URL"):
         subject.load("metadata")
     with pytest.raises(DetachedError, match="no key found"):
         len(subject.sessions)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _numbers = count(1)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _locks(own_locks: None) -> None:
+    """Tests here count the requests of writes."""
+
+
 @pytest.fixture
 def recorded_session(shared: Sandbox, ms: Moveshelf, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A session of two trials in each of two conditions."""

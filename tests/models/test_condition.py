@@ -11,6 +11,7 @@ from support.stored import exist
 
 import moveshelf
 from moveshelf import Condition, ValidationError
+from moveshelf.lazy.peers import At, Named
 from moveshelf.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -152,6 +153,20 @@ def test_refresh(ms: Moveshelf, odd_session: Session) -> None:
     assert len(view) == before + 1
     condition.create_clip("last")
     assert view[-1].title == "last"
+
+
+def test_the_first_use_of_clips_may_be_that_one_is_picked(ms: Moveshelf, filled_project: Project) -> None:
+    """Paths of the filesystem pick a clip that they know already: the condition's own clips are chosen only then."""
+    session = filled_project.subjects[0].sessions[0]
+    known = session.clips[0]
+    assert known.condition is not None
+    for full in (False, True):
+        clips: Any = session.conditions[known.condition.name].clips
+        peers = clips._peers_of(At(0), full)
+        assert peers.ids == clips.ids()
+        assert clips._peers_of(At(0), full) is peers
+    with ms.budget(1):
+        assert clips._picked(known, Named(known.title)).files
 
 
 def test_load(ms: Moveshelf, odd_session: Session) -> None:

@@ -18,6 +18,7 @@ from support.walks import request_count
 import moveshelf
 from moveshelf import DataFile, NotLoadedError, Project, Session, ValidationError
 from moveshelf.models import contents, twins
+from moveshelf.operations.read_ahead import ReadAhead
 from moveshelf.wire import aio
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def test_two_hundred_tasks_at_once(shared: Sandbox, kind: str) -> None:
     with shared.connect() as ms:
         assert [ehr_id for ehr_id, _ in found] == [s.ehr_id for s in ms.projects[name].subjects]
     assert all(size > 0 for _, size in found)
-    # how many of a level are known when a task comes to it depends on the order of responses
-    assert requests <= 2 + 4 * 8 + 200, "a URL for each file, and a few batches for each level"
+    # how many of a level are known when a task comes to it depends on the order of responses, so on the machine's load
+    assert requests <= 2 + 4 * 40 + 200, "a URL for each file, and batches of several objects for each level"
 
 
 def test_conditions_in_loops_of_coroutines(ms: Moveshelf, recorded_session: Session) -> None:
@@ -499,6 +500,33 @@ def test_within_aio_nothing_waits_in_the_loops_thread(
     not_blocking("asyncio", main())
     assert ms.stats.requests == before
     assert len(project.subjects) == 3, "afterwards it waits as it always did"
+
+
+def test_a_refused_read_of_an_open_file_leaves_what_is_fetched_ahead(
+    ms: Moveshelf, filled_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look for what was fetched ahead waits for the I/O thread: it is refused too, and done by the next read."""
+    looks = []
+    opened = ReadAhead.opened
+
+    def counted(*given: Any) -> Any:
+        looks.append(given)
+        return opened(*given)
+
+    monkeypatch.setattr(ReadAhead, "opened", counted)
+    for file in filled_project.subjects[0].sessions[0].clips[0].files:
+        with file.open() as reader:
+
+            async def read(reader: Any = reader) -> None:
+                async with ms.aio():
+                    reader.read(1)
+
+            with pytest.raises(NotLoadedError, match="aread_bytes"):
+                run_in("asyncio", read())
+            assert looks == []
+            assert reader.read() == file.read_bytes()
+            assert len(looks) == 1
+            looks.clear()
 
 
 def test_within_aio_threads_wait_as_everywhere(ms: Moveshelf, filled_project: Project) -> None:

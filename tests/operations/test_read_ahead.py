@@ -575,16 +575,17 @@ def test_close_stops_what_is_on_its_way(own: tuple[Sandbox, Moveshelf]) -> None:
     for _ in range(8):
         file = next(files)
         file.read_bytes()
-    sandbox.latency(0.5)
-    file = next(files)
-    file.read_bytes()  # there already; the URLs of the next batch are on their way
-    before = gets(sandbox)
-    ms.close()
+    settled(ms)
+    sandbox.latency(2)  # every request from here on is still on its way when the client is closed
     ahead = ahead_of(ms)
+    before = gets(sandbox)
+    while not ahead._requests:
+        file = next(files)
+        file.read_bytes()  # there already; the first file of a batch sends a request for the URLs of the next one
+    ms.close()
     until(lambda: not ahead._entries and not ahead._running)
     assert ahead.held == 0
-    sandbox.latency(0)
-    time.sleep(0.7)
+    time.sleep(2.5)
     assert gets(sandbox) == before, "no bytes are fetched after it"
     with pytest.raises(DetachedError):
         file.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -40,7 +41,9 @@ def counted_waits() -> Iterator[list[str]]:
 
     def note(what: str) -> None:
         if asyncio._get_running_loop() is not None and threading.current_thread().name != io_threads:
-            noted.append(what)
+            noted.append(
+                f"{what}, in " + " < ".join(one.name for one in reversed(traceback.extract_stack()[:-2]))
+            )
 
     def wait(self: Batch) -> None:
         note(f"batch of {self.selection.name}")

@@ -32,8 +32,10 @@ Names are imported when first used, so that `import moveshelf` costs next to not
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -201,6 +203,17 @@ __all__ = [
 ]
 
 
+def _imported(room: str) -> ModuleType:
+    """A module of this package. The cycle collector would go through all that importing makes, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(f".{room}", __name__)
+    finally:
+        if was_on:
+            gc.enable()
+
+
 if not TYPE_CHECKING:  # a checker would take every name for one that there is
 
     def __getattr__(name: str) -> Any:
@@ -209,7 +222,7 @@ if not TYPE_CHECKING:  # a checker would take every name for one that there is
         room = _ROOM_OF.get(name)
         if room is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f".{room}", __name__), name)
+        value = getattr(_imported(room), name)
         globals()[name] = value
         return value
 

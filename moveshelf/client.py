@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import Config, resolve
-from .display import client_html
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.inspection import View
-from .models import Account, Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
-from .models.base import Model, service_of
-from .operations import paths
 from .operations.connection import make_engine
 from .operations.service import Sender
 from .operations.validation import checked_id
 from .values import count_value, seconds_value
-from .wire import Budget, Stats
+from .wire import Budget, Stats, begin_import, collector_paused
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from typing_extensions import Self
 
-M = TypeVar("M", bound=Model)
+    from .models import Clip, Collection, Condition, DataFile, Job, Project, Session, Subject
+    from .models.base import Model
+
+M = TypeVar("M", bound="Model")
 
 _ID = r"([A-Za-z0-9_\-]{6,})"
 _PAGES = (
@@ -96,6 +95,9 @@ class Moveshelf:
 
         `cache`: a folder that keeps contents of files, as of `connect`.
         """
+        from .models import Account
+        from .models.base import service_of
+
         self._config = config
         self._engine = make_engine(config, timeout=timeout, sender=sender, cache=cache)
         self._account = Account("viewer", self._engine)
@@ -113,41 +115,59 @@ class Moveshelf:
     @by_id
     def project(self, id: str) -> Project:
         """The project of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        from .models import Project
+
         return self._engine.cache.get(Project, checked_id(id, "project"))
 
     @by_id
     def subject(self, id: str) -> Subject:
         """The subject of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        from .models import Subject
+
         return self._engine.cache.get(Subject, checked_id(id, "subject"))
 
     @by_id
     def session(self, id: str) -> Session:
         """The session of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        from .models import Session
+
         return self._engine.cache.get(Session, checked_id(id, "session"))
 
     @by_id
     def clip(self, id: str) -> Clip:
         """The clip (trial) of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        from .models import Clip
+
         return self._engine.cache.get(Clip, checked_id(id, "clip"))
 
     @by_id
     def job(self, id: str) -> Job:
         """The job of that id. No request: the first attribute sends it, and raises NotFoundError if there is none."""
+        from .models import Job
+
         return self._engine.cache.get(Job, checked_id(id, "job"))
 
     def subjects(self, ids: Iterable[str]) -> Collection[Subject]:
         """The subjects of those ids as one collection, which loads them together. No request; an id twice is there once."""
+        from .models import Subject
+
         return self._of_ids(Subject, ids)
 
     def sessions(self, ids: Iterable[str]) -> Collection[Session]:
         """The sessions of those ids as one collection, which loads them together. No request; an id twice is there once."""
+        from .models import Session
+
         return self._of_ids(Session, ids)
 
     def clips(self, ids: Iterable[str]) -> Collection[Clip]:
         """The clips (trials) of those ids as one collection, loaded together. No request; an id twice is there once."""
+        from .models import Clip
+
         return self._of_ids(Clip, ids)
 
     def _of_ids(self, kind: type[M], ids: Iterable[str]) -> Collection[M]:
+        from .models import Collection
+
         if isinstance(ids, str):
             raise ValidationError(f"this takes a list of ids, not one text: write [{ids!r}]")
         name = kind.__name__.lower()
@@ -162,6 +182,8 @@ class Moveshelf:
         condition stands for none: the clip is looked for in the whole session. One request a level that is not loaded.
         Raises NameNotFoundError with near misses, AmbiguousError with the ids, ValidationError for too many names.
         """
+        from .operations import paths
+
         return paths.lookup(self.projects, *names)  # type: ignore[no-any-return]
 
     def from_url(self, url: str) -> Project | Subject | Session | Clip | Collection[Session]:
@@ -285,8 +307,7 @@ class Moveshelf:
 
     def _drop_ahead(self) -> None:
         """Drop the contents that were fetched ahead of loops, and stop those on their way."""
-        if self._service.ahead is not None:
-            self._service.ahead.close(self._service)
+        self._service.drop_ahead()
 
     async def aclose(self) -> None:
         """`close` for coroutines: it does not block the event loop while connections end."""
@@ -320,6 +341,8 @@ class Moveshelf:
         return f"<Moveshelf at {self._config.api_url}>"
 
     def _repr_html_(self) -> str:
+        from .display import client_html
+
         projects = self._account.projects._shown()
         return client_html(self._config.api_url, projects if projects.__class__ is list else None)
 
@@ -355,9 +378,11 @@ def connect(
     timeout = seconds_value(timeout, "timeout")
     problem: ConfigError | None = None
     try:
-        return Moveshelf(
-            resolve(api_key_file, api_url, api_key=api_key, region=region), timeout=timeout, cache=cache
-        )
+        config = resolve(api_key_file, api_url, api_key=api_key, region=region)
+        # begun before the models are imported: while it reads the system's certificates, others can go on
+        begin_import()
+        with collector_paused:
+            return Moveshelf(config, timeout=timeout, cache=cache)
     except ConfigError as error:
         problem = error.with_traceback(None)
     # raised out here, with nothing in this frame that may be a pasted key

@@ -24,11 +24,9 @@ from ..lazy.state import NOT_LOADED, State, peek
 from ..metadata import parse_record
 from ..operations.commands import DELETE_COMMANDS, Command, Values
 from ..operations.connection import process_engine
-from ..operations.deletion import loaded_tree, mark_deleted, mark_deleted_id
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.shapes import Shape
-from .tables import object_dict
 
 if TYPE_CHECKING:
     from ..lazy.engine import Engine
@@ -109,6 +107,8 @@ class Model(Entity):
         Example:
             >>> json.dumps(subject.load("metadata", "sessions").to_dict())
         """
+        from .tables import object_dict
+
         return object_dict(self)
 
     # reading in a shape --------------------------------------------------------------------------------------
@@ -260,6 +260,8 @@ class Deletable(Model):
         collections drop them. With `dry_run` nothing is deleted: the list of all that would be, loaded for that. Raises
         NotFoundError where the service has no such object any more, OutcomeUnknownError where no response came.
         """
+        from ..operations.deletion import loaded_tree, mark_deleted
+
         service = self._attached("delete()")
         if dry_run:
             below = _BELOW.get(type(self).__name__)
@@ -277,6 +279,8 @@ class Deletable(Model):
 
     def _delete(self) -> bool:
         """Delete the object; whether the service did. One request, also where the object is deleted already."""
+        from ..operations.deletion import mark_deleted_id
+
         service = service_of(self._require("delete()"))
         command, variable = DELETE_COMMANDS[type(self).__name__]
         done = bool(service.run(command, {variable: self.id}).get(command.done))

@@ -12,13 +12,11 @@ from ..lazy.entity import entity
 from ..lazy.fields import BASIC, FLAG, Many, One, Resolved, Scalar, shared
 from ..lazy.state import State, peek
 from ..metadata import parse_record, to_datetime
-from ..operations import commands, uploads
-from ..operations.downloads import LocatedFile, Parts
+from ..operations import commands
 from ..operations.folders import condition_name
 from ..operations.locks import write_lock
 from ..operations.validation import clip_values, options_text
 from ..values import UploadStatus, word_of
-from . import derived
 from .base import Deletable, service_of
 from .condition import Condition
 from .contents import HasFiles
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from typing_extensions import Self, Unpack
 
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
     from ..operations.uploads import Existing as UploadExisting
     from ..operations.validation import ClipValues
@@ -162,6 +161,8 @@ class Clip(HasFiles, Deletable):
         meanwhile is refused (TransferError). Raises FileNotFoundError and ValidationError before anything is sent;
         TransferError says what is on the service then, and the same call again puts it right.
         """
+        from ..operations import uploads
+
         service = service_of(self._require("upload()"))
         service.refuse_to_block("upload() waits for the file, and that", "await its twin aupload(...)")
         identity = uploads.upload_file(service, self.id, file, name, data_type, existing, progress)
@@ -278,6 +279,8 @@ class Clip(HasFiles, Deletable):
         `GaitFileWarning` and an entry of `.attrs["problems"]`. Lists the files if they are not loaded; then a request for
         the signed URLs and one for each file. Needs the extra `gait`.
         """
+        from . import derived
+
         return derived.one_series(self._derived_files(), file, channels)
 
     def _layout_values(self) -> dict[str, str | None]:

@@ -31,12 +31,9 @@ from ..lazy.selection import Selection, Tree, basic
 from ..lazy.state import NOT_LOADED, PrefetchMarker, State, peek
 from ..lazy.steps import Call, Steps, run
 from ..lazy.stream import Stream
-from ..operations.downloads import LocatedFile, Parts
 from ..wire import TooLargeError, collector_paused
-from . import tables
 from .base import origin_of, service_of
 from .contents import HasFiles
-from .matching import Match
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
 
     from ..lazy.engine import Engine
     from ..lazy.origin import Origin
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
 
 #: The way from a member down to its clips, to load with their files.
@@ -203,6 +201,8 @@ class Lookup(Sequence[T]):
         Raises ValidationError for an attribute that the members do not have, for NaN and NaT, and for a value that can
         never equal the attribute, by its kind.
         """
+        from .matching import Match
+
         for name in attributes:
             self._check_attribute(name)
         matches = [Match.of(name, wanted) for name, wanted in attributes.items()]
@@ -667,6 +667,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
         Example:
             >>> project.subjects.load("metadata").to_frame().to_excel("subjects.xlsx")
         """
+        from . import tables
+
         return tables.collection_frame(self, columns)
 
     def to_dict(self) -> list[dict[str, Any]]:
@@ -674,6 +676,8 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
 
         Sends the listing's request, if that is not loaded.
         """
+        from . import tables
+
         return [tables.object_dict(one) for one in self._members()]
 
     def _view(self, items: list[C]) -> Collection[C]:

@@ -14,8 +14,6 @@ from ..lazy.inspection import View
 from ..lazy.peers import Peers, Selector
 from ..lazy.state import NOT_LOADED, State, peek
 from ..operations import commands
-from ..operations.deletion import mark_deleted
-from ..operations.downloads import LocatedFile, Parts
 from ..operations.folders import condition_name
 from ..operations.locks import write_lock
 from .base import service_of
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Unpack
 
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
     from ..operations.validation import ClipValues
     from .clip import Clip
@@ -133,6 +132,8 @@ class Condition(HasFiles):
         One request for every fifty trials; one failure does not stop the others. With `dry_run` nothing is deleted: the
         trials that would be. Raises RequestError that names the trials that are left, OutcomeUnknownError.
         """
+        from ..operations.deletion import mark_deleted
+
         session = self.session
         service = session._attached("delete_clips()")
         clips = list(self.clips)

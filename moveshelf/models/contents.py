@@ -13,12 +13,7 @@ import attrs
 
 from ..errors import ValidationError
 from ..gait.extra import numeric
-from ..operations import contents, downloads, executors, files
-from ..operations.downloads import Existing, LocatedFile, Parts
 from ..wire import aio
-from ..wire.codec import decode
-from ..wire.thread import result_of
-from . import derived, tables, workers
 from .twins import twin
 
 if TYPE_CHECKING:
@@ -28,8 +23,11 @@ if TYPE_CHECKING:
     from ..gait.c3d import C3D
     from ..lazy.entity import Entity
     from ..lazy.peers import Peers
+    from ..operations import contents
+    from ..operations.downloads import Existing, LocatedFile, Parts
     from ..operations.service import Service
     from ..transfer.result import Plan, TransferResult
+    from . import derived
     from .datafile import DataFile, OriginalFile
 
 
@@ -38,6 +36,8 @@ _AT_ONCE = 1 << 16
 
 
 def _parsed(content: bytes, name: str) -> Any:
+    from ..wire.codec import decode
+
     try:
         return decode(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
@@ -63,6 +63,8 @@ class HasFiles:
 
     def _derived_files(self) -> derived.DerivedFiles:
         """The files that curves and tables are read from."""
+        from . import derived
+
         return derived.DerivedFiles(self)
 
     @overload
@@ -147,6 +149,8 @@ class HasFiles:
         Sends at once what is needed to list the files (many objects a request), then a request for every 64 signed
         URLs. A file that fails is in the result's `failed` and stops no other: `raise_for_errors()` raises.
         """
+        from ..operations import downloads
+
         service = self._download_service()
         service.refuse_to_block("download() waits for its files, and that", "await its twin adownload(...)")
         return downloads.download(
@@ -167,6 +171,9 @@ class HasFiles:
 
     def _runner(self, executor: Executor | None) -> Callable[[Iterable[Any], int], Iterator[Any]] | None:
         """What gets the results of parts from an executor; None without one."""
+        from ..operations import executors
+        from . import workers
+
         if executor is None:
             return None
         run = workers.runner(executor, self._download_service())
@@ -199,6 +206,8 @@ class HasFiles:
         >>> for file, content in session.read("*.c3d"):  # doctest: +SKIP
         ...     print(file.clip.title, file.name, len(content))
         """
+        from ..operations import contents
+
         service = self._download_service()
         service.refuse_to_block(
             "read() waits for its files, and that", "use its twin: async for ... in aread(...)"
@@ -225,12 +234,16 @@ class HasFiles:
         >>> async for file, content in session.aread("*.c3d"):  # doctest: +SKIP
         ...     print(file.name, len(content))
         """
+        from ..operations import contents
+
         found = await aio.call(self._readable, include, jobs, errors)
         async for pair in contents.aread(found, jobs, errors):
             yield pair
 
     def _readable(self, include: str | Iterable[str] | None, jobs: int, errors: str) -> contents.Readable:
         """The files that `read` reads."""
+        from ..operations import contents
+
         return contents.readable(self._download_service(), self._located_files(), include, jobs, errors)
 
     def table(
@@ -255,6 +268,8 @@ class HasFiles:
         >>> project.table("sessions", labels=True).to_excel("sessions.xlsx")  # doctest: +SKIP
         >>> project.subjects.table(columns=["name", "ehr-id", "subject-sex"])  # doctest: +SKIP
         """
+        from . import tables
+
         return tables.object_table(self, kind, columns, labels)
 
     def cycles(
@@ -286,12 +301,16 @@ class HasFiles:
         >>> curves = subject.cycles("angles", ["knee_flexion", "hip_flexion"])  # doctest: +SKIP
         >>> curves.groupby("condition").mean().sel(channel="knee_flexion")  # doctest: +SKIP
         """
+        from . import derived
+
         self._download_service().refuse_to_block(
             "cycles() waits for its files, and that", "await its twin acycles(...)"
         )
         return derived.cycles(self._carried(executor), file, channels, points)
 
     def _carried(self, executor: Executor | None) -> derived.DerivedFiles:
+        from . import workers
+
         found = self._derived_files()
         if executor is not None:
             workers.runner(executor, found.service)  # refused before anything is listed
@@ -310,6 +329,8 @@ class HasFiles:
 
         >>> knee = trial.series("angles").knee_flexion.sel(side="left")  # doctest: +SKIP
         """
+        from . import derived
+
         return derived.series(self._derived_files(), file, channels)
 
     def parameters(self, *, executor: Executor | None = None) -> pd.DataFrame:
@@ -323,6 +344,8 @@ class HasFiles:
 
         >>> project.parameters().query("name == 'Cadence'").groupby("condition")["mean"].mean()  # doctest: +SKIP
         """
+        from . import derived
+
         return derived.parameters(self._carried(executor))
 
     def events(self) -> pd.DataFrame:
@@ -332,6 +355,8 @@ class HasFiles:
         "Foot Off"), time and its unit (s), percent (of the gait cycle) and opposite, as far as the file has them.
         Requests, warnings and errors as of `cycles`.
         """
+        from . import derived
+
         return derived.events(self._derived_files())
 
 
@@ -390,6 +415,8 @@ class FileContent:
         to write. Verified, resumed and named as `download` on a clip does it. Two requests. Raises what kept it from arriving:
         TransferError, ChecksumError, NotFoundError.
         """
+        from ..operations import downloads
+
         service, _, name = self._content("download()")
         service.refuse_to_block("download() waits for the file, and that", "await its twin adownload(...)")
         located = self._located()
@@ -421,6 +448,8 @@ class FileContent:
         errors: str = "raise",
     ) -> Iterator[tuple[DataFile | OriginalFile, bytes]]:
         """The same as `read` of a trial, for this file alone: an iterator of one pair (file, bytes), or of none."""
+        from ..operations import contents
+
         service = self._content("read()")[0]
         return contents.read(service, [self._located()], include, jobs, errors)
 
@@ -428,11 +457,15 @@ class FileContent:
         self, include: str | Iterable[str] | None = None, *, jobs: int = 16, errors: str = "raise"
     ) -> AsyncIterator[tuple[DataFile | OriginalFile, bytes]]:
         """`read` for coroutines: an async iterator of one pair (file, bytes), or of none."""
+        from ..operations import contents
+
         found = await aio.call(self._readable, include, jobs, errors)
         async for pair in contents.aread(found, jobs, errors):
             yield pair
 
     def _readable(self, include: str | Iterable[str] | None, jobs: int, errors: str) -> contents.Readable:
+        from ..operations import contents
+
         service = self._content("read()")[0]
         return contents.readable(service, [self._located()], include, jobs, errors)
 
@@ -445,6 +478,8 @@ class FileContent:
 
         Raises TransferError where there are none (only complete files have any), ChecksumError, NotFoundError.
         """
+        from ..operations import files
+
         service, identity, name = self._content("read_bytes()")
         service.refuse_to_block(
             f"read_bytes() of {name!r} reads the file, and that", "await file.aread_bytes()"
@@ -460,6 +495,9 @@ class FileContent:
 
         >>> content = await trial.files["walk.c3d"].aread_bytes()  # doctest: +SKIP
         """
+        from ..operations import files
+        from ..wire.thread import result_of
+
         await self._aload_name()
         service, identity, name = self._content("aread_bytes()")
         if not await service.prepare():
@@ -510,6 +548,7 @@ class FileContent:
         nothing yet; a read sends what it needs. Bytes are not verified here: parts have no checksum of their own.
         In a loop, small files (256 KiB) are fetched ahead, verified, and of larger ones the URLs, as of `read_bytes`.
         """
+        from ..operations import files
         from ..transfer.ranges import open_ranges
 
         service, identity, name = self._content("open()")
@@ -530,4 +569,6 @@ class FileContent:
 
         Two requests. Raises TransferError where the store tells no checksum, NotFoundError, FileNotFoundError.
         """
+        from ..operations import files
+
         return files.matches(*self._content("matches()"), path)

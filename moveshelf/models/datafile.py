@@ -8,8 +8,6 @@ from ..errors import NotFoundError
 from ..lazy.cache import loaded_value
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Resolved, Scalar, shared
-from ..operations.downloads import LocatedFile, Parts
-from ..transfer.layout import data_type
 from ..values import DataType, UploadStatus, word_of
 from .base import Deletable, service_of
 from .contents import FileContent
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..lazy.entity import Entity
     from ..lazy.peers import Peers
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
     from .clip import Clip
 
@@ -65,6 +64,8 @@ class DataFile(FileContent, Deletable):
         await self.aload("name")
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
+        from ..operations.downloads import LocatedFile
+
         kind = None if self.data_type is None else str(self.data_type)
         way = (*above, (self.id, self.name or self.id))
         named = {**(values or {}), "file": self.name, "type": kind, "id": self.id}
@@ -101,6 +102,8 @@ class OriginalFile(FileContent):
     @property
     def data_type(self) -> DataType:
         """What kind of data it is, by its name: the service tells none for it."""
+        from ..transfer.layout import data_type
+
         return DataType(data_type(self.name))
 
     @property
@@ -118,6 +121,9 @@ class OriginalFile(FileContent):
         await self.clip.aload("original_name")
 
     def _located(self, above: Parts = (), values: Mapping[str, str | None] | None = None) -> LocatedFile:
+        from ..operations.downloads import LocatedFile
+        from ..transfer.layout import data_type
+
         kind = data_type(self.name)
         way = (*above, (f"{self.clip.id} original", self.name))
         named = {**(values or {}), "file": self.name, "type": kind, "id": self.clip.id}

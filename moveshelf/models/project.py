@@ -14,24 +14,7 @@ from ..lazy.entity import Entity, entity
 from ..lazy.fields import BASIC, FLAG, PLAIN, Many, Scalar
 from ..lazy.selection import Selection, basic
 from ..metadata import parse_record, plain, stored
-from ..operations import commands, listings, overview, queries, upload_tree, uploads
-from ..operations.additions import add, by_name
-from ..operations.downloads import LocatedFile, Parts
-from ..operations.filters import (
-    Criterion,
-    SessionsWhere,
-    Where,
-    checked_limit,
-    criteria,
-    is_service_form,
-    period,
-    session_criteria,
-    sessions_filter,
-    subject_criteria,
-    subject_filter,
-    subject_group,
-)
-from ..operations.known_fields import check_values, checked_criteria
+from ..operations import commands, queries
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.validation import checked_name, checked_values
@@ -39,10 +22,8 @@ from ..values import Configuration, Dataset, Template
 from ..wire.thread import check_stopped
 from .base import Model, service_of
 from .clip import Clip
-from .cohort import Cohort, checked_conditions, choose
 from .collection import Collection
 from .contents import HasFiles
-from .derived import DerivedFiles
 from .session import Session, existing
 from .subject import Subject
 from .twins import twin
@@ -55,17 +36,23 @@ if TYPE_CHECKING:
     from ..gait.cohort import Procedure
     from ..lazy.cache import Cache
     from ..operations.bulk_plan import BulkPlan, BulkResult
+    from ..operations.downloads import LocatedFile, Parts
+    from ..operations.filters import Criterion, SessionsWhere, Where
     from ..operations.queries import Listing
     from ..operations.service import Service
     from ..operations.shapes import Shape
     from ..operations.uploads import Existing as UploadExisting
     from ..transfer.layout import LayoutFunction, SessionImport
     from ..transfer.result import Plan, TransferResult
+    from .cohort import Cohort
+    from .derived import DerivedFiles
     from .norm import Norm
 
 
 def _all_sessions(project: Project) -> list[dict[str, Any]]:
     """The rows of every session, where they are too many for one response; the undated come through their subjects."""
+    from ..operations import listings
+
     service = service_of(project._require("sessions"))
     rows = listings.dated_sessions(service, project.id, Session)
     known = {row["id"] for row in rows}
@@ -85,6 +72,8 @@ def _row(session: Session) -> dict[str, Any]:
 
 
 def _all_clips(project: Project) -> list[dict[str, Any]]:
+    from ..operations import listings
+
     return listings.all_clips(service_of(project._require("clips")), project.id, Clip)
 
 
@@ -165,6 +154,9 @@ class Project(HasFiles, Model):
         Raises ValidationError for a name that is blank or has a slash (before any request) and for metadata that the
         service's validator refuses (no subject is left behind), ConflictError for a name that is taken.
         """
+        from ..operations.additions import add, by_name
+        from ..operations.known_fields import check_values
+
         service = self._attached("create_subject()")
         name = checked_name(name, "subject")
         values = None if metadata is None else checked_values(metadata)
@@ -524,6 +516,16 @@ class Project(HasFiles, Model):
             >>> project.find_subjects({"subject-sex": "Male", "subject-gmfcs": ["II", "III"]}, {"min": 2})
             >>> project.find_subjects({"subject-date-of-birth": ("2010-01-01", "2014-12-31")})
         """
+        from ..operations.filters import (
+            criteria,
+            is_service_form,
+            sessions_filter,
+            subject_criteria,
+            subject_filter,
+            subject_group,
+        )
+        from ..operations.known_fields import checked_criteria
+
         during = sessions_filter(sessions)
         service = service_of(self._require("find_subjects()"))
         ranges: list[Criterion] = []
@@ -575,6 +577,10 @@ class Project(HasFiles, Model):
         Example:
             >>> project.find_sessions("2024-01-01", where={"session-height": (120, 140)})
         """
+        from ..operations import listings
+        from ..operations.filters import checked_limit, period, session_criteria
+        from ..operations.known_fields import checked_criteria
+
         first, last = period(start, end)
         most = checked_limit(limit)
         of_sessions, of_subjects = session_criteria(where), session_criteria(subject_where)
@@ -622,6 +628,10 @@ class Project(HasFiles, Model):
         >>> found.to_frame()[["subject", "pre_date", "post_date", "why"]]  # doctest: +SKIP
         >>> found.plot("knee_flexion")  # doctest: +SKIP
         """
+        from ..operations.filters import session_criteria
+        from ..operations.known_fields import checked_criteria
+        from .cohort import checked_conditions, choose
+
         conditions = checked_conditions(condition)
         numeric(".cohort", "moveshelf.gait").pairs([], procedure, before, after, between=between)
         of_sessions = session_criteria(session_where)
@@ -641,6 +651,8 @@ class Project(HasFiles, Model):
         sessions. Without dates they are those of the last ten weeks, as on the page. Warns of names that are no field of
         the template. Raises ValidationError where there is no template, and for dates that are none.
         """
+        from ..operations import overview
+
         template = self.template
         if template is None:
             raise ValidationError(
@@ -723,6 +735,8 @@ class Project(HasFiles, Model):
         Sends a request to create the clip, a PUT, and at least one request to see what the service says. Raises as
         `clip.upload` does.
         """
+        from ..operations import uploads
+
         metadata = {
             "description": description,
             "projectPath": folder,
@@ -803,6 +817,8 @@ class Project(HasFiles, Model):
         NotADirectoryError, ValidationError for a layout or an import file that cannot be, AmbiguousError where a
         name stands for several objects, before anything is created.
         """
+        from ..operations import upload_tree
+
         service = service_of(self._require("upload_tree()"))
         service.refuse_to_block(
             "upload_tree() waits for its files, and that", "await its twin aupload_tree(...)"
@@ -844,6 +860,8 @@ class Project(HasFiles, Model):
         return f"download of project {name!r}" if name else f"download of project {self.id}"
 
     def _derived_files(self) -> DerivedFiles:
+        from .derived import DerivedFiles
+
         return DerivedFiles(self, in_sessions=True)
 
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:

@@ -28,15 +28,10 @@ from ..metadata import (
 )
 from ..metadata import values as plain_values
 from ..operations import commands
-from ..operations.additions import add, by_date
-from ..operations.downloads import LocatedFile, Parts
-from ..operations.filters import day_text
 from ..operations.folders import condition_name, session_name
-from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
-from ..operations.titles import next_title
 from ..operations.validation import (
     checked_folder,
     checked_name,
@@ -61,6 +56,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ..lazy.cache import Cache
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
     from ..operations.validation import ClipValues
     from .collection import Collection
@@ -175,6 +171,9 @@ class Session(HasFiles, Deletable):
         Raises ValidationError for arguments that cannot be right (before any request), ConflictError for a title that is
         taken.
         """
+        from ..operations.additions import add
+        from ..operations.titles import next_title
+
         service = self._attached("create_clip()")
         folder = self._folder_of(condition) if condition is not None else self.path
         name = condition_name(folder, self.path)
@@ -248,6 +247,8 @@ class Session(HasFiles, Deletable):
             >>> session.update_metadata({"session-height": 131.5})
             MetadataUpdate(changed={'session-height': '131.5'}, kept={})
         """
+        from ..operations.known_fields import check_values
+
         service = self._attached("update_metadata()")
         given = checked_values(values)
         shaped = {
@@ -375,6 +376,9 @@ class Session(HasFiles, Deletable):
         Raises ValidationError for what is no date (before any request), ConflictError where somebody else has changed
         the session since it was read here; nothing was written then.
         """
+        from ..operations.additions import by_date
+        from ..operations.filters import day_text
+
         service = self._attached("set_date()")
         day = day_text(date)
         if day is None:

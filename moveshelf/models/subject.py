@@ -24,10 +24,6 @@ from ..metadata import (
 )
 from ..metadata import values as plain_values
 from ..operations import commands
-from ..operations.additions import add, by_date
-from ..operations.downloads import LocatedFile, Parts
-from ..operations.filters import day_text
-from ..operations.known_fields import check_values
 from ..operations.locks import write_lock
 from ..operations.queries import stored_state
 from ..operations.shapes import Shape
@@ -47,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
+    from ..operations.downloads import LocatedFile, Parts
     from ..operations.service import Service
     from .project import Project
     from .report import Report
@@ -130,6 +127,9 @@ class Subject(HasFiles, Deletable):
         Raises ValidationError for a name that is none or has a slash and for a date that is none (before any
         request), ConflictError for a name that is taken.
         """
+        from ..operations.additions import add, by_date
+        from ..operations.filters import day_text
+
         service = self._attached("create_session()")
         name = checked_name(name, "session")
         day = day_text(date)
@@ -197,6 +197,8 @@ class Subject(HasFiles, Deletable):
             >>> subject.update_metadata({"subject-sex": "Male", "subject-notes": None})
             MetadataUpdate(changed={'subject-sex': 'Male', 'subject-notes': None}, kept={})
         """
+        from ..operations.known_fields import check_values
+
         service = self._attached("update_metadata()")
         given = checked_values(values)
         if "interventions" in given:

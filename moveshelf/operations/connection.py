@@ -11,12 +11,12 @@ from ..errors import ConfigError, DetachedError
 from ..lazy.cache import Cache
 from ..lazy.engine import Engine
 from ..wire import Wire
-from .content_cache import ContentCache
-from .read_ahead import ReadAhead
 from .service import Sender, Service
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from .read_ahead import ReadAhead
 
 _LOCK = threading.RLock()
 _ENGINES: dict[str, Engine] = {}
@@ -39,9 +39,17 @@ def make_engine(
     service = Service(wire, objects, sender)
     service.key_is_argument = config.key_is_argument
     if cache is not None:
+        from .content_cache import ContentCache
+
         service.contents = ContentCache(cache, config)
-    service.ahead = ReadAhead()
+    service.make_ahead = _read_ahead
     return Engine(objects, service)
+
+
+def _read_ahead() -> ReadAhead:
+    from .read_ahead import ReadAhead
+
+    return ReadAhead()
 
 
 def process_engine(url: str) -> Engine:

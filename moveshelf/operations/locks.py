@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..transfer.locks import service_lock
-
 if TYPE_CHECKING:
     from .service import Service
 
@@ -20,6 +18,8 @@ def write_lock(service: Service, identity: str) -> Iterator[bool]:
     was, so that what is cached of the object, or of what is below it, may be old. What was inside before the client began
     to read is in what it has read.
     """
+    from ..transfer.locks import service_lock
+
     # the whole address: a practice service that is started anew has the ids of the one before
     with service_lock(None, service.url, identity, service.cache, since=service.began) as turn:
         yield turn.others

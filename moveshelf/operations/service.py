@@ -23,13 +23,14 @@ from ..lazy.registry import BY_WIRE, ENTITIES
 from ..lazy.selection import Selection
 from ..wire import Response, TooLargeError, aio, collector_paused
 from ..wire.thread import result_of
-from . import queries, recovery
+from . import queries
 from .commands import Command, Touched, Values
 from .queries import Query
 from .responses import InvalidResponseError, errors_by_alias, no_such, query_error
 
 if TYPE_CHECKING:
     from ..wire import Wire
+    from . import recovery
     from .content_cache import ContentCache
     from .read_ahead import ReadAhead
 
@@ -114,8 +115,22 @@ class Service:
         self.began = time.time()
         #: contents of files kept on the disk; None where that is off
         self.contents: ContentCache | None = None
-        #: contents that are fetched ahead of loops; None where that is off
-        self.ahead: ReadAhead | None = None
+        #: makes what fetches contents ahead of loops; None where that is off
+        self.make_ahead: Callable[[], ReadAhead] | None = None
+        self._ahead: list[ReadAhead] = []
+
+    @property
+    def ahead(self) -> ReadAhead | None:
+        """Contents that are fetched ahead of loops; None where that is off. Made when a content is first read."""
+        if self.make_ahead is not None and not self._ahead:
+            self._ahead.append(self.make_ahead())
+        # of two threads that came here at once, the first one's
+        return self._ahead[0] if self._ahead else None
+
+    def drop_ahead(self) -> None:
+        """Drop the contents that were fetched ahead, and stop those on their way."""
+        for ahead in self._ahead:
+            ahead.close(self)
 
     @property
     def is_replaced(self) -> bool:
@@ -353,6 +368,8 @@ class Service:
         Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
+        from . import recovery
+
         self._refuse_to_block(command.name)
         with self._doubt(command, [values]):
             attempt = 1
@@ -379,6 +396,8 @@ class Service:
 
     def _look(self, lost: recovery.Lost, attempt: int) -> recovery.Found:
         """What has become of a command whose response was lost."""
+        from . import recovery
+
         unknown = recovery.Found(recovery.UNKNOWN)
         if attempt >= COMMAND_ATTEMPTS or self.is_replaced or not recovery.can_look(lost.command):
             return unknown
@@ -438,6 +457,8 @@ class Service:
         before. Rows that create clips have one clip each, and travel as lists. OutcomeUnknownError stands for what nobody
         knows; what such a row may have changed is unloaded.
         """
+        from . import recovery
+
         outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)
         pending = list(range(len(rows)))
         with self._doubt(command, rows):
@@ -496,6 +517,8 @@ class Service:
         self, command: Command, rows: Sequence[Values], refused: list[Outcome]
     ) -> list[Outcome]:
         """A list that was refused for one of its rows: what of it is not there is sent in halves."""
+        from . import recovery
+
         outcomes = list(refused)
         if self.is_replaced or not recovery.can_look(command):
             return outcomes
@@ -534,6 +557,8 @@ class Service:
 
     def _look_for(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
         """What has become of commands whose responses were lost."""
+        from . import recovery
+
         unknown = [recovery.Found(recovery.UNKNOWN)] * len(lost)
         if self.is_replaced or not recovery.can_look(lost[0].command):
             return unknown

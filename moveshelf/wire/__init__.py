@@ -8,6 +8,7 @@ from __future__ import annotations
 from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.connection import Wire
 from moveshelf.wire.failures import TooLargeError, query_error
+from moveshelf.wire.imports import begin_import
 from moveshelf.wire.meter import Budget, Stats
 from moveshelf.wire.response import Response
 from moveshelf.wire.retry import RetryPolicy
@@ -21,6 +22,7 @@ __all__ = [
     "Stats",
     "TooLargeError",
     "Wire",
+    "begin_import",
     "cap_jobs",
     "collector_paused",
     "query_error",

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import platform
+import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
-from importlib import metadata
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +21,7 @@ from gql.transport.exceptions import TransportConnectionFailed
 from multidict import CIMultiDict
 from yarl import URL
 
+from moveshelf import __version__
 from moveshelf.errors import DetachedError
 from moveshelf.wire.failures import error_of
 from moveshelf.wire.meter import Meter
@@ -273,11 +273,7 @@ _abandoned: list[Channel] = []
 @cache
 def user_agent() -> str:
     """`moveshelf/0.1.0 Python/3.12.1`, so that the service's owners can tell clients apart."""
-    try:
-        version = metadata.version("moveshelf")
-    except metadata.PackageNotFoundError:  # run from a checkout
-        version = "0"
-    return f"moveshelf/{version} Python/{platform.python_version()}"
+    return f"moveshelf/{__version__} Python/{sys.version.split()[0]}"
 
 
 def closed_error() -> DetachedError:

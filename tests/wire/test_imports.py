@@ -1,0 +1,150 @@
+"""gql and aiohttp are imported in a thread as soon as there is a client: what a fork, an end, a failure make of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moveshelf.wire import imports
+
+ROOT = Path(__file__).resolve().parents[2]
+CONNECT = "import sys, moveshelf; ms = moveshelf.connect(api_key='abcdefgh', api_url='http://127.0.0.1:9/graphql')\n"
+"""A client whose service does not exist: what is tested here comes before any response."""
+
+
+def run(code: str, *options: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What a new interpreter did with that code, in an empty folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    command = [sys.executable, *options, "-c", CONNECT + code]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_it_is_imported_without_a_request(tmp_path: Path) -> None:
+    done = run(
+        "import gc\n"
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "assert imports.CHANNEL in sys.modules and 'gql' in sys.modules\n"
+        "assert gc.isenabled() and ms.stats.requests == 0",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_second_client_begins_nothing(tmp_path: Path) -> None:
+    done = run(
+        "from moveshelf.wire import imports\n"
+        "first = imports._running\n"
+        "other = moveshelf.connect(api_key='abcdefgh', api_url='http://127.0.0.1:9/graphql')\n"
+        "assert first is not None and imports._running is first",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("collector", ["enable", "disable"])
+def test_the_collector_is_as_it_was(tmp_path: Path, collector: str) -> None:
+    done = run(
+        "import gc\n"
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        f"gc.{collector}()\n"
+        "before = gc.isenabled()\n"
+        "moveshelf.Cohort, ms._wire._open()\n"
+        "assert gc.isenabled() is before",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_end_in_the_middle_is_silent(tmp_path: Path) -> None:
+    for number in range(20):
+        pause = f"import time; time.sleep({number % 10 / 50})"
+        done = run(pause, folder=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), number
+
+
+def test_an_exception_in_the_middle_is_the_only_one(tmp_path: Path) -> None:
+    done = run("raise SystemExit('enough')", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "enough\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_in_the_middle_waits_for_it(tmp_path: Path) -> None:
+    """The child finds whole modules; it neither waits for a thread of its parent nor imports again."""
+    code = (
+        "import os, time\n"
+        "time.sleep({pause})\n"
+        "child = os.fork()\n"
+        "from moveshelf.wire import imports, thread\n"
+        "if not child:\n"
+        "    there = imports.CHANNEL in sys.modules\n"
+        "    with thread.import_lock:\n"
+        "        ms._wire._open()\n"
+        "    os._exit(0 if there and imports._running is None else 3)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
+        "with thread.import_lock:\n"
+        "    ms._wire._open()"
+    )
+    for number in range(8):
+        done = run(
+            code.format(pause=number / 40), "-W", "error::DeprecationWarning:__main__", folder=tmp_path
+        )
+        assert (done.returncode, done.stderr) == (0, ""), number
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_chain_of_forks(tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "for _ in range(10):\n"
+        "    child = os.fork()\n"
+        "    if child:\n"
+        "        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "ms._wire._open()"
+    )
+    done = run(code, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_failure_is_left_to_the_first_request(tmp_path: Path) -> None:
+    """The thread says nothing; the request raises what is wrong, also a second time."""
+    (tmp_path / "gql").mkdir()
+    (tmp_path / "gql" / "__init__.py").write_text("raise ImportError('this gql is broken')")
+    code = (
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        ms.projects.names()\n"
+        "    except ImportError as error:\n"
+        "        assert str(error) == 'this gql is broken', error\n"
+        "    else:\n"
+        "        raise AssertionError('no error')"
+    )
+    done = run(code, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_begins_once_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "CHANNEL", "moveshelf.wire.not_imported")
+    monkeypatch.setattr(imports, "_running", None)
+    monkeypatch.setattr(imports, "_ended", True)
+    imports.begin_import()
+    assert imports._running is None
+
+
+def test_where_no_thread_starts_the_first_request_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoThread(imports.threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(imports, "CHANNEL", "moveshelf.wire.not_imported")
+    monkeypatch.setattr(imports, "_running", None)
+    monkeypatch.setattr(imports.threading, "Thread", NoThread)
+    imports.begin_import()
+    assert imports._running is None

@@ -14,6 +14,7 @@ import attrs
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..wire import aio
+from ..wire.codec import decode
 from .twins import twin
 
 if TYPE_CHECKING:

@@ -37,8 +37,6 @@ _AT_ONCE = 1 << 16
 
 
 def _parsed(content: bytes, name: str) -> Any:
-    from ..wire.codec import decode
-
     try:
         return decode(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:

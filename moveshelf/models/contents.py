@@ -14,6 +14,7 @@ import attrs
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..wire import aio
+from ..wire.codec import decode
 from .twins import twin
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ _AT_ONCE = 1 << 16
 
 
 def _parsed(content: bytes, name: str) -> Any:
-    from ..wire.codec import decode
-
     try:
         return decode(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:

@@ -151,6 +151,7 @@ def test_cancelling_the_task_stops_the_function_and_its_requests(
     async def main() -> None:
         await wire.aexecute(VIEWER)
         await asyncio.to_thread(sandbox.latency, 3600)
+        await until(lambda: in_flight(wire) == 0)  # the first request has ended on that side too
         task = asyncio.ensure_future(aio.call(work))
         await until(lambda: in_flight(wire) == 1)
         task.cancel()

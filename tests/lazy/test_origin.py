@@ -72,18 +72,19 @@ def test_an_unloaded_collection_a_condition_and_the_methods(
     assert result.done
 
 
-def test_two_copies_of_one_object(pickled: dict[str, bytes], key: None, demo: Sandbox) -> None:
-    first: Subject = pickle.loads(pickled["subject"])
-    second: Subject = pickle.loads(pickled["subject"])
+def test_two_copies_of_one_object(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVESHELF_API_KEY_FILE", sandbox.key_file)
+    monkeypatch.setenv("MOVESHELF_API_URL", sandbox.api_url)
+    name = sandbox.generate(subjects=2, sessions=1, clips=1, files=0)
+    with sandbox.connect() as ms:
+        pickled = pickle.dumps(ms.projects[name].subjects[0])
+    first: Subject = pickle.loads(pickled)
+    second: Subject = pickle.loads(pickled)
     assert first == second
     assert first is not second
     assert first.metadata == second.metadata
-    before = first.metadata.get("subject-notes")
-    try:
-        second.update_metadata({"subject-notes": "of the second"})
-        assert second.metadata["subject-notes"] == first.metadata["subject-notes"] == "of the second"
-    finally:
-        first.update_metadata({"subject-notes": before})
+    second.update_metadata({"subject-notes": "of the second"})
+    assert second.metadata["subject-notes"] == first.metadata["subject-notes"] == "of the second"
 
 
 def test_one_client_a_process(pickled: dict[str, bytes], key: None) -> None:

@@ -50,7 +50,7 @@ def test_the_campaign_has_disturbed_something(results: list[dict[str, Any]]) -> 
     assert faults["write"] > COUNTS["write"] / 2
     assert sum(bool(result["mutations"]) for result in results) > COUNTS["mutated"] / 2
     deaths = [note for result in results for note in result["notes"] if "died of 9" in note]
-    assert len(deaths) > COUNTS["tree"]
+    assert len(deaths) > COUNTS["tree"] / 2  # a run may end before its death is due
     kinds = {fault.split()[0] for result in results for fault in result["faults"]}
     assert len(kinds) > 15, sorted(kinds)
 

@@ -288,7 +288,7 @@ def gdi_basis(
     kept = rows[: min(int(features), int((sizes > sizes[0] * 1e-12).sum()))]
     values = kept.reshape(len(kept), own.sizes["channel"], own.sizes["percent"])
     coords = {"channel": own["channel"].values, "percent": own["percent"].values}
-    share = float((sizes[: len(kept)] ** 2).sum() / (sizes**2).sum())
+    share = float((sizes[: len(kept)] ** 2).sum()) / float((sizes**2).sum())
     return xr.DataArray(
         values, coords, ("feature", "channel", "percent"), name="gdi_basis", attrs={"variation": share}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..lazy.peers import Peers
     from ..operations import contents
     from ..operations.downloads import Existing, LocatedFile, Parts
+    from ..operations.executors import Carry
     from ..operations.service import Service
     from ..transfer.result import Plan, TransferResult
     from . import derived
@@ -168,15 +169,15 @@ class HasFiles:
             self._runner(executor),
         )
 
-    def _runner(self, executor: Executor | None) -> Callable[[Iterable[Any], int], Iterator[Any]] | None:
-        """What gets the results of parts from an executor; None without one."""
+    def _runner(self, executor: Executor | None) -> Carry | None:
+        """What has parts carried out by an executor; None without one."""
+        if executor is None:
+            return None
         from ..operations import executors
         from . import workers
 
-        if executor is None:
-            return None
         run = workers.runner(executor, self._download_service())
-        return lambda work, ahead: executors.results(executor, run, work, ahead)
+        return lambda parts, ahead: executors.results(executor, run, parts, ahead)
 
     def read(
         self,
@@ -308,12 +309,9 @@ class HasFiles:
         return derived.cycles(self._carried(executor), file, channels, points)
 
     def _carried(self, executor: Executor | None) -> derived.DerivedFiles:
-        from . import workers
-
+        """The files that curves and tables are read from, where the executor reads them; refused before they are listed."""
         found = self._derived_files()
-        if executor is not None:
-            workers.runner(executor, found.service)  # refused before anything is listed
-            found.executor = executor
+        found.carry = self._runner(executor)
         return found
 
     acycles = twin(cycles)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +15,13 @@ from ..lazy.cache import loaded_value
 from ..operations import contents, executors
 from ..operations.downloads import LocatedFile
 from ..operations.folders import condition_name
-from . import workers
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from ..gait.content import FileContent
+    from ..operations.executors import Carry
     from ..operations.service import Service
     from .clip import Clip
     from .contents import HasFiles
@@ -51,8 +50,8 @@ class DerivedFiles:
     in_sessions: bool = False
     keep: Callable[[Clip], bool] | None = None
     problems: list[str] = attrs.field(factory=list)
-    #: who carries the reading, in parts; None for this process alone
-    executor: Executor | None = None
+    #: has the reading carried out elsewhere, in parts; None where this process reads
+    carry: Carry | None = None
     _trials: dict[str, list[LocatedFile]] | None = None
     _about: dict[str, dict[str, Any]] = attrs.field(factory=dict)
 
@@ -115,27 +114,21 @@ class DerivedFiles:
         parse: Callable[[FileContent], Any] | None,
     ) -> Iterator[tuple[LocatedFile, Any]]:
         """Each file with its bytes, with what `parse` made of it elsewhere, or with an exception."""
-        if self.executor is None:
-            for content in contents.contents(service, files):
+        if self.carry is None or parse is None:
+            read = (
+                contents.contents_elsewhere(self.carry, files)
+                if self.carry
+                else contents.contents(service, files)
+            )
+            for content in read:
                 yield content.located, content.result
             return
-        run = workers.runner(self.executor, service)
-        if parse is None:
-            size, ahead = executors.BYTES_A_PART, executors.BYTES_AHEAD
-            work = (contents.ReadPart.of(some) for some in executors.split(files, size))
-        else:
-            size, ahead = executors.FILES_A_PART, executors.PARTS_AHEAD
-            work = (
-                contents.ReadPart.of(
-                    some,
-                    parse=partial(_parsed, parse),
-                    about=(self._content(one, b"") for one in some),
-                )
-                for some in executors.split(files, size)
-            )
-        found = executors.results(self.executor, run, work, ahead)
-        for some, result in zip(executors.split(files, size), found, strict=True):
-            yield from zip(some, result, strict=True)
+        parsed = partial(_parsed, parse)
+
+        def part(some: Sequence[LocatedFile]) -> contents.ReadPart:
+            return contents.ReadPart.of(some, parse=parsed, about=(self._content(one, b"") for one in some))
+
+        yield from executors.carried(self.carry, files, part, executors.FILES_A_PART, executors.PARTS_AHEAD)
 
     def _problem(self, one: LocatedFile, text: str, warn: Callable[[str], None]) -> None:
         text = f"{contents.path_of(one)}: {text}"

@@ -19,7 +19,7 @@ from ..values import UploadStatus
 from ..wire.thread import result_of
 from .content_cache import read_through
 from .downloads import Filter, LocatedFile, selected, statuses_now
-from .executors import BYTES_A_PART, BYTES_AHEAD, split
+from .executors import BYTES_A_PART, BYTES_AHEAD, Carry, carried
 from .files import DataFiles
 from .service import Service
 
@@ -201,15 +201,12 @@ class ReadPart:
         return found
 
 
-def contents_elsewhere(
-    carry: Callable[[Iterable[Any], int], Iterator[Any]], wanted: Sequence[LocatedFile], jobs: int
-) -> Iterator[Content]:
+def contents_elsewhere(carry: Carry, wanted: Sequence[LocatedFile], jobs: int = JOBS) -> Iterator[Content]:
     """The contents of files, in their order, which somebody else reads in parts."""
-    chunks = list(split(wanted, BYTES_A_PART))
-    found = carry((ReadPart.of(chunk, jobs) for chunk in chunks), BYTES_AHEAD)
-    for chunk, results in zip(chunks, found, strict=True):
-        for one, result in zip(chunk, results, strict=True):
-            yield Content(one, result)
+    for one, result in carried(
+        carry, wanted, lambda some: ReadPart.of(some, jobs), BYTES_A_PART, BYTES_AHEAD
+    ):
+        yield Content(one, result)
 
 
 class NoRoomError(Exception):

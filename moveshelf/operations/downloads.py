@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..transfer.run import JOBS, carry_out, checked_jobs
 from ..values import DataType, UploadStatus
 from ..wire import thread
 from ..wire.progress import Bar
-from .executors import FILES_A_PART, PARTS_AHEAD, split
+from .executors import FILES_A_PART, PARTS_AHEAD, Carry, carried
 from .files import DataFiles
 from .service import Service
 from .shapes import Shape
@@ -94,7 +94,7 @@ def download(
     progress: bool | None = None,
     exclude: Given = None,
     layout: str | None = None,
-    carry: Callable[[Iterable[Any], int], Iterator[Any]] | None = None,
+    carry: Carry | None = None,
 ) -> TransferResult | Plan:
     """Download files into a folder; the methods `download` lead here. `files` may load what it needs as it goes.
 
@@ -176,9 +176,7 @@ class DownloadPart:
         return list(result)
 
 
-def _carried(
-    plan: Plan, folder: Path, jobs: int, carry: Callable[[Iterable[Any], int], Iterator[Any]]
-) -> TransferResult:
+def _carried(plan: Plan, folder: Path, jobs: int, carry: Carry) -> TransferResult:
     """The result of a plan whose files are downloaded in parts by somebody else."""
     begin = time.perf_counter()
     entries = [Entry(step.path, local=step.local) for step in plan]
@@ -188,11 +186,12 @@ def _carried(
             entry.skip(step.reason)
         else:
             todo.append(number)
-    chunks = list(split(todo, FILES_A_PART))
-    work = (DownloadPart(folder, tuple(plan[number] for number in chunk), jobs) for chunk in chunks)
-    for chunk, done in zip(chunks, carry(work, PARTS_AHEAD), strict=True):
-        for number, entry in zip(chunk, done, strict=True):
-            entries[number] = entry
+
+    def part(numbers: Sequence[int]) -> DownloadPart:
+        return DownloadPart(folder, tuple(plan[number] for number in numbers), jobs)
+
+    for number, done in carried(carry, todo, part, FILES_A_PART, PARTS_AHEAD):
+        entries[number] = done
     return TransferResult(entries, plan.title, time.perf_counter() - begin)
 
 

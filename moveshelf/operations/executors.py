@@ -23,10 +23,23 @@ BYTES_A_PART = 8
 BYTES_AHEAD = 8
 
 
+#: Has parts carried out, at most so many ahead of the use of their results, and gets these in order.
+Carry = Callable[[Iterable[Any], int], Iterator[Any]]
+
+
 def split(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The rows in parts of that size."""
     for begin in range(0, len(rows), size):
         yield rows[begin : begin + size]
+
+
+def carried(
+    carry: Carry, rows: Sequence[T], part: Callable[[Sequence[T]], Any], size: int, ahead: int
+) -> Iterator[tuple[T, Any]]:
+    """Each row with its result, in order. `part` makes a part of `size` rows, whose results are one for each of them."""
+    found = carry(map(part, split(rows, size)), ahead)
+    for some, result in zip(split(rows, size), found, strict=True):
+        yield from zip(some, result, strict=True)
 
 
 def results(

@@ -379,10 +379,10 @@ def connect(
     problem: ConfigError | None = None
     try:
         config = resolve(api_key_file, api_url, api_key=api_key, region=region)
-        # begun before the models are imported: while it reads the system's certificates, others can go on
-        begin_import()
         with collector_paused:
-            return Moveshelf(config, timeout=timeout, cache=cache)
+            client = Moveshelf(config, timeout=timeout, cache=cache)
+        begin_import()  # after the models were imported: two threads that compute hinder each other
+        return client
     except ConfigError as error:
         problem = error.with_traceback(None)
     # raised out here, with nothing in this frame that may be a pasted key

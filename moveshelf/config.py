@@ -14,7 +14,8 @@ import re
 import stat
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -162,20 +163,21 @@ def _resolve(
 ) -> Config:
     environ = os.environ if environ is None else environ
     start = Path(cwd) if cwd is not None else Path.cwd()
-    users = [Path(user_dir)] if user_dir is not None else _config_folders()
-    folders = list(_folders(start, users))
+    user = None if user_dir is None else Path(user_dir)
     files = _Files()
-    key = _key_from_caller(api_key_file, api_key, environ, start) or _key_from_files(folders, files)
+    key = _key_from_caller(api_key_file, api_key, environ, start) or _key_from_files(
+        _folders(start, user), files
+    )
     if key is None:
         left_out = "".join(f" {path} was ignored: {why}." for path, why in files.ignored.items())
         raise ConfigError(
             f"no key found: not given, not in MOVESHELF_API_KEY or MOVESHELF_API_KEY_FILE, and no "
             f"{CONFIG_FILE} or {KEY_FILE} in {start.absolute()} or a folder above it, nor in "
-            f"{' or '.join(map(str, users))}.{left_out} {_HOW}"
+            f"{' or '.join(map(str, _user_folders(user)))}.{left_out} {_HOW}"
         )
     url = _url_from_caller(api_url, region, environ)
     if url is None:
-        found = _url_from_files([*key.near, *folders], files)
+        found = _url_from_files(chain(key.near, _folders(start, user)), files)
         url = found or _Found(DEFAULT_URL, "the default", frozenset())
     address = check_url(url.value, url.source)
     if not (key.places & url.places or is_trusted(address)):
@@ -418,11 +420,16 @@ def _path_of(name: str | os.PathLike[str], folder: Path, source: str, advice: st
 # -- from files
 
 
-def _folders(start: Path, users: list[Path]) -> Iterator[Path]:
+def _folders(start: Path, user: Path | None) -> Iterator[Path]:
+    """Where files are looked for; those of the user last, which are sought only where nothing was found before."""
     here = Path(os.path.abspath(start))
     yield here
     yield from here.parents
-    yield from users
+    yield from _user_folders(user)
+
+
+def _user_folders(user: Path | None) -> list[Path]:
+    return _config_folders() if user is None else [user]
 
 
 def _place(path: Path) -> str:
@@ -513,7 +520,7 @@ def _written_by_others(path: Path, *, any_owner: bool) -> str | None:
     return None
 
 
-def _key_from_files(folders: list[Path], files: _Files) -> _Found | None:
+def _key_from_files(folders: Iterable[Path], files: _Files) -> _Found | None:
     for folder in folders:
         found = files.text(folder, "apiKeyFileName")
         if found is not None:
@@ -533,7 +540,7 @@ def _key_from_files(folders: list[Path], files: _Files) -> _Found | None:
     return None
 
 
-def _url_from_files(folders: list[Path], files: _Files) -> _Found | None:
+def _url_from_files(folders: Iterable[Path], files: _Files) -> _Found | None:
     for folder in folders:
         found = files.text(folder, "apiUrl")
         if found is not None:

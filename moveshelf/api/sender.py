@@ -11,7 +11,7 @@ from ..client import Moveshelf
 from ..config import resolve
 from ..errors import QueryError, ValidationError
 from ..operations.validation import InputTypeError
-from ..wire import Response, Wire
+from ..wire import Response, Wire, begin_import
 
 if TYPE_CHECKING:
     from ..operations.service import Pending
@@ -30,6 +30,8 @@ def connect(api: MoveshelfApi, standard: Callable[..., Any]) -> Moveshelf:
     client = Moveshelf(config, timeout=api._timeout, sender=sender)
     sender.wire = client._wire
     client._engine.populates_shapes = False  # until somebody uses api.client
+    if not sender.replaced:
+        begin_import()
     return client
 
 

@@ -1,6 +1,7 @@
 """The import of gql and aiohttp, begun in a thread as soon as there is a client.
 
-It takes longer than the first request itself. A program that does something else first does not wait for it then.
+It takes longer than the first request itself. A program that does something else first does not wait for it then. While
+aiohttp reads the system's certificates, which keeps no other thread from running, a second thread imports graphql.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from moveshelf.wire import thread
 from moveshelf.wire.collector import collector_paused
 
 CHANNEL = "moveshelf.wire.channel"
-STEPS = ("aiohttp", "graphql", "gql.transport.aiohttp", CHANNEL)
-"""What is imported, one after the other: a program that ends meanwhile waits for the end of one step only."""
+BEFORE = ("email.parser", "http.cookies", "urllib.request", "yarl", "aiosignal")
+"""What aiohttp imports of others. It comes first, so that aiohttp is not far from its certificates when the second thread
+begins: that one has enough left to do then."""
+BESIDE = "graphql"
+"""What the second thread imports. It shares nothing with aiohttp but what both take from the standard library."""
+AFTER = ("gql.transport.aiohttp", CHANNEL)
+"""What needs both. A program that ends meanwhile waits for the end of one step only."""
 WAIT_SECONDS = 10.0
 """How long a fork, or the end of the program, waits for the import. It takes less than a second."""
 
@@ -43,9 +49,26 @@ def begin_import() -> None:
 
 def _run() -> None:
     with contextlib.suppress(Exception), thread.import_lock, collector_paused:
-        for name in STEPS:
+        for name in BEFORE:
+            _step(name)
+        beside = threading.Thread(target=_step, args=(BESIDE,), name="moveshelf-import-beside", daemon=True)
+        with contextlib.suppress(RuntimeError):  # no second thread can be started: one after the other
+            beside.start()
+        try:
+            importlib.import_module("aiohttp")
+        finally:
+            if beside.ident is not None:
+                beside.join()
+        for name in AFTER:
             if _ended:
                 return
+            importlib.import_module(name)
+
+
+def _step(name: str) -> None:
+    """Import something that is needed later; what is wrong with it is found then."""
+    if not _ended:
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.request
+import venv
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -35,6 +37,24 @@ def published_python(version: str = VERSION) -> str:
     from flat_published import python_of
 
     return python_of(version)
+
+
+def installed_python() -> str:
+    """An interpreter with this checkout installed as a wheel, as it is now, and nothing else but what it needs."""
+    home = ROOT / ".pytest_cache" / "installed"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        venv.create(home, with_pip=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    with tempfile.TemporaryDirectory() as source:
+        # from a copy: building leaves files beside the sources
+        for name in ("moveshelf", "moveshelf_api"):
+            shutil.copytree(ROOT / name, f"{source}/{name}", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        subprocess.run([*pip, source], check=True)  # what it needs
+        subprocess.run([*pip, "--no-deps", "--force-reinstall", source], check=True)  # and itself anew
+    return str(python)
 
 
 def peak() -> int:

@@ -130,6 +130,46 @@ def test_a_failure_is_left_to_the_first_request(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["yarl", "graphql", "aiohttp"])
+def test_a_failure_of_any_part_is_left_to_the_first_request(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text(f"raise ImportError('this {name} is broken')")
+    code = (
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "try:\n"
+        "    ms.projects.names()\n"
+        "except ImportError as error:\n"
+        f"    assert str(error) == 'this {name} is broken', error\n"
+        "else:\n"
+        "    raise AssertionError('no error')"
+    )
+    done = run(code, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_second_thread_it_is_imported_all_the_same(tmp_path: Path) -> None:
+    done = run(
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "for name in [one for one in sys.modules if one.partition('.')[0] in ('aiohttp', 'gql', 'graphql')]:\n"
+        "    del sys.modules[name]\n"
+        "del sys.modules[imports.CHANNEL]\n"
+        "class NoThread(imports.threading.Thread):\n"
+        "    def start(self):\n"
+        "        raise RuntimeError('no thread can be started')\n"
+        "imports.threading.Thread = NoThread\n"
+        "imports._run()\n"
+        "assert {imports.CHANNEL, 'aiohttp', 'graphql', 'gql.transport.aiohttp'} <= {*sys.modules}",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_user_s_folders_are_not_sought_for_a_key_that_is_given(tmp_path: Path) -> None:
+    done = run("assert 'platformdirs' not in sys.modules", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nothing_begins_once_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "CHANNEL", "moveshelf.wire.not_imported")
     monkeypatch.setattr(imports, "_running", None)

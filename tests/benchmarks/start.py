@@ -43,9 +43,13 @@ def run(command: list[str], environment: dict[str, str], folder: str) -> tuple[f
 
 
 def plain_environment() -> dict[str, str]:
-    """This one without what leads interpreters elsewhere, or keeps them from using compiled modules."""
+    """This one without what leads interpreters elsewhere, keeps them from using compiled modules, or names a key."""
     dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("MOVESHELF_")
+    }
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,17 +157,76 @@ SAY = 10.0
 """Seconds of waiting after which a message says for whom."""
 
 
+RETENTION = 24 * 3600.0
+"""Seconds after which the file of a lock that nobody has used is removed, with the note of who was inside last."""
+SWEEP_EVERY = 3600.0
+"""Seconds between two sweeps of a folder, by whichever process."""
+SWEEP_FILES = 200
+"""Files that are looked at when one lock is let go of: a sweep of many goes on with the next lock."""
+KNOWN = 4096
+"""Locks of this process that are known while nobody is inside."""
+
+
 @attrs.define(eq=False)
 class _Held:
     """A lock of this process: `thread` has it, `depth` times."""
 
     gate: threading.Lock = attrs.field(factory=threading.Lock)
+    #: how many are inside or wait
+    users: int = 0
     thread: int | None = None
     depth: int = 0
     descriptor: int | None = None
     others: bool = False
     #: the client that was inside last
     client: weakref.ref[object] | None = None
+
+
+@attrs.frozen
+class _Note:
+    """What the file of a lock says: which process was inside last, and when it let go (0: it is inside, or was killed)."""
+
+    process: str = ""
+    ended: float = 0.0
+
+    @classmethod
+    def read(cls, descriptor: int) -> _Note:
+        """The note in an open file; an empty one where there is none."""
+        _, _, rest = os.pread(descriptor, 100, 0).decode("ascii", "replace").partition(" ")
+        process, _, ended = rest.partition(" ")
+        try:
+            return cls(process, float(ended or 0))
+        except ValueError:
+            return cls(process)
+
+    def write(self, descriptor: int) -> None:
+        """Replace the note in an open file."""
+        text = f"{os.getpid()} {self.process}" + (f" {self.ended}" if self.ended else "")
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(), 0)
+
+
+@attrs.frozen
+class _Locked:
+    """What was had of a lock's file: its descriptor, its folder, and what tells who was inside."""
+
+    descriptor: int
+    folder: Path
+    #: None on Windows, where a locked file is not for reading
+    note: _Note | None
+    #: notes of before may have been removed (seconds since 1970)
+    horizon: float
+
+    def others_since(self, since: float, client_known: bool) -> bool:
+        """Whether another process may have been inside since then; or, unless that is known better, another client."""
+        if self.note is None:
+            return True
+        if not self.note.process:  # a new file, or one whose note was removed
+            return since < self.horizon
+        if self.note.process == _process and client_known:
+            return False
+        return not self.note.ended or self.note.ended >= since
 
 
 @attrs.frozen
@@ -184,6 +244,7 @@ class Turn:
 
 
 _held: dict[str, _Held] = {}
+"""The locks that are known, those that were used last at the end."""
 _process = secrets.token_hex(8)
 """What tells this process from all others in the files of locks."""
 _table = threading.Lock()
@@ -192,9 +253,10 @@ _warned = False
 
 def _after_fork() -> None:
     """In a forked child: the locks are the parent's. Only copies of its descriptors are closed, nothing is unlocked."""
-    global _table, _process
-    _table = threading.Lock()
+    global _table, _process, _sweeping
+    _table, _sweeping = threading.Lock(), threading.Lock()
     _process = secrets.token_hex(8)
+    _sweeps.clear()
     for held in _held.values():
         if held.descriptor is not None:
             with contextlib.suppress(OSError):
@@ -227,22 +289,61 @@ def service_lock(
     """
     digest = hashlib.blake2s(f"{host}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     key = f"{folder or ''}\0{digest}"
+    pid = os.getpid()
+    held = _use(key)
+    try:
+        if held.thread == threading.get_ident():
+            held.depth += 1
+            try:
+                yield Turn(held.descriptor is not None, held.others)
+            finally:
+                held.depth -= 1
+        else:
+            with _inside(held, folder, digest, name, client, since, pid) as turn:
+                yield turn
+    finally:
+        if os.getpid() == pid:
+            with _table:
+                held.users -= 1
+
+
+def _use(key: str) -> _Held:
+    """The lock of that key, which is known as long as somebody uses it."""
     with _table:
-        held = _held.setdefault(key, _Held())
-    me = threading.get_ident()
-    if held.thread == me:
-        held.depth += 1
-        try:
-            yield Turn(held.descriptor is not None, held.others)
-        finally:
-            held.depth -= 1
-        return
+        held = _held.pop(key, None) or _Held()
+        held.users += 1
+        _held[key] = held
+        if len(_held) > KNOWN:
+            unused = [one for one, other in _held.items() if not other.users]
+            for one in unused[: KNOWN // 2]:
+                del _held[one]
+    return held
+
+
+@contextmanager
+def _inside(
+    held: _Held,
+    folder: Path | None,
+    digest: str,
+    name: str,
+    client: object | None,
+    since: float,
+    pid: int,
+) -> Iterator[Turn]:
     while not held.gate.acquire(timeout=SLICE):
         pass
-    pid = os.getpid()
+    place: Path | None = None
     try:
-        held.thread, held.depth = me, 1
-        held.descriptor, held.others = _lock_file(folder, digest, name, since)
+        held.thread, held.depth = threading.get_ident(), 1
+        # where this process was inside last, and by which client is not known any more, it may have been another one
+        known = client is None or held.client is not None
+        locked = _lock_file(folder, digest, name)
+        held.descriptor, held.others = None, True
+        if locked is not None:
+            held.descriptor, place = locked.descriptor, locked.folder
+            held.others = locked.others_since(since, known)
+            if locked.note is not None:
+                _Note(_process).write(locked.descriptor)
         if client is not None:
             held.others = held.others or (held.client is not None and held.client() is not client)
             held.client = weakref.ref(client)
@@ -251,10 +352,13 @@ def service_lock(
         if os.getpid() == pid:  # in a forked child all of this is the parent's
             descriptor, held.descriptor, held.thread, held.depth = held.descriptor, None, None, 0
             if descriptor is not None:
-                _note(descriptor, ended=True)
+                if os.name != "nt":
+                    _Note(_process, time.time()).write(descriptor)
                 unlock(descriptor)
                 os.close(descriptor)
             held.gate.release()
+            if place is not None:
+                _sweep(place)
 
 
 def lock_folders() -> list[Path]:
@@ -270,14 +374,14 @@ def lock_folders() -> list[Path]:
     return [*found, Path(tempfile.gettempdir(), own)]
 
 
-def _lock_file(folder: Path | None, digest: str, name: str, since: float) -> tuple[int | None, bool]:
-    """The locked file's descriptor, None where there is none to be had; and whether others may have had it since."""
+def _lock_file(folder: Path | None, digest: str, name: str) -> _Locked | None:
+    """The locked file of a lock; None, with a warning, where there is none to be had."""
     global _warned
     problem = ""
     for place in [folder] if folder is not None else lock_folders():
         try:
             _own_folder(place)
-            return _wait_for(place / f"{digest}.lock", name, since)
+            return _wait_for(place, digest, name)
         except OSError as error:
             problem = f"{place}: {error.strerror or error}"
     if not _warned:
@@ -286,7 +390,7 @@ def _lock_file(folder: Path | None, digest: str, name: str, since: float) -> tup
             "no lock between programs can be had (%s): do not run two that create the same objects at once",
             problem,
         )
-    return None, True
+    return None
 
 
 def _own_folder(folder: Path) -> None:
@@ -302,45 +406,19 @@ def _own_folder(folder: Path) -> None:
         os.chmod(folder, 0o700)
 
 
-def _note(descriptor: int, ended: bool) -> None:
-    """Write into a lock's file who holds it, and when it was let go of."""
-    if (
-        os.name == "nt"
-    ):  # there a locked file is not for reading, and another process always counts as one that was inside
-        return
-    text = f"{os.getpid()} {_process}" + (f" {time.time()}" if ended else "")
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
-
-
-def _others_since(note: str, since: float) -> bool:
-    """Whether another process was inside, by what the file says: not where it had let go of the lock before `since`."""
-    _, _, rest = note.partition(" ")
-    process, _, ended = rest.partition(" ")
-    if not process or process == _process:
-        return False
-    try:
-        return not ended or float(ended) >= since
-    except ValueError:
-        return True
-
-
-def _wait_for(path: Path, name: str, since: float) -> tuple[int, bool]:
+def _wait_for(folder: Path, digest: str, name: str) -> _Locked:
+    path = folder / f"{digest}.lock"
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     begin, said, pause = time.monotonic(), False, 0.005
     while True:
         descriptor = os.open(path, flags, 0o600)
         try:
             if _locked(descriptor):
-                # a program that cleans temporary folders may have removed it in between
-                if os.path.lexists(path) and os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+                # a sweep, or a program that cleans temporary folders, may have removed it in between
+                if _is_at(descriptor, path):
                     os.utime(path)
-                    if os.name == "nt":
-                        return descriptor, True
-                    last = os.pread(descriptor, 100, 0).decode("ascii", "replace")
-                    _note(descriptor, ended=False)
-                    return descriptor, _others_since(last, since)
+                    note = None if os.name == "nt" else _Note.read(descriptor)
+                    return _Locked(descriptor, folder, note, _horizon(folder))
                 os.close(descriptor)
                 continue
             if not said and time.monotonic() - begin > SAY:
@@ -368,3 +446,105 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one that has that path now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+# the files of locks that nobody uses any more ---------------------------------------------------------------------
+
+_SWEPT = "swept"
+"""The file whose time of change tells when its folder was swept last."""
+
+
+@attrs.define(eq=False)
+class _Sweep:
+    """What this process knows of a folder's sweeps."""
+
+    #: when to look again (seconds of time.monotonic)
+    next: float = 0.0
+    #: files that are still to be looked at, and before when one must have been used last to be removed
+    names: deque[str] = attrs.field(factory=deque)
+    cutoff: float = 0.0
+
+
+_sweeps: dict[Path, _Sweep] = {}
+_sweeping = threading.Lock()
+
+
+def _horizon(folder: Path) -> float:
+    """Notes that were written before may have been removed; 0 where none was. In seconds since 1970."""
+    try:
+        return os.stat(folder / _SWEPT).st_mtime - RETENTION
+    except OSError:
+        return 0.0
+
+
+def _sweep(folder: Path) -> None:
+    """Go on with removing what nobody has used for a day; a new sweep begins once an hour. The caller has no lock."""
+    if not _sweeping.acquire(blocking=False):
+        return
+    try:
+        sweep = _sweeps.setdefault(folder, _Sweep())
+        if not sweep.names and time.monotonic() >= sweep.next:
+            sweep.next = time.monotonic() + SWEEP_EVERY
+            _begin(sweep, folder)
+        for _ in range(min(SWEEP_FILES, len(sweep.names))):
+            _remove_unused(folder / sweep.names.popleft(), sweep.cutoff)
+    except OSError as error:  # the folder is not there any more, or full: nobody waits for this
+        logger.debug("the locks in %s could not be swept: %s", folder, error)
+    finally:
+        _sweeping.release()
+
+
+def _begin(sweep: _Sweep, folder: Path) -> None:
+    """List the files, unless another process has done so within the last hour."""
+    marker = folder / _SWEPT
+    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        # two at once do no harm, but are of no use
+        if not try_lock(descriptor):
+            return
+        last = os.fstat(descriptor)
+        now = time.time()
+        if last.st_size and abs(now - last.st_mtime) < SWEEP_EVERY:
+            return
+        # before anything is removed: from now on the notes of a day ago count as missing
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, b"\n")
+        os.utime(marker, (now, now))
+    finally:
+        os.close(descriptor)
+    sweep.cutoff = now - RETENTION
+    sweep.names.extend(name for name in os.listdir(folder) if name.endswith(".lock"))
+
+
+def _remove_unused(path: Path, cutoff: float) -> None:
+    """Remove the file of a lock that was used last before `cutoff`; not one that somebody has, or was killed in."""
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        if status.st_mtime >= cutoff or not stat.S_ISREG(status.st_mode):
+            return
+        if sys.platform == "win32":
+            os.unlink(path)  # refused while anybody has it open
+            return
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            # locked, and still the one of that path: whoever opened it before will see that it is not any more
+            if not _locked(descriptor) or not _is_at(descriptor, path):
+                return
+            if os.fstat(descriptor).st_mtime >= cutoff:
+                return
+            note = _Note.read(descriptor)
+            if note.process and not note.ended:
+                # killed inside, nobody knows when: it counts as ended now, and is removed when that is a day ago
+                _Note(note.process, time.time()).write(descriptor)
+            else:
+                os.unlink(path)
+        finally:
+            os.close(descriptor)

@@ -360,3 +360,230 @@ def test_another_client_of_this_process_counts_as_another(tmp_path: Path) -> Non
     assert [enter(one) for one in (first, first, second, second, first)] == [False, False, True, False, True]
     del first
     assert enter(second), "one that is gone was inside last"
+
+
+# what nobody uses any more
+
+
+DAY = 24 * 3600.0
+
+
+def use(folder: Path, name: str, **more: Any) -> locks.Turn:
+    with service_lock(folder, HOST, name, **more) as turn:
+        return turn
+
+
+def age(path: Path, seconds: float) -> None:
+    when = time.time() - seconds
+    os.utime(path, (when, when))
+
+
+def sweep_now(folder: Path) -> None:
+    """An hour has passed since the last sweep: the next lock that is let go of begins another one."""
+    locks._sweeps.clear()
+    if (folder / "swept").exists():
+        age(folder / "swept", 3601)
+    use(folder, "any other")
+
+
+def files(folder: Path) -> set[Path]:
+    return set(folder.glob("*.lock"))
+
+
+def of(folder: Path, name: str) -> Path:
+    """The file of a lock, made by using it."""
+    before = files(folder)
+    use(folder, name)
+    (path,) = files(folder) - before
+    return path
+
+
+def test_what_nobody_has_used_for_a_day_is_removed(tmp_path: Path) -> None:
+    use(tmp_path, "any other")
+    old, young, held = (of(tmp_path, name) for name in ("old", "young", "held"))
+    other = tmp_path / "notes.txt"
+    other.write_text("not a lock")
+    linked = tmp_path / "link.lock"
+    if os.name != "nt":
+        linked.symlink_to(other)
+        os.utime(linked, (0, 0), follow_symlinks=False)
+    for path in (old, held, other):
+        age(path, DAY + 60)
+    age(young, DAY - 60)
+    with service_lock(tmp_path, HOST, "held"):
+        age(held, DAY + 60)
+        sweep_now(tmp_path)
+        assert not old.exists()
+        assert young.exists()
+        assert held.exists()
+        assert other.exists()
+    assert use(tmp_path, "old")
+    assert old.exists()
+
+
+def test_a_sweep_comes_once_an_hour(tmp_path: Path) -> None:
+    use(tmp_path, "any other")
+    path = of(tmp_path, "p")
+    age(path, DAY + 60)
+    use(tmp_path, "any other")
+    locks._sweeps.clear()  # another process, which sees when the last one was
+    use(tmp_path, "any other")
+    assert path.exists()
+    sweep_now(tmp_path)
+    assert not path.exists()
+
+
+def test_a_sweep_of_many_goes_on_with_the_next_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    remove = locks._remove_unused
+
+    def look(path: Path, cutoff: float) -> None:
+        looked.append(path)
+        remove(path, cutoff)
+
+    monkeypatch.setattr(locks, "_remove_unused", look)
+    use(tmp_path, "any other")
+    looked.clear()
+    for number in range(5 * locks.SWEEP_FILES):
+        path = tmp_path / f"{number:032x}.lock"
+        path.write_text("1 someone 1.0")
+        age(path, DAY + 60)
+    sweep_now(tmp_path)
+    assert len(looked) == locks.SWEEP_FILES
+    for _ in range(5):
+        use(tmp_path, "any other")
+    assert len(looked) == 5 * locks.SWEEP_FILES + 1
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+@pytest.mark.parametrize(("ago", "others"), [(2 * DAY, True), (0.0, False)])
+def test_a_note_that_was_removed_is_not_taken_for_nobody(tmp_path: Path, ago: float, others: bool) -> None:
+    """A client that has read before the oldest note there is cannot know who was inside since."""
+    since = time.time() - ago
+    assert not use(tmp_path, "first", since=since).others, "no sweep yet, so no note can be missing"
+    holder = start(HOLDING, str(tmp_path))
+    holder.communicate(timeout=60)
+    assert any(path.read_text().startswith(f"{holder.pid} ") for path in files(tmp_path))
+    for path in files(tmp_path):
+        age(path, DAY + 60)
+    sweep_now(tmp_path)
+    assert not any(path.read_text().startswith(f"{holder.pid} ") for path in files(tmp_path))
+    assert use(tmp_path, "p", since=since).others is others
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+def test_a_process_that_was_killed_inside_is_remembered_for_another_day(tmp_path: Path) -> None:
+    start(HOLDING, str(tmp_path), "killed").communicate(timeout=60)
+    (path,) = files(tmp_path)
+    age(path, 5 * DAY)  # it was inside for long: killed just now, after the caller began to read
+    began = time.time()
+    sweep_now(tmp_path)
+    assert path.exists()
+    assert use(tmp_path, "p", since=began).others
+    start(HOLDING, str(tmp_path), "killed").communicate(timeout=60)
+    age(path, 5 * DAY)
+    sweep_now(tmp_path)
+    age(path, DAY + 60)
+    sweep_now(tmp_path)
+    assert not path.exists()
+
+
+SWEEP = """
+import os, sys, time
+from pathlib import Path
+from moveshelf.transfer import locks
+
+folder, counter, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+locks.RETENTION = -1.0  # whatever is not held is old enough
+locks.SWEEP_EVERY = 0.0
+for _ in range(rounds):
+    with locks.service_lock(folder, "api.example.org", "project") as alone:
+        assert alone
+        value = int(counter.read_text())
+        counter.write_text("")
+        counter.write_text(str(value + 1))
+    with locks.service_lock(folder, "api.example.org", "another"):
+        pass
+"""
+
+
+def test_sweeps_let_nobody_in_beside_another(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    others = [start(SWEEP, str(tmp_path / "locks"), str(counter), "150") for _ in range(4)]
+    for one in others:
+        _, errors = one.communicate(timeout=120)
+        assert one.returncode == 0, errors
+    assert counter.read_text() == "600"
+    assert len(files(tmp_path / "locks")) <= 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+def test_locks_that_nobody_uses_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        pass
+
+    monkeypatch.setattr(locks, "_held", {})
+    monkeypatch.setattr(locks, "KNOWN", 20)
+    mine, other = Client(), Client()
+    began = time.time()
+    with service_lock(tmp_path, HOST, "held", mine):
+        for number in range(200):
+            assert not use(tmp_path, str(number), client=mine, since=began).others
+            assert len(locks._held) <= 21
+        with service_lock(tmp_path, HOST, "held", mine) as turn:  # still known: else it would wait for itself
+            assert turn
+    assert not use(tmp_path, "199", client=mine, since=began).others
+    # the first ones are not known any more: it may have been another client that was inside
+    assert use(tmp_path, "0", client=other, since=began).others
+    assert not use(tmp_path, "1", client=other, since=time.time() + 1).others
+
+
+def test_no_thread_gets_a_lock_that_was_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_held", {})
+    monkeypatch.setattr(locks, "KNOWN", 1)
+    inside = [0] * 4
+
+    def work(number: int) -> None:
+        for step in range(100):
+            name = (number + step) % 4
+            with service_lock(tmp_path, HOST, str(name)):
+                inside[name] += 1
+                assert inside[name] == 1
+                inside[name] -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        for one in [pool.submit(work, number) for number in range(8)]:
+            one.result()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_goes_on_in_the_middle_of_a_sweep(tmp_path: Path) -> None:
+    use(tmp_path, "any other")
+    old = of(tmp_path, "old")
+    age(old, DAY + 60)
+    locks._sweeping.acquire()
+    try:
+        child = os.fork()
+        if not child:
+            try:
+                sweep_now(tmp_path)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+    finally:
+        locks._sweeping.release()
+    assert not old.exists()
+
+
+def test_a_folder_that_cannot_be_swept_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(locks.os, "listdir", refuse)
+    monkeypatch.setattr(locks, "_sweeps", {})
+    assert use(tmp_path, "p")
+    assert use(tmp_path, "p")

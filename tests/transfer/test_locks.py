@@ -451,6 +451,31 @@ def test_another_users_file_is_not_removed(tmp_path: Path, monkeypatch: pytest.M
     assert not old.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there a file that is open cannot be removed")
+@pytest.mark.parametrize("meanwhile", ["used", "removed and used"])
+def test_a_file_that_is_used_just_before_a_sweep_has_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """Another process comes between the sweep's look at the file and its lock."""
+    use(tmp_path, "p")
+    (path,) = files(tmp_path)
+    age(path, DAY + 120)
+    lock = locks._locked
+
+    def come_between(descriptor: int) -> bool:
+        monkeypatch.setattr(locks, "_locked", lock)
+        if meanwhile == "removed and used":  # by another sweep: the file that this one has open stays old
+            path.unlink()
+        start(HOLDING, str(tmp_path)).communicate(timeout=60)
+        return lock(descriptor)
+
+    monkeypatch.setattr(locks, "_locked", come_between)
+    locks._remove_unused(path, time.time() - DAY)
+    assert locks._locked is lock
+    assert path.exists()
+    assert use(tmp_path, "p", since=time.time() - 60).others
+
+
 def test_a_sweep_comes_after_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for it: another thread may enter while it lasts."""
     entered: list[locks.Turn] = []

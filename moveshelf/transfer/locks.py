@@ -571,7 +571,7 @@ def _remove_unused(path: Path, cutoff: float) -> None:
             return
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            # locked, and still the one of that path: whoever opened it before will see that it is not any more
+            # locked, and still the one of that path: those who opened it before will see that it is not any more
             if not _locked(descriptor) or not _is_at(descriptor, path):
                 return
             if os.fstat(descriptor).st_mtime >= cutoff:

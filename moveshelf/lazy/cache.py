@@ -14,10 +14,11 @@ from ..errors import NotFoundError
 from .entity import Entity
 from .fields import Field, Many, One
 from .identity import IdentityMap
+from .owners import OwnerIndex, owner_field
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from .engine import Engine
 
@@ -55,6 +56,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.objects = IdentityMap()
+        self._owner_index: OwnerIndex | None = None
         self.lock = threading.RLock()
         #: counts our writes; a read remembers the count at its start
         self.clock = 0
@@ -179,6 +181,8 @@ class Cache:
                 if before.__class__ is PrefetchMarker:
                     before.batch.leave_window()
                 setattr(obj, field.slot, value)
+                if isinstance(field, One):
+                    self.objects.note(obj)
 
     def unload(self, obj: Entity, field: Field[Any]) -> None:
         """Unload one field; its next reader fetches it."""
@@ -217,7 +221,7 @@ class Cache:
                 value._mark_deleted()
             setattr(obj, field.slot, DELETED)
 
-    def forget(self, root: Entity, kinds: Container[type[Entity]]) -> None:
+    def forget(self, root: Entity, kinds: Collection[type[Entity]]) -> None:
         """Unload the living objects of those kinds below `root`; reads of them that are under way are not believed.
 
         Who their owners are stays known.
@@ -230,13 +234,19 @@ class Cache:
                     if not isinstance(field, One):
                         self.unload(one, field)
 
-    def _below(self, root: Entity, kinds: Container[type[Entity]]) -> list[Entity]:
+    def _below(self, root: Entity, kinds: Collection[type[Entity]]) -> list[Entity]:
         """The living objects of those kinds that are below `root`, or may be: where an owner is not known."""
-        known = {root.id: True}
-        return [one for one in self.objects if type(one) in kinds and self._is_below(one, root, kinds, known)]
+        owned = [kind for kind in kinds if kind.owner_link]
+        if any(owner_field(kind).target is type(root) for kind in owned):
+            rest = [kind for kind in kinds if not kind.owner_link]
+            found = self._owners().below(root, owned)
+        else:
+            rest, found = list(kinds), []
+        known = {root.id: True, **{one.id: True for one in found}}
+        return found + [one for one in self.objects.of_kind(*rest) if self._is_below(one, root, kinds, known)]
 
     def _is_below(
-        self, obj: Entity, root: Entity, kinds: Container[type[Entity]], known: dict[str, bool]
+        self, obj: Entity, root: Entity, kinds: Collection[type[Entity]], known: dict[str, bool]
     ) -> bool:
         if obj.id not in known:
             known[obj.id] = True  # ends a circle
@@ -244,7 +254,7 @@ class Cache:
         return known[obj.id]
 
     def _leads_to(
-        self, obj: Entity, root: Entity, kinds: Container[type[Entity]], known: dict[str, bool]
+        self, obj: Entity, root: Entity, kinds: Collection[type[Entity]], known: dict[str, bool]
     ) -> bool:
         links = [field for field in type(obj).fields.values() if isinstance(field, One)]
         for field in links:
@@ -259,6 +269,22 @@ class Cache:
         return True
 
     # looking without a request -------------------------------------------------------------------------------
+    def members_of(self, owner: str) -> list[Entity]:
+        """The living objects one level below the object of that id, as far as they know that they are."""
+        with self.lock:
+            return self._owners().members(owner)
+
+    def without_owner(self, *kinds: type[Entity]) -> list[Entity]:
+        """The living objects of those classes that do not know what they belong to."""
+        with self.lock:
+            return self._owners().unowned(kinds)
+
+    def _owners(self) -> OwnerIndex:
+        """The index of owners, made by the first write that asks what is below an object."""
+        if self._owner_index is None:
+            self._owner_index = OwnerIndex(self.objects)
+        return self._owner_index
+
     def owners(self, objects: Iterable[Entity], *links: str) -> list[Any]:
         """The living objects that those One fields of `objects` lead to, or may lead to where they are not loaded.
 
@@ -279,8 +305,7 @@ class Cache:
                     if owner is not None:
                         found[identity] = owner
         if unknown:
-            kinds = tuple(unknown)
-            found.update((one.id, one) for one in self.objects if isinstance(one, kinds))
+            found.update((one.id, one) for one in self.objects.of_kind(*unknown))
         return list(found.values())
 
 

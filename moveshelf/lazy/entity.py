@@ -24,7 +24,18 @@ E = TypeVar("E", bound="Entity")
 
 #: What a class says of itself for the engine: no attribute of an object that people look for.
 _HIDDEN = frozenset(
-    ("by_wire", "derived", "field", "fields", "groups", "is_root", "wire", "writers", "__attrs_attrs__")
+    (
+        "by_wire",
+        "derived",
+        "field",
+        "fields",
+        "groups",
+        "is_root",
+        "owner_link",
+        "wire",
+        "writers",
+        "__attrs_attrs__",
+    )
 )
 
 
@@ -77,13 +88,15 @@ class Kind(type):
     #: what is computed from a field: property name -> field name ("metadata" comes from "stored")
     derived: dict[str, str]
     is_root: bool
+    #: the field that leads to the object with which this one is deleted and refreshed, if there is one
+    owner_link: str | None
     #: attribute -> the method that changes it, for the error of an assignment
     writers: dict[str, str]
 
     def __init__(cls, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if not hasattr(cls, "fields"):  # the first class; the decorator `entity` sets those of the others
-            cls.wire, cls.is_root = "", False
+            cls.wire, cls.is_root, cls.owner_link = "", False, None
             cls.fields, cls.groups, cls.by_wire = {}, {}, {}
             cls.derived, cls.writers = {}, {}
 
@@ -310,11 +323,13 @@ def entity(
     *,
     derived: dict[str, str] | None = None,
     root: bool = False,
+    owner: str | None = None,
     writers: dict[str, str] | None = None,
 ) -> Callable[[type[E]], type[E]]:
     """Class decorator: give every field its slot, through attrs, and register the class.
 
-    `derived` maps properties to the fields they are computed from, `writers` attributes to the methods that change them.
+    `derived` maps properties to the fields they are computed from, `writers` attributes to the methods that change them;
+    `owner` is the field that leads to the object with which one of these is deleted and refreshed.
     """
 
     def wrap(cls: type[E]) -> type[E]:
@@ -331,6 +346,7 @@ def entity(
         slotted.fields = declared
         slotted.derived = derived or {}
         slotted.is_root = root
+        slotted.owner_link = owner
         slotted.writers = writers or {}
         slotted.by_wire = {}
         groups: dict[str, list[Field[Any]]] = {BASIC: []}

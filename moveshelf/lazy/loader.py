@@ -216,6 +216,7 @@ class Loader:
         plan = None if (obj.id, name) in self.failed else self._deep(peers, type(obj), name)
         if plan is not None:
             size = max(1, min(size, self._names(plan, name), int(TARGET / plan.each)))
+        window.begin_search()
         batches, unloaded = self._gather(peers, obj, name, size, 1)
         if (
             window.full
@@ -228,10 +229,11 @@ class Loader:
             if further_up is not None:
                 return further_up
         if unloaded is None and len(batches[0]) < size:
-            if not window.full or name in peers.finished_groups:
-                batches[0] += self._before(peers, obj, name, size - len(batches[0]))
-            else:
+            if window.full and name not in peers.finished_groups:
                 peers.finished_groups += (name,)
+            elif window.looks is None:
+                batches[0] += self._before(peers, obj, name, size - len(batches[0]))
+        window.end_search(len(batches[0]))
         own = self._send(type(obj), name, batches[0], peers, plan, opens_loop=opening)
         if peers.parent is not None:
             peers.parent.window.feeds_lower_level = True
@@ -357,9 +359,12 @@ class Loader:
         failed = {} if again and (start.id, name) in self.failed else self.failed
         batches: list[list[str]] = [[]]
         kind = type(start)
-        for member in peers.members(self.cache.objects, start):
+        looked, most_looks = 0, peers.window.looks
+        for looked, member in enumerate(peers.members(self.cache.objects, start), 1):
             if isinstance(member, UnloadedParent):
                 return batches, member
+            if looked == most_looks:
+                break
             if type(member) is not kind:
                 continue
             key = (member.id, name)
@@ -374,19 +379,23 @@ class Loader:
                     break
                 batches.append([])
             batches[-1].append(member.id)
+        peers.window.looked_at(looked)
         return batches, None
 
     def _before(self, peers: Peers, obj: Entity, name: str, most: int) -> list[str]:
         """Members before `obj` that miss the group, for a reader who goes backwards or at random."""
         fields = type(obj).groups[name]
         before: deque[str] = deque(maxlen=most)
+        looked = 0
         for member in peers.members(self.cache.objects, None, with_unloaded=False):
+            looked += 1
             if member is obj:
                 break
             if type(member) is not type(obj) or (member.id, name) in self.in_flight:
                 continue
             if (member.id, name) not in self.failed and not all(field.loaded(member) for field in fields):
                 before.append(member.id)
+        peers.window.looked_at(looked)
         return list(before)
 
     # sending -------------------------------------------------------------------------------------------------

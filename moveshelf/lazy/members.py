@@ -56,8 +56,7 @@ class Index(Generic[C]):
             return len(self.items)
         if self._order is not order:
             keys = [order(one) for one in self.items]
-            is_sorted = all(first <= second for first, second in pairwise(keys))
-            self._order, self._keys = order, keys if is_sorted else None
+            self._order, self._keys = order, keys if _is_sorted(keys) else None
         return len(self.items) if self._keys is None else bisect.bisect_right(self._keys, order(new))
 
     def position(self, member: C) -> int:
@@ -102,8 +101,33 @@ class Index(Generic[C]):
         if self.names is not None:
             self._unname(member)
 
-    def catch_up(self, changed: Sequence[str] | None, name_of: Callable[[C], str | None]) -> None:
-        """Objects of those ids were written, None for too many to tell: what they are called and listed by may differ."""
+    def move(self, member: C, order: Order[C], name: str | None) -> None:
+        """A member is listed by something else now: put it where `order` has it, if the others are in that order."""
+        at = next(compress(count(), map(is_, self.items, repeat(member))))
+        others = [*self.items[:at], *self.items[at + 1 :]]
+        if self._order is order and self._keys is not None:
+            del self._keys[at]
+        else:
+            keys = [order(one) for one in others]
+            self._order, self._keys = order, keys if _is_sorted(keys) else None
+        if self._keys is None:
+            self._order = None  # what holds for the others says nothing of all
+            return
+        key = order(member)
+        to = bisect.bisect_right(self._keys, key)
+        self._keys.insert(to, key)
+        self.items = [*others[:to], member, *others[to:]]
+        if self.names is not None:  # several of a name are found in the order of the list
+            self._unname(member)
+            self._name(member, name)
+
+    def catch_up(
+        self, changed: Sequence[str] | None, name_of: Callable[[C], str | None], moved: C | None = None
+    ) -> None:
+        """Objects of those ids were written, None for too many to tell: what they are called and listed by may differ.
+
+        `moved` is about to be put where it belongs.
+        """
         if changed is None:
             self.names = self._name_of = self._order = self._keys = None
             return
@@ -111,7 +135,7 @@ class Index(Generic[C]):
             member = self.ids.get(identity)
             if member is None:
                 continue
-            if self._order is not None and self._by_key(member) is None:
+            if self._order is not None and member is not moved and self._by_key(member) is None:
                 self._order = self._keys = None
             if self.names is not None:
                 name = name_of(member)
@@ -197,13 +221,16 @@ class Members(Generic[C]):
         """The name that a member is found by, None where it is not loaded; never a request."""
         return member._peek_name()
 
-    def _indexed(self, items: list[C]) -> Index[C]:
-        """The index of the members, as they are after all writes. The cache's lock is held."""
+    def _indexed(self, items: list[C], moved: C | None = None) -> Index[C]:
+        """The index of the members, as they are after all writes. The cache's lock is held.
+
+        `moved` is about to be put where it belongs.
+        """
         index, changes = self._index, self._changes()
         if index is None or index.items is not items:
             index = self._index = Index(items, changes)
         elif index.changes != changes:
-            index.catch_up(self._changed_since(index.changes), self._name_key)
+            index.catch_up(self._changed_since(index.changes), self._name_key, moved)
             index.changes = changes
         return index
 
@@ -257,7 +284,7 @@ class Members(Generic[C]):
         if not added:
             return
         self._leave_window()
-        if order is None or not _in_order(items, order):
+        if order is None or not _is_sorted([order(one) for one in items]):
             self._fill([*items, *added])
         else:
             self._fill(sorted([*items, *added], key=order))
@@ -265,23 +292,14 @@ class Members(Generic[C]):
     def _reorder(self, member: C, order: Order[C]) -> None:
         """Our own write changed what a member is listed by: put it where the service lists it, if that order is known."""
         items = peek(self._items)
-        if items.__class__ is list and _holds(items, member):
-            others = [one for one in items if one is not member]
-            self._leave_window()
-            self._fill(_inserted(others, member, order) if _in_order(others, order) else items)
+        if items.__class__ is not list:
+            return
+        index = self._indexed(items, member)
+        if index.holds(member):
+            index.move(member, order, self._name_key(member))
+            self._replace(index)
+            self._roots = None
 
 
-def _holds(items: list[C], member: C) -> bool:
-    """Whether it is among them. A client has one object of an id, so that no object's `==` need be called."""
-    return any(one is member for one in items)
-
-
-def _inserted(items: list[C], new: C, order: Order[C]) -> list[C]:
-    """The sorted list with one more member: behind those that `order` puts before it."""
-    at = bisect.bisect_right([order(one) for one in items], order(new))
-    return [*items[:at], new, *items[at:]]
-
-
-def _in_order(items: list[C], order: Order[C]) -> bool:
-    keys = [order(one) for one in items]
+def _is_sorted(keys: Sequence[Any]) -> bool:
     return all(first <= second for first, second in pairwise(keys))

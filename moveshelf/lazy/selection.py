@@ -116,6 +116,7 @@ class Selection:
             put(obj, value if value is None or convert is None else convert(value))
         for link, below in self._links:
             setattr(obj, link.slot, self._linked(cache, below, get(link.wire), clock))
+            cache.objects.note(obj)
         for many, members in self._lists:
             if cache.writes and cache.is_stale((obj.id, many.name), clock):
                 continue  # a member came or went in between
@@ -136,6 +137,7 @@ class Selection:
                 back = part.field.back if isinstance(part.field, Many) else None
                 if back is not None and child is not None:
                     setattr(child, type(child).fields[back].slot, obj.id)
+                    cache.objects.note(child)
 
     def _linked(self, cache: Cache, below: Selection, data: Any, clock: int) -> str | None:
         if not data or "id" not in data or data["id"] in cache.deleted_ids:
@@ -200,6 +202,8 @@ class Selection:
                         continue
                 for put, value in fixed:
                     put(obj, value)
+                if objects.noted is not None:
+                    objects.note(obj)
                 items.append(obj)
         return items
 

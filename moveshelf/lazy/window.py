@@ -57,6 +57,12 @@ class Ahead:
         return names, max(1, int(room / (names * each)))
 
 
+#: How many members are looked at in any case for others that miss what one misses.
+LOOKS = 1000
+#: How often in a row only so many are looked at, where looking at all has found none.
+MOST_SKIPPED = 64
+
+
 class Window:
     """The window of one level: full for a loop; for members that were picked, of one object, which grows.
 
@@ -65,7 +71,10 @@ class Window:
 
     __slots__ = (
         "_last",
+        "_looked",
         "_most_ahead",
+        "_pause",
+        "_skip",
         "ahead",
         "expected",
         "feeds_lower_level",
@@ -92,7 +101,32 @@ class Window:
         #: whether the reader went on from a first batch's first member: then it is a loop, and batches are large
         self.read_on = False
         self._most_ahead = FIRST_AHEAD
+        self._looked = self._pause = self._skip = 0
 
+    # searches ------------------------------------------------------------------------------------------------
+    @property
+    def looks(self) -> int | None:
+        """How many members a search for those that miss something may look at; None for all."""
+        return LOOKS if self._skip else None
+
+    def begin_search(self) -> None:
+        """A reader came to a member that misses something: which others do?"""
+        self._skip = max(0, self._skip - 1)
+        self._looked = 0
+
+    def looked_at(self, count: int) -> None:
+        """A search has looked at so many members."""
+        self._looked += count
+
+    def end_search(self, found: int) -> None:
+        """So many were found. Where one alone misses something again and again, others are sought more and more rarely."""
+        if found > 1:
+            self._pause = self._skip = 0
+        elif self._looked > LOOKS and not self._skip:
+            self._pause = min(2 * self._pause or 1, MOST_SKIPPED)
+            self._skip = self._pause + 1
+
+    # opening -------------------------------------------------------------------------------------------------
     def open(self, identity: str, most: int) -> int:
         """How many members a window covers that an index or a name opened at `identity`."""
         if identity == self.expected:

@@ -71,6 +71,7 @@ def _session_of(clip: Clip) -> str | None:
 
 @entity(
     "MocapClip",
+    owner="session",
     derived={"name": "title", "condition": "path"},
     writers={
         "title": "update(title=...)",

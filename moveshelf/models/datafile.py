@@ -28,7 +28,7 @@ def _clip_of(file: DataFile) -> str | None:
     )
 
 
-@entity("AdditionalData")
+@entity("AdditionalData", owner="clip")
 class DataFile(FileContent, Deletable):
     """A file of a trial. Its bytes are fetched through a signed URL, which is requested on use."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import label
 from ..errors import AmbiguousError, ConflictError, ValidationError
 from ..lazy.cache import loaded_collection, loaded_value
-from ..lazy.entity import entity
+from ..lazy.entity import Entity, entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..lazy.inspection import View
 from ..lazy.state import NOT_LOADED
@@ -72,6 +72,7 @@ _Written = tuple[str, "str | None", "str | None"]
 
 @entity(
     "Session",
+    owner="subject",
     derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"},
     writers={
         "name": "rename(name)",
@@ -354,9 +355,8 @@ class Session(HasFiles, Deletable):
         )
         project = loaded_value(self, "project")
         before = "/" + old.strip("/")
-        for obj in list(cache.objects):
-            if not isinstance(obj, (Clip, Norm)):
-                continue
+        # its trials, those of which nobody knows whose they are, and the norms, which know no session
+        for obj in (*cache.members_of(self.id), *cache.without_owner(Clip), *cache.objects.of_kind(Norm)):
             path = loaded_value(obj, "path")
             if path is NOT_LOADED:
                 cache.invalidate(obj.id)  # a read of it may be under way
@@ -583,7 +583,7 @@ def _stored_text(node: Mapping[str, Any]) -> str | None:
     return text if isinstance(parse_record(text), dict) else None
 
 
-def _may_be_of(obj: Clip | Norm, project: Any) -> bool:
+def _may_be_of(obj: Entity, project: Any) -> bool:
     """Whether an object may be of the project: two projects may have folders of one name."""
     of = loaded_value(obj, "project") if "project" in type(obj).fields else NOT_LOADED
     return of is NOT_LOADED or not isinstance(project, str) or bool(of == project)

@@ -158,9 +158,8 @@ def known(cache: Cache, identity: Any) -> Entity | None:
         return None
     found = cache.peek(identity)
     if found is None:
-        kind = ENTITIES["Project"]
-        for obj in cache.objects:
-            if isinstance(obj, kind) and loaded_value(obj, "name") == identity:
+        for obj in cache.objects.of_kind(ENTITIES["Project"]):
+            if loaded_value(obj, "name") == identity:
                 return obj
     return found
 
@@ -176,14 +175,10 @@ def _created_clips(cache: Cache, values: Values) -> Touched:
     given = values["input"]
     yield known(cache, given.get("project")), ("clips",)
     paths = {str((one.get("metadata") or {}).get("projectPath") or "").strip("/") for one in given["clips"]}
-    kind = ENTITIES["Session"]
-    for obj in cache.objects:
-        if isinstance(obj, kind):
-            folder = loaded_value(obj, "path")
-            if isinstance(folder, str) and any(
-                f"{path}/".startswith(folder.strip("/") + "/") for path in paths
-            ):
-                yield obj, ("clips",)
+    for obj in cache.objects.of_kind(ENTITIES["Session"]):
+        folder = loaded_value(obj, "path")
+        if isinstance(folder, str) and any(f"{path}/".startswith(folder.strip("/") + "/") for path in paths):
+            yield obj, ("clips",)
 
 
 def _updated_clip(cache: Cache, values: Values) -> Touched:
@@ -200,10 +195,8 @@ def _updated_session(cache: Cache, values: Values) -> Touched:
     obj = known(cache, values["sessionId"])
     yield obj, _own(obj)
     # the session may have another name now, after which the folders of its clips are named
-    clip = ENTITIES["Clip"]
-    for one in list(cache.objects):
-        if isinstance(one, clip) and obj is not None and loaded_value(one, "session") == obj.id:
-            yield one, ("path",)
+    for one in [] if obj is None else cache.members_of(obj.id):
+        yield one, ("path",)
 
 
 def _created_reports(cache: Cache, values: Values) -> Touched:

@@ -8,11 +8,9 @@ from typing import Any
 from ..lazy.cache import Cache, loaded_collection, loaded_value
 from ..lazy.entity import Entity
 from ..lazy.fields import Many
-from ..lazy.state import NOT_LOADED, State, peek
+from ..lazy.registry import ENTITIES
+from ..lazy.state import State, peek
 from .commands import HOLDERS
-
-#: How a member of a class knows its owner, for those that are deleted with it; owners come before members.
-_OWNERS = (("Session", "subject"), ("Clip", "session"), ("DataFile", "clip"))
 
 
 def loaded_tree(obj: Entity) -> list[Any]:
@@ -36,12 +34,12 @@ def mark_deleted(cache: Cache, roots: Sequence[Entity]) -> list[Any]:
         deleted: dict[str, Any] = {}
         for root in roots:
             deleted.update((one.id, one) for one in _known(root))
-        living = _by_kind(cache) if any(map(_may_have_more_below, deleted.values())) else {}
-        _add_below(living, deleted)
-        if _add_by_path(cache, living, deleted):
-            _add_below(living, deleted)
+        if any(map(_may_have_more_below, deleted.values())):
+            _add_below(cache, deleted)
+            if _add_by_path(cache, deleted):
+                _add_below(cache, deleted)
         cache.invalidate(*deleted, *_listings(deleted.values()))
-        _remove_from_collections(cache, living, deleted)
+        _remove_from_collections(cache, deleted)
         _unload_reports(cache, deleted.values())
         for one in deleted.values():
             cache.mark_deleted(one)
@@ -68,14 +66,6 @@ def _may_have_more_below(obj: Entity) -> bool:
     return files is not None and not files._is_loaded()  # it was read anew since
 
 
-def _by_kind(cache: Cache) -> dict[str, list[Any]]:
-    """All living objects by the name of their class: looked through once, there may be many."""
-    living: dict[str, list[Any]] = {}
-    for obj in cache.objects:
-        living.setdefault(obj.__class__.__name__, []).append(obj)
-    return living
-
-
 def _known(obj: Any) -> Iterator[Any]:
     """The object and what its loaded collections hold below it; never a request."""
     yield obj
@@ -87,25 +77,24 @@ def _known(obj: Any) -> Iterator[Any]:
                 yield from _known(one)
 
 
-def _add_below(living: dict[str, list[Any]], deleted: dict[str, Any]) -> None:
-    """What was reached another way than through its owner's collection."""
-    for kind, link in _OWNERS:
-        for obj in living.get(kind, ()):
-            if obj.id not in deleted and peek(type(obj).fields[link].read(obj)) in deleted:
+def _add_below(cache: Cache, deleted: dict[str, Any]) -> None:
+    """What was reached another way than through its owner's collection; owners come before members."""
+    owners = list(deleted)
+    for owner in owners:
+        for obj in cache.members_of(owner):
+            if obj.id not in deleted:
                 deleted[obj.id] = obj
+                owners.append(obj.id)
 
 
-def _add_by_path(cache: Cache, living: dict[str, list[Any]], deleted: dict[str, Any]) -> bool:
+def _add_by_path(cache: Cache, deleted: dict[str, Any]) -> bool:
     """What was listed by its project, and so does not know its subject or session: judged by its path.
 
     Where two subjects or sessions share the folder, nobody can tell the owner: the project's lists are read anew.
     Returns whether anything was added.
     """
     orphans = [
-        obj
-        for kind, link in _OWNERS[:2]
-        for obj in living.get(kind, ())
-        if obj.id not in deleted and type(obj).fields[link].read(obj) is NOT_LOADED
+        one for one in cache.without_owner(ENTITIES["Session"], ENTITIES["Clip"]) if one.id not in deleted
     ]
     before = len(deleted)
     roots = [one for one in deleted.values() if type(one).__name__ in ("Subject", "Session")]
@@ -116,9 +105,8 @@ def _add_by_path(cache: Cache, living: dict[str, list[Any]], deleted: dict[str, 
         below = [one for one in orphans if _within(one, folder) and _in_project(one, project)]
         if not below:
             continue
-        same_kind = (
-            one for one in living[type(root).__name__] if one.id not in deleted and _in_project(one, project)
-        )
+        living = cache.objects.of_kind(type(root))
+        same_kind = (one for one in living if one.id not in deleted and _in_project(one, project))
         if any(_folder(one) == folder for one in same_kind):
             cache.reload((cache.peek(project), ("sessions", "clips")))
         else:
@@ -148,9 +136,9 @@ def _listings(deleted: Iterable[Any]) -> Iterator[tuple[str, str]]:
                 yield identity, collection
 
 
-def _remove_from_collections(cache: Cache, living: dict[str, list[Any]], deleted: dict[str, Any]) -> None:
+def _remove_from_collections(cache: Cache, deleted: dict[str, Any]) -> None:
     """The owners of deleted objects hold them in collections; norms, which hold clips of others, are looked through."""
-    holders: dict[str, Any] = {one.id: one for one in living.get("Norm", ())}
+    holders: dict[str, Any] = {one.id: one for one in cache.objects.of_kind(ENTITIES["Norm"])}
     for holder in cache.owners(deleted.values(), "project", "subject", "session", "clip"):
         holders[holder.id] = holder
         norms = loaded_collection(holder, "norms") if "norms" in type(holder).fields else None

@@ -39,7 +39,7 @@ class Tree(Entity):
         return found if isinstance(found, str) else None
 
 
-@entity("WireBranch")
+@entity("WireBranch", owner="tree")
 class Branch(Entity):
     """An object in the middle: a link upwards, and a list that the service wraps in edges."""
 
@@ -51,7 +51,7 @@ class Branch(Entity):
     _peek_name = Tree._peek_name
 
 
-@entity("WireLeaf")
+@entity("WireLeaf", owner="branch")
 class Leaf(Entity):
     """An object at the end."""
 

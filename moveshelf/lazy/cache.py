@@ -280,7 +280,7 @@ class Cache:
             return self._owners().unowned(kinds)
 
     def _owners(self) -> OwnerIndex:
-        """The index of owners, made by the first write that asks what is below an object."""
+        """The index of owners, made by the first write that needs to know what is below an object."""
         if self._owner_index is None:
             self._owner_index = OwnerIndex(self.objects)
         return self._owner_index

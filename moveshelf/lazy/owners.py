@@ -1,6 +1,6 @@
 """Living objects by their owner: what is below an object, in time that does not grow with all that is not.
 
-It is made when a write first asks for it, and looks then at what came since; a walk does nothing for it. It holds nothing
+It is made for the first write that needs it, and looks then at what came since; a walk does nothing for it. It holds nothing
 alive, and what it says is compared with the objects' own fields.
 """
 

@@ -6,7 +6,9 @@ Cells stay what they are: a text of digits is text, a number of Excel's a number
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +24,12 @@ from .typed import cell_of, typed_cell
 WORKBOOKS: Final = (".xlsx", ".xlsm")
 TEXTS: Final = (".csv", ".tsv", ".txt")
 #: Characters that stand between the cells of a text file.
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = "\t;,"
+#: Rows by which the delimiter is found.
+_ROWS_LOOKED_AT: Final = 50
+_SEPARATOR: Final = re.compile("sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
+#: Excel's errors, those of German and French ones too: #N/A, #NV, #REF!, #BEZUG!, #NAME?, #DIV/0!
+_FAILED_FORMULA: Final = re.compile(r"#(?:N/A|NV|N/V|[A-ZÄÖÜÉÈ]+(?:/0)?!|[A-ZÄÖÜÉÈ]+\?)")
 
 
 @attrs.frozen
@@ -184,20 +191,62 @@ def _of_file(path: Path, sheet: str | None) -> Lines:
 
 
 def _of_text(path: Path) -> Lines:
+    content = path.read_bytes()
+    # Excel's "Unicode text" begins with one of these marks
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValidationError(
             f"{path.name!r} is not UTF-8 (byte {error.start}): save it as 'CSV UTF-8', or as .xlsx"
         ) from None
-    head = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count) if path.suffix.casefold() != ".tsv" else "\t"
+    # a first line that tells Excel the delimiter is none of the table
+    told = _SEPARATOR.match(text)
+    skipped = 1 if told else 0
+    text = text[told.end() :] if told else text
+    delimiter = told[1] if told else "\t" if path.suffix.casefold() == ".tsv" else _delimiter(text)
     try:
-        # the text keeps its line ends, which may be inside of quotes
-        grid = list(_numbered(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)))
+        grid = [(number + skipped, row) for number, row in _numbered(_reader(text, delimiter))]
     except csv.Error as error:
         raise ValidationError(f"{path.name!r} is no CSV file: {error}") from None
-    return _of_grid(path.name, grid)
+    return _of_grid(path.name, [(number, [_text_cell(cell) for cell in row]) for number, row in grid])
+
+
+def _reader(text: str, delimiter: str) -> Any:
+    # only \n, \r and \r\n end a row: `str.splitlines` ends one at U+2028, U+0085 and vertical tabs, too, which people
+    # paste into cells, and the rest of the cell would be a row with a patient of its own
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter by which the heading has as many cells as the rows below it, and then the one that gives most cells.
+
+    Headings have commas of their own ("Leg length (mm), left"): to count characters does not tell.
+    """
+    best, found = (-1, 0), ","
+    for delimiter in _DELIMITERS:
+        rows = []
+        try:
+            for row in _reader(text, delimiter):
+                if any(cell.strip() for cell in row):
+                    rows.append(row)
+                if len(rows) > _ROWS_LOOKED_AT:
+                    break
+        except csv.Error:
+            rows = rows[:1]
+        if not rows or len(rows[0]) < 2:
+            continue
+        rating = (sum(len(row) == len(rows[0]) for row in rows[1:]), len(rows[0]))
+        if rating > best:
+            best, found = rating, delimiter
+    return found
+
+
+def _text_cell(cell: str) -> Any:
+    """The cell, or why it is none: what Excel shows for a formula that fails is saved as its text."""
+    if _FAILED_FORMULA.fullmatch(cell.strip()):
+        return BadCell(f"the cell shows Excel's error {cell.strip()}")
+    return cell
 
 
 def _numbered(reader: Any) -> Iterator[tuple[int, list[Any]]]:

@@ -95,6 +95,21 @@ def test_sheets_are_put_together_by_what_names_a_row(tmp_path: Path) -> None:
         ("name\tx\nP-1\t\n", [{"name": "P-1", "x": ""}]),
         ('name,x\nP-1,"a\nb, ""c"""\n', [{"name": "P-1", "x": 'a\nb, "c"'}]),
         ("name,x\nP-1\n\n,\n", [{"name": "P-1"}]),
+        # what ends a line for str.splitlines, and no row of a table
+        *(
+            (f"name,x\nP-1,a{end}P-2\n", [{"name": "P-1", "x": f"a{end}P-2"}])
+            for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+        ),
+        ("name,x\rP-1,1\r", [{"name": "P-1", "x": "1"}]),
+        ("sep=;\r\nname;x\r\nP-1;a\r\n", [{"name": "P-1", "x": "a"}]),
+        ("name;Length, left\nP-1;81\n", [{"name": "P-1", "Length, left": "81"}]),
+        (
+            "name;L, left, as stored;R, right\nP-1;81;2\n",
+            [{"name": "P-1", "L, left, as stored": "81", "R, right": "2"}],
+        ),
+        ('"Na\nme";x\nP-1;a\n', [{"Na\nme": "P-1", "x": "a"}]),
+        ("\n;\nname;x\nP-1;a\n", [{"name": "P-1", "x": "a"}]),
+        ("name,x\nP-1,a;b;c\nP-2,d;e;f\n", [{"name": "P-1", "x": "a;b;c"}, {"name": "P-2", "x": "d;e;f"}]),
     ],
 )
 def test_text_files(tmp_path: Path, text: str, rows: list[dict[str, str]]) -> None:
@@ -103,10 +118,28 @@ def test_text_files(tmp_path: Path, text: str, rows: list[dict[str, str]]) -> No
     assert [one.cells for one in read_lines(path).rows] == rows
 
 
+def test_unicode_text_of_excel(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path.write_bytes("\ufeffname\tx\r\nMüller\t1,5\r\n".encode(encoding))
+        assert [one.cells for one in read_lines(path).rows] == [{"name": "Müller", "x": "1,5"}]
+
+
+def test_errors_of_formulas_in_a_text_file_are_bad_cells(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    texts = ["#N/A", "#NV", "#REF!", "#BEZUG!", "#DIV/0!", "#NAME?", "#1 of 2", "# note!", "#"]
+    path.write_text("name,x\n" + "".join(f"P-1,{one}\n" for one in texts), encoding="utf-8")
+    cells = [one.cells["x"] for one in read_lines(path).rows]
+    assert [isinstance(one, BadCell) for one in cells] == [True] * 6 + [False] * 3
+    assert "Excel's error #BEZUG!" in cells[3].problem
+
+
 def test_numbers_of_rows_are_those_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('name,x\nA,"1\n2"\n\nB,3\n', encoding="utf-8")
     assert [one.number for one in read_lines(path).rows] == [2, 5]
+    path.write_text("sep=,\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert [one.number for one in read_lines(path).rows] == [3, 6]
 
 
 @pytest.mark.parametrize(

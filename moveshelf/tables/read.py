@@ -17,7 +17,7 @@ import attrs
 
 from ..errors import ValidationError
 from ..values import TemplateField, brief, is_missing, plain_value, text_value
-from .excel import NAMING, text_in_cell
+from .excel import LARGEST, NAMING, text_in_cell
 from .extra import openpyxl_module
 from .typed import cell_of, typed_cell
 
@@ -274,9 +274,10 @@ def _of_grid(title: str, grid: Sequence[tuple[int, Sequence[Any]]]) -> Lines:
             name = heading[place] if place < len(heading) else ""
             if name:
                 cells[name] = cell
-            elif not empty(cell):
+            elif isinstance(cell, BadCell) or not empty(cell):
+                what = cell.problem if isinstance(cell, BadCell) else brief(cell)
                 raise ValidationError(
-                    f"row {number} of {title!r} has {brief(cell)} in column {place + 1}, which has no heading"
+                    f"row {number} of {title!r} has {what} in column {place + 1}, which has no heading"
                 )
         lines.append(Line(number, cells))
     return Lines(title, tuple(named), _filled(lines))
@@ -305,12 +306,33 @@ def _of_workbook(path: Path, sheet: str | None) -> Lines:
 
 
 def _cells(values: Any, formulas: Any) -> list[tuple[int, list[Any]]]:
+    merged = _merged(values)
     grid = []
     for number, (row, written) in enumerate(zip(values.iter_rows(), formulas.iter_rows(), strict=False), 1):
         cells = [_cell(value, formula) for value, formula in zip(row, written, strict=False)]
         if any(isinstance(cell, BadCell) or not empty(cell) for cell in cells):
+            if grid:  # below the heading, and in its columns
+                cells = [
+                    cell if empty(head) else merged.get((number, place), cell)
+                    for place, (head, cell) in enumerate(zip(grid[0][1], cells, strict=False), 1)
+                ]
             grid.append((number, cells))
     return grid
+
+
+def _merged(sheet: Any) -> dict[tuple[int, int], BadCell]:
+    """The cells below another's value, by row and column: Excel shows that value for all of them, and has it in the first."""
+    found = {}
+    for area in sheet.merged_cells.ranges:
+        if empty(sheet.cell(area.min_row, area.min_col).value):
+            continue
+        problem = BadCell(
+            f"the cells {area.coord} are merged, so that only the first has the value: unmerge them"
+        )
+        for place in area.cells:
+            if place != (area.min_row, area.min_col):
+                found[place] = problem
+    return found
 
 
 def _cell(value: Any, formula: Any) -> Any:
@@ -319,6 +341,10 @@ def _cell(value: Any, formula: Any) -> Any:
     if value.value is None and formula.data_type == "f":
         return BadCell(
             f"the cell {value.coordinate} is a formula whose value is not in the file: save it in Excel once"
+        )
+    if value.data_type == "n" and isinstance(value.value, (int, float)) and abs(value.value) >= LARGEST:
+        return BadCell(
+            f"the cell {value.coordinate} is a number of more than 15 digits, of which Excel has lost some: make it text"
         )
     return value.value
 

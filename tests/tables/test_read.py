@@ -60,6 +60,43 @@ def test_errors_and_formulas_without_a_value_are_bad_cells(tmp_path: Path) -> No
         text_of(first.cells["x"], "column 'x'")
 
 
+def test_cells_that_excel_shows_and_a_file_does_not_have_are_bad_cells(tmp_path: Path) -> None:
+    rows = [
+        ["name", "sex", "id", "free"],
+        ["P-1", "Male", 10**15, None],
+        ["P-2", None, 10**15 - 1, None],
+        ["P-3", None, 1e16, 1],
+    ]
+    path = book(tmp_path / "a.xlsx", {"Data": rows})
+    made = openpyxl.load_workbook(path)
+    made["Data"].merge_cells("B2:B3")  # Male, for two rows
+    made["Data"].merge_cells("D2:D3")  # nothing, for two rows
+    made.save(path)
+    first, second, third = (one.cells for one in read_lines(path).rows)
+    assert first["sex"] == "Male"
+    assert "B2:B3 are merged" in second["sex"].problem
+    assert empty(second["free"])
+    assert "C2 is a number of more than 15 digits" in first["id"].problem
+    assert (second["id"], isinstance(third["id"], BadCell)) == (10**15 - 1, True)
+
+
+def test_a_heading_over_two_columns(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", {"Data": [["name", "length", None], ["P-1", 80, None]]})
+    made = openpyxl.load_workbook(path)
+    made["Data"].merge_cells("B1:C1")
+    made.save(path)
+    assert read_lines(path).rows[0].cells == {"name": "P-1", "length": 80}
+    made["Data"].unmerge_cells("B1:C1")
+    made["Data"].merge_cells("B3:D3")
+    made["Data"]["B3"] = "a footnote"
+    made.save(path)
+    assert len(read_lines(path).rows) == 2
+    made["Data"]["C2"] = 81
+    made.save(path)
+    with pytest.raises(ValidationError, match="has 81 in column 3, which has no heading"):
+        read_lines(path)
+
+
 def test_sheets_are_put_together_by_what_names_a_row(tmp_path: Path) -> None:
     sheets: dict[str, list[list[Any]]] = {
         "Data": [["name", "a"], ["P-1", 1], ["P-2", 2]],

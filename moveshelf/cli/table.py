@@ -24,6 +24,7 @@ _OPTIONS = {
     "overwrite=False": "--fill",
     "on='ehr_id'": "--on ehr_id",
     "sheet=": "--sheet ",
+    "validate=False": "--no-validate",
 }
 
 
@@ -51,6 +52,9 @@ def _in_shell(said: str) -> str:
 )
 @click.option("--create", is_flag=True, help="Create the subjects, or sessions, that are missing.")
 @click.option("--fill", is_flag=True, help="Only fill what is empty; what is stored stays.")
+@click.option(
+    "--no-validate", is_flag=True, help="Write what the template or the service does not take, too."
+)
 @click.option("--sheet", metavar="SHEET", help="The sheet of a workbook, where not all of them are meant.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave out that column; may be repeated.")
 @dry_run
@@ -65,6 +69,7 @@ def import_(
     kind: str | None,
     create: bool,
     fill: bool,
+    no_validate: bool,
     sheet: str | None,
     ignore: tuple[str, ...],
     dry_run: bool,
@@ -85,6 +90,7 @@ def import_(
                 kind=kind,
                 create=create,
                 overwrite=not fill,
+                validate=not no_validate,
                 sheet=sheet,
                 ignore=ignore,
                 dry_run=dry_run,

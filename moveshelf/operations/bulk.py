@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import attrs
 
@@ -62,6 +62,8 @@ T = TypeVar("T")
 
 #: How many rows are read, written and read back together; so many locks are held meanwhile, at most.
 ROWS_TOGETHER = 100
+#: The key of the metadata field that the service shows as the EHR id.
+EHR_KEY: Final = "ehr-id"
 #: What a change of a session's day is called among the changes of its metadata.
 DATE = "(date)"
 #: How often a record is merged again that another program overwrites.
@@ -409,7 +411,12 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
 
 
-def refuse_twice(rows: Iterable[Row], key: Callable[[Any], Any], what: str) -> None:
+def refuse_twice(
+    rows: Iterable[Row],
+    key: Callable[[Any], Any],
+    what: str,
+    name_of: Callable[[Any], str] = lambda row: repr(row.name),
+) -> None:
     """Fail the rows that are about the same object as another row."""
     found: dict[Any, list[Row]] = {}
     for row in rows:
@@ -421,7 +428,7 @@ def refuse_twice(rows: Iterable[Row], key: Callable[[Any], Any], what: str) -> N
             for one in same:
                 one.fail(
                     ValidationError(
-                        f"rows {numbers} are about the same {what} {one.name!r}: leave one of them"
+                        f"rows {numbers} are about the same {what} {name_of(one)}: leave one of them"
                     )
                 )
 
@@ -557,12 +564,67 @@ def _plan_subjects(
     for row in rows:
         if row.creates and not row.has_failed:
             _or_fail(row, lambda row=row: row.compare({}, overwrite=overwrite))  # type: ignore[misc]
+    _note_alike(rows)
     if not validate:
         return None
+    _check_ehr_ids(rows, listed)
     proxy = next(iter(listed.names), None)
     _check_template(project, "subjects", rows)
     _validate(project, rows, lambda row: None if (id_ := row.identity or proxy) is None else (kind, id_))
     return proxy
+
+
+def _note_alike(rows: Iterable[SubjectRow]) -> None:
+    """Note where several new subjects have names that only case, separators and zeros tell apart."""
+    new: dict[str, list[SubjectRow]] = {}
+    for row in rows:
+        if row.creates and not row.has_failed:
+            new.setdefault(folded(row.name), []).append(row)
+    for alike in new.values():
+        if len(alike) > 1:
+            numbers = ", ".join(str(row.row) for row in alike)
+            for row in alike:
+                row.notes.append(f"new; the names in rows {numbers} are alike")
+
+
+def _check_ehr_ids(rows: Iterable[SubjectRow], listed: Listed) -> None:
+    """Fail the rows after which two subjects would have one EHR id; ids that change hands in the same run may do so.
+
+    What a failed row would have set free stays taken, so that rows which rely on it fail, too.
+    """
+    changing = {
+        id(row): row for row in rows if not row.has_failed and row.update.changed.get(EHR_KEY) is not None
+    }
+    freed = {row.identity for row in rows if not row.has_failed and EHR_KEY in row.update.changed}
+    holders: dict[str, list[tuple[str, SubjectRow | None]]] = {}
+    for identity, ehr_id in listed.ehr_ids.items():
+        if ehr_id and identity not in freed:
+            holders.setdefault(str(ehr_id), []).append((listed.names[identity], None))
+    for row in changing.values():
+        new, old = str(row.update.changed[EHR_KEY]), listed.ehr_ids.get(row.identity or "")
+        holders.setdefault(new, []).append((row.name, row))
+        alike = [repr(one) for one in listed.near_ehr_ids.alike(new) if one not in (new, old)]
+        if alike:
+            row.notes.append(f"the project has EHR id {' and '.join(alike)}")
+    waiting = [ehr_id for ehr_id, held in holders.items() if len(held) > 1]
+    while waiting:
+        ehr_id = waiting.pop()
+        held = holders[ehr_id]
+        if len(held) < 2:
+            continue
+        names = " and ".join(dict.fromkeys(repr(name) for name, _ in held[:5]))
+        holders[ehr_id] = [one for one in held if one[1] is None]
+        for row in (row for _, row in held if row is not None):
+            row.fail(
+                ValidationError(
+                    f"the EHR id {ehr_id!r} would be that of {names}: a patient has one of their own "
+                    "(validate=False writes it all the same)"
+                )
+            )
+            old = listed.ehr_ids.get(row.identity or "")
+            if old:
+                holders.setdefault(str(old), []).append((row.name, None))
+                waiting.append(str(old))
 
 
 def _compare_subject(
@@ -953,7 +1015,7 @@ def _find_session(
         )
     if fitting and row.said_id not in (None, fitting[0]["id"]):
         raise ValidationError(
-            f"the row's id is {row.said_id!r}, and this session's is {fitting[0]['id']!r} (ignore='id' leaves it out)"
+            f"the row's id is {row.said_id!r}, and this session's is {fitting[0]['id']!r} (ignore=[...] leaves a column out)"
         )
     if not fitting and row.said_id in names:
         raise ValidationError(

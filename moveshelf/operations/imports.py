@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
 from typing import Any, Final, Literal
 
 import attrs
@@ -15,17 +16,16 @@ import attrs
 from ..display import near_misses
 from ..errors import AmbiguousError, NotFoundError, ValidationError
 from ..metadata import plain
+from ..tables.excel import LARGEST
 from ..tables.read import BadCell, Line, Lines, empty, is_shown_as, text_of
 from ..tables.typed import SIDES, column_names
 from ..values import Template, TemplateField, brief, day_value, plain_value, text_value
-from .bulk import Listed, SessionRow, SubjectRow, form, meant, refuse_twice
+from .bulk import EHR_KEY, Listed, SessionRow, SubjectRow, form, meant, refuse_twice
 from .known_fields import Kind, unknown_key, unknown_option
 from .validation import checked_name
 
 On = Literal["name", "ehr_id"]
 
-#: The key of the metadata field that the service shows as the EHR id.
-EHR_KEY: Final = "ehr-id"
 #: Columns that are no metadata: what people may call them, and what they are.
 _LISTED: Final[Mapping[Kind, Mapping[str, str]]] = {
     "subjects": {"name": "name", "id": "id", "ehr_id": "ehr_id", "project": "project", "updated": ""},
@@ -41,6 +41,12 @@ _LISTED: Final[Mapping[Kind, Mapping[str, str]]] = {
         "updated": "",
     },
 }
+#: Columns that say which patient a row is about: what a spreadsheet has turned into something else is refused there.
+_IDENTIFIERS: Final = ("name", "subject", "ehr_id", "id")
+#: What programs write for a missing value, and nobody as a text.
+_MISSING: Final = frozenset({"nan", "NaN", "NaT", "<NA>"})
+#: A long number as spreadsheets show it, which is how they save it in a text file.
+_SHORTENED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,3}")
 _FLAGS: Final = {"true": True, "false": False}
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -72,7 +78,46 @@ class Columns:
 
     def text(self, line: Line, what: str) -> str:
         """The same as text, "" for none. Raises ValidationError for what is no text."""
-        return text_of(self.cell(line, what), f"column {self.listed.get(what, what)!r}")
+        cell, column = self.cell(line, what), f"column {self.listed.get(what, what)!r}"
+        if what in _IDENTIFIERS and not isinstance(cell, BadCell) and not empty(cell):
+            _check_identifier(cell, column)
+        found = text_of(cell, column)
+        if what == "ehr_id":
+            _check_ehr_id(found, column)
+        return found
+
+
+def _check_identifier(cell: Any, what: str) -> None:
+    """Refuse what is no name and no id, but something that a program has made of one."""
+    value = plain_value(cell, what)
+    if isinstance(value, (bool, date, time)):
+        raise ValidationError(
+            f"{what} holds a text or a number, and {brief(value)} is none: make the cell text"
+        )
+    _check_digits(value, what)
+    if isinstance(value, str) and value.strip() in (*_MISSING, "None"):
+        raise ValidationError(
+            f"{what} says {value!r}, which programs write for a missing value: correct or empty it"
+        )
+
+
+def _check_digits(value: Any, what: str) -> None:
+    if isinstance(value, float) and abs(value) >= LARGEST:
+        raise ValidationError(
+            f"{what} holds a number of more than 15 digits, of which some are lost ({value!r}): make the column text"
+        )
+
+
+def _check_ehr_id(text: str, what: str) -> None:
+    """Refuse an EHR id that nobody would find again, or that a spreadsheet has shortened."""
+    if text != text.strip() or not text.isprintable():
+        raise ValidationError(
+            f"{what}: the EHR id {text!r} has white space at an end, or invisible characters: leave them out"
+        )
+    if _SHORTENED.fullmatch(text):
+        raise ValidationError(
+            f"{what}: {text!r} is a number that a spreadsheet has shortened: make the column text, and enter the digits"
+        )
 
 
 def kind_of(lines: Lines, template: Template | None) -> Kind:
@@ -275,7 +320,29 @@ class Cells:
             raise ValidationError(
                 f"{what}: the field holds a structure, which a cell cannot change; use update_metadata for it"
             )
-        return cell_value(field, one.cell, what)
+        if field.key == EHR_KEY:
+            _check_identifier(one.cell, what)
+        value = cell_value(field, one.cell, what)
+        if field.key == EHR_KEY:
+            _check_ehr_id(str(value), what)
+        if isinstance(value, str) and isinstance(stored, str) and _has_lost_digits(field, value, stored):
+            raise ValidationError(
+                f"{what} says {value!r}, and {stored!r} is stored, of which spreadsheets make this: make the column text, "
+                "or empty the cell (update_metadata writes it)"
+            )
+        return value
+
+
+def _has_lost_digits(field: TemplateField, new: str, old: str) -> bool:
+    """Whether a text is what a spreadsheet makes of a stored one: without the zeros before it, or shortened."""
+    if field.options or field.type.casefold() in ("number", "date") or not re.fullmatch("[0-9]+", old):
+        return False
+    if re.fullmatch("[0-9]+", new):
+        return new != old and new == (old.lstrip("0") or "0")
+    if _SHORTENED.fullmatch(new):
+        number = float(new.replace(",", "."))
+        return abs(number - float(old)) <= abs(number) / 100
+    return False
 
 
 def _same(field: TemplateField, first: Any, second: Any) -> bool:
@@ -312,7 +379,13 @@ def cell_value(field: TemplateField, cell: Any, what: str = "the cell") -> Any:
         if flag is None:
             raise ValidationError(f"{what} holds true or false, and not {brief(value)}")
         return flag
-    return text_value(value, what)
+    _check_digits(value, what)
+    text = text_value(value, what)
+    if text.strip() in _MISSING:
+        raise ValidationError(
+            f"{what} says {text!r}, which programs write for a missing value: correct or empty it"
+        )
+    return text
 
 
 def _number(value: Any, what: str) -> str:
@@ -385,7 +458,7 @@ def subjects_in(
         columns.notes.append(f"not imported, since the template has no field {EHR_KEY!r}: {name}")
     made: list[SubjectRow] = []
     for line in lines.rows:
-        row = TableSubject(line.number, "")
+        row = TableSubject(line.number, _shown(columns.cell(line, "name")))
         row.given = cells = _cells(columns, line)
         try:
             row.said_id = columns.text(line, "id")
@@ -403,8 +476,16 @@ def subjects_in(
         except ValidationError as error:
             row.fail(error)
         made.append(row)
-    refuse_twice(made, lambda row: form(row.name) if on == "name" else row.ehr_id, "subject")
+    if on == "name":
+        refuse_twice(made, lambda row: form(row.name), "subject")
+    else:
+        refuse_twice(made, lambda row: row.ehr_id, "EHR id", lambda row: repr(row.ehr_id))
     return made
+
+
+def _shown(cell: Any) -> str:
+    """How a row is called that has no name yet."""
+    return "(no name)" if isinstance(cell, BadCell) or empty(cell) else str(cell)
 
 
 def _ehr_field(template: Template | None) -> TemplateField | None:
@@ -498,6 +579,8 @@ def _match_ehr_id(row: TableSubject, listed: Listed, create: bool, field: Templa
         raise NotFoundError(
             f"{what}; {row.said_name!r} is there and has {listed.ehr_ids[first] or 'none'!r}{near}"
         )
+    if create and listed.near_ehr_ids.alike(row.ehr_id):
+        raise NotFoundError(f"{what}{near} (create_subjects creates another patient)")
     row.name = checked_name(row.said_name, "subject")
     _be_new(row, listed, create, what, near)
     if field is not None and isinstance(row.given, Cells):
@@ -508,7 +591,7 @@ def sessions_in(lines: Lines, columns: Columns, on: On, project: str) -> list[Se
     """The rows of a table of sessions; what is wrong in one is its failure."""
     made: list[SessionRow] = []
     for line in lines.rows:
-        row = TableSession(line.number, "", given=_cells(columns, line))
+        row = TableSession(line.number, _shown(columns.cell(line, "subject")), given=_cells(columns, line))
         try:
             row.said_id = columns.text(line, "id") or None
             row.ehr_id = columns.text(line, "ehr_id")

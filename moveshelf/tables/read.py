@@ -307,7 +307,7 @@ def _of_workbook(path: Path, sheet: str | None) -> Lines:
 
 def _cells(values: Any, formulas: Any) -> list[tuple[int, list[Any]]]:
     merged = _merged(values)
-    grid = []
+    grid: list[tuple[int, list[Any]]] = []
     for number, (row, written) in enumerate(zip(values.iter_rows(), formulas.iter_rows(), strict=False), 1):
         cells = [_cell(value, formula) for value, formula in zip(row, written, strict=False)]
         if any(isinstance(cell, BadCell) or not empty(cell) for cell in cells):

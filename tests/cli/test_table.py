@@ -52,3 +52,15 @@ def test_options(mine: Sandbox, shell: Any, table: Path) -> None:
     assert "is a text file" in shell("import", str(table), "lab/people", "--sheet", "A")[2]
     assert shell("import", str(table), "lab/people", "--kind", "sessions")[0] == 2
     assert shell("import", str(table), "lab/people:P-1", "--on", "ehr_id")[0] == 2
+
+
+def test_what_the_template_does_not_know(mine: Sandbox, shell: Any, table: Path) -> None:
+    table.write_text("name,ehr_id\nA,7\nB,7\n", encoding="utf-8")
+    code, out, _ = shell("import", str(table), "lab/practice", "--create")
+    assert (code, "2 failed" in out) == (1, True)
+    assert "validate=False" not in out
+    assert "--no-validate writes it all the same" in " ".join(
+        shell("import", str(table), "lab/practice", "--create", "--json")[1].split()
+    )
+    code, out, _ = shell("import", str(table), "lab/practice", "--create", "--no-validate")
+    assert (code, "2 created" in out) == (0, True)

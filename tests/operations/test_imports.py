@@ -211,6 +211,98 @@ def test_the_column_of_ehr_ids_sets_them_where_names_match(people: Project) -> N
     assert "are of one field and say '1' and '2'" in differing[0].reason
 
 
+def ehr_ids_of(sandbox: Sandbox, project: Project) -> dict[str, str | None]:
+    """The EHR ids by names as another client sees them."""
+    with sandbox.connect() as other:
+        return {one.name: one.ehr_id for one in other.project(project.id).subjects}
+
+
+def test_an_ehr_id_that_is_alike_creates_nobody(shared: Sandbox, people: Project) -> None:
+    rows = [{"ehr_id": 123, "name": "Smith"}, {"ehr_id": "1-24", "name": "Jones"}]
+    result = people.import_table(rows, on="ehr_id", create=True)
+    assert [one.status for one in result] == ["failed", "failed"]
+    assert "did you mean '00123'? (create_subjects creates another patient)" in result[0].reason
+    assert list(ehr_ids_of(shared, people)) == ["P-001", "P-002", "P-003"]
+
+
+def test_two_patients_do_not_get_one_ehr_id(shared: Sandbox, people: Project) -> None:
+    before = ehr_ids_of(shared, people)
+    same = people.import_table([{"name": "P-002", "ehr_id": "7"}, {"name": "P-003", "ehr_id": "7"}])
+    assert [one.status for one in same] == ["failed", "failed"]
+    assert "the EHR id '7' would be that of 'P-002' and 'P-003'" in same[0].reason
+    taken = people.create_subjects([{"name": "P-003", "metadata": {"ehr-id": "124"}}, "P-004"])
+    assert [one.status for one in taken] == ["failed", "created"]
+    # the first row relies on what the second sets free, and the second on what nobody sets free
+    chain = people.import_table(
+        [{"name": "P-003", "ehr_id": "00123"}, {"name": "P-001", "ehr_id": "124"}], dry_run=True
+    )
+    assert [one.action for one in chain] == ["failed", "failed"]
+    assert {**ehr_ids_of(shared, people)} == {**before, "P-004": None}
+    swapped = [{"name": "P-001", "ehr_id": "124"}, {"name": "P-002", "ehr_id": "00123"}]
+    people.import_table(swapped).raise_for_errors()
+    assert ehr_ids_of(shared, people) == {**before, "P-001": "124", "P-002": "00123", "P-004": None}
+    near = people.import_table([{"name": "P-003", "ehr_id": "0124"}], dry_run=True)
+    assert (near[0].action, near[0].reason) == ("update", "the project has EHR id '124'")
+    people.import_table([{"name": "P-003", "ehr_id": "124"}], validate=False).raise_for_errors()
+
+
+@pytest.mark.parametrize("cell", [123, 123.0, "123", "1,23E+02"])
+def test_what_a_spreadsheet_makes_of_an_ehr_id_is_not_stored(people: Project, cell: Any) -> None:
+    result = people.import_table([{"name": "P-001", "ehr_id": cell, "Notes": "new"}])
+    assert result[0].status == "failed"
+    assert "make the column text" in result[0].reason
+    assert people.subject_by_ehr_id("00123").name == "P-001"
+
+
+def test_what_a_spreadsheet_makes_of_a_text_is_not_stored(people: Project) -> None:
+    people.subjects["P-001"].update_metadata({"subject-notes": "0045", "subject-leg-length": {"left": "081"}})
+    (lost,) = people.import_table([{"name": "P-001", "Notes": 45}])
+    assert "says '45', and '0045' is stored" in lost.reason
+    (other,) = people.import_table(
+        [{"name": "P-001", "Notes": 46, "subject-leg-length.left": 81}], dry_run=True
+    )
+    assert other.changed == {"subject-notes": "46"}
+    people.subjects["P-001"].update_metadata({"subject-notes": "1234567890123"})
+    (short,) = people.import_table([{"name": "P-001", "Notes": "1,23457E+12"}])
+    assert "'1234567890123' is stored" in short.reason
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [True, datetime(2020, 1, 2), date(2020, 1, 2), 1.2345678901234567e16, "nan", "NaT", "<NA>", "None"],
+)
+@pytest.mark.parametrize("column", ["name", "ehr_id"])
+def test_what_is_no_name_and_no_id(people: Project, column: str, cell: Any) -> None:
+    row = {"name": "P-009", "ehr_id": "9", column: cell}
+    (made,) = people.import_table([row], create=True, dry_run=True)
+    assert made.action == "failed"
+    assert f"column '{column}'" in made.reason
+    assert made.name == str(row["name"])
+    (found,) = people.import_table([row], on="ehr_id", create=True, dry_run=True)
+    assert found.action == "failed"
+    rows = [{"subject": "P-001", "date": "2024-05-06", "subject" if column == "name" else column: cell}]
+    assert people.import_table(rows, create=True, dry_run=True)[0].action == "failed"
+
+
+@pytest.mark.parametrize("text", ["124 ", "\xa0124", "12\u200b4", "1,24E+12"])
+def test_an_ehr_id_that_nobody_would_find_again(people: Project, text: str) -> None:
+    for rows in ({"name": "P-003", "ehr_id": text}, {"name": "P-003", "ehr-id": text}):
+        assert people.import_table([rows], dry_run=True)[0].action == "failed"
+    row = {"name": "P-009", "ehr_id": text}
+    assert people.import_table([row], on="ehr_id", create=True, dry_run=True)[0].action == "failed"
+
+
+def test_rows_about_one_ehr_id_say_so(people: Project) -> None:
+    rows = [{"ehr_id": "9", "name": "A"}, {"ehr_id": "9", "name": "B"}]
+    plan = people.import_table(rows, on="ehr_id", create=True, dry_run=True)
+    assert [one.reason for one in plan] == ["rows 0, 1 are about the same EHR id '9': leave one of them"] * 2
+
+
+def test_new_names_that_are_alike_are_said(people: Project) -> None:
+    plan = people.import_table([{"name": one} for one in ("Q-1", "q1", "Q-2")], create=True, dry_run=True)
+    assert [one.reason for one in plan] == ["new; the names in rows 0, 1 are alike"] * 2 + [""]
+
+
 def test_rows_that_cannot_be_told_apart(ms: Moveshelf, people: Project) -> None:
     ms.execute(
         f'mutation {{ createPatient(projectId: "{people.id}", name: "P-001") {{ patient {{ id }} }} }}'
@@ -313,6 +405,7 @@ def field(kind: str = "text", **options: Any) -> TemplateField:
         (field(), 123.0, "123"),
         (field("number"), 131.50, "131.5"),
         (field("number"), " 12 ", "12"),
+        (field(), "None", "None"),
         (field("number"), "79.0", "79"),
         (field("number"), "0079", "0079"),
         (field("date"), datetime(2014, 5, 6), "2014-05-06"),

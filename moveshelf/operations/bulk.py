@@ -64,6 +64,8 @@ T = TypeVar("T")
 ROWS_TOGETHER = 100
 #: The key of the metadata field that the service shows as the EHR id.
 EHR_KEY: Final = "ehr-id"
+#: With how many names those are compared that match none, for "did you mean".
+_COMPARED: Final = 20_000
 #: What a change of a session's day is called among the changes of its metadata.
 DATE = "(date)"
 #: How often a record is merged again that another program overwrites.
@@ -146,6 +148,11 @@ class Row:
     def fail(self, error: Exception) -> None:
         """Take it out of the run, for that reason."""
         self.error = error
+
+    def note_new(self, similar: Sequence[str], owner: str) -> None:
+        """Note, once, what `owner` has that is nearly what is about to be created."""
+        if similar and not any(one.startswith("new; ") for one in self.notes):
+            self.notes.append(f"new; {owner} has {' and '.join(repr(one) for one in similar[:3])}")
 
     def step(self) -> BulkStep:
         """The row as a line of a plan."""
@@ -385,7 +392,8 @@ class Nearby:
         self._alike: dict[str, list[str]] = {}
         for name in self._names:
             self._alike.setdefault(folded(name), []).append(name)
-        self._looks = 50
+        # some seconds of work at most, however many names there are
+        self._looks = max(5, min(50, _COMPARED // max(1, len(self._names))))
 
     def alike(self, name: str) -> list[str]:
         """The names that only case, separators and leading zeros tell from this one, at most three."""
@@ -510,9 +518,7 @@ def match_by_name(rows: Iterable[SubjectRow], listed: Listed) -> None:
             row.identity, row.creates = ids[0], False
         else:
             row.creates = True
-            similar = listed.near_names.alike(row.name)
-            if similar:
-                row.notes.append(f"new; the project has {' and '.join(repr(one) for one in similar)}")
+            row.note_new(listed.near_names.alike(row.name), "the project")
 
 
 def write_subjects(
@@ -953,8 +959,10 @@ def _plan_sessions(
         if row.subject_id:
             row.subject_name = listed.names[row.subject_id]
             row.name = "/".join((row.subject_name, row.title or row.day or ""))
+    dated = [row for row in rows if row.title is None]
     _look_at_sessions(project, rows, create=create, overwrite=overwrite, checks=True)
     refuse_twice(rows, lambda row: row.identity or (row.subject_id, row.title or row.day), "session")
+    _check_days(rows, dated)
     if validate:
         _check_template(project, "sessions", rows)
         known = next((row.identity for row in rows if row.identity), None)
@@ -966,6 +974,22 @@ def _plan_sessions(
             return (session, identity) if identity else (subject, row.subject_id)
 
         _validate(project, rows, owner)
+
+
+def _check_days(rows: Sequence[SessionRow], dated: Sequence[SessionRow]) -> None:
+    """Fail the new sessions without a name on whose day another row has one: when run again, it would be either."""
+    on_day: dict[tuple[str, str], list[SessionRow]] = {}
+    for row in rows:
+        if row.day and row.subject_id and not row.has_failed:
+            on_day.setdefault((row.subject_id, row.day), []).append(row)
+    for row in dated:
+        others = [one for one in on_day.get((row.subject_id, row.day or ""), ()) if one is not row]
+        if row.creates and others and not row.has_failed:
+            row.fail(
+                ValidationError(
+                    f"row {others[0].row} is about a session on that day, too: give this one a name, or leave one of them"
+                )
+            )
 
 
 def _look_at_sessions(
@@ -1039,6 +1063,11 @@ def _find_session(
         row.title = row.day
     if row.day is None:
         row.day = day_in(row.title or "")
+    similar = [name for name in names.values() if folded(name) == folded(row.title or "")]
+    similar += [
+        names[one["id"]] for one in sessions if row.day and str(one.get("date") or "")[:10] == row.day
+    ]
+    row.note_new(list(dict.fromkeys(similar)), "the subject")
     row.creates = True
     row.compare({}, overwrite=overwrite)
 
@@ -1216,7 +1245,7 @@ def _plan_clips(project: Project, rows: list[ClipRow], *, overwrite: bool) -> No
         if not row.has_failed and not row.session_id:
             row.session_id = row.session.id
     _look_at_clips(project, rows, overwrite=overwrite)
-    refuse_twice(rows, lambda row: (row.session_id, row.condition, row.title), "trial")
+    refuse_twice(rows, lambda row: (row.session_id, form(row.condition), form(row.title)), "trial")
 
 
 def _find_sessions(project: Project, rows: Sequence[ClipRow]) -> None:
@@ -1261,35 +1290,56 @@ def _look_at_clips(project: Project, rows: Sequence[ClipRow], *, overwrite: bool
     kind = ENTITIES["Session"]
     wanted = [row.session_id for row in rows if not row.has_failed]
     nodes = project.service.values_each(kind, wanted, _CLIPS.selection(kind))
+    trials = {one: _Trials.of(node) for one, node in nodes.items() if not isinstance(node, Exception)}
     for row in rows:
         if not row.has_failed:
             _or_fail(
                 row,
-                lambda row=row: _find_clip(project, row, nodes[row.session_id], overwrite=overwrite),  # type: ignore[misc]
+                lambda row=row: _find_clip(  # type: ignore[misc]
+                    project, row, nodes[row.session_id], trials.get(row.session_id), overwrite=overwrite
+                ),
             )
 
 
-def _find_clip(project: Project, row: ClipRow, node: Any, *, overwrite: bool) -> None:
-    if isinstance(node, Exception):
+@attrs.frozen
+class _Trials:
+    """The trials of a session by condition and title, and by what is left of these without case and separators."""
+
+    named: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+    alike: Mapping[tuple[str, str], Sequence[str]]
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> _Trials:
+        named: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        alike: dict[tuple[str, str], list[str]] = {}
+        path = str(node.get("projectPath") or "")
+        for one in node.get("clips") or ():
+            if one:
+                condition, title = form(condition_name(one.get("projectPath"), path)), form(one.get("title"))
+                named.setdefault((condition, title), []).append(one)
+                shown = "/".join(filter(None, (condition, title)))
+                alike.setdefault((folded(condition), folded(title)), []).append(shown)
+        return cls(named, alike)
+
+
+def _find_clip(project: Project, row: ClipRow, node: Any, trials: _Trials | None, *, overwrite: bool) -> None:
+    if trials is None:
         raise node
     if (node.get("project") or {}).get("id") not in (None, project.id):
         raise ValidationError(f"the session of {row.name!r} is of another project than {project.name!r}")
     path = str(node.get("projectPath") or "")
     row.session_path = path.strip("/")
     row.name = "/".join(filter(None, (row.session_path, row.condition, row.title)))
-    fitting = [
-        one
-        for one in node.get("clips") or ()
-        if one
-        and form(one.get("title")) == form(row.title)
-        and form(condition_name(one.get("projectPath"), path)) == form(row.condition)
-    ]
+    condition, title = form(row.condition), form(row.title)
+    fitting = trials.named.get((condition, title), ())
     if len(fitting) > 1:
         ids = ", ".join(one["id"] for one in fitting)
         raise AmbiguousError(f"{len(fitting)} trials are named {row.name!r}: {ids}; rename or delete one")
     row.creates = not fitting
     if fitting:
         row.node, row.identity = fitting[0], fitting[0]["id"]
+    else:
+        row.note_new(trials.alike.get((folded(condition), folded(title)), ()), "the session")
     # what a new trial is given is sent when it is created, but for its custom options
     row.changes(fitting[0] if fitting else {}, overwrite=overwrite or not fitting)
 

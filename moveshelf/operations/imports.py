@@ -505,6 +505,8 @@ def subject_matcher(
 ) -> Callable[[list[SubjectRow], Listed], None]:
     """The function that finds the subjects of a table's rows among those of the project."""
 
+    ehr_field = _ehr_field(template)
+
     def match(rows: list[SubjectRow], listed: Listed) -> None:
         for row in rows:
             assert isinstance(row, TableSubject)
@@ -514,7 +516,7 @@ def subject_matcher(
                 if on == "name":
                     _match_name(row, listed, create)
                 else:
-                    _match_ehr_id(row, listed, create, _ehr_field(template))
+                    _match_ehr_id(row, listed, create, ehr_field)
             except (ValidationError, NotFoundError, AmbiguousError) as error:
                 row.fail(error)
         refuse_twice(rows, lambda row: row.identity or form(row.name), "subject")
@@ -548,9 +550,7 @@ def _be_new(row: TableSubject, listed: Listed, create: bool, what: str, near: st
     if not create:
         raise NotFoundError(f"{what}{near or '; create=True creates it'}")
     row.creates = True
-    similar = listed.near_names.alike(row.name)
-    if similar:
-        row.notes.append(f"new; the project has {' and '.join(repr(one) for one in similar)}")
+    row.note_new(listed.near_names.alike(row.name), "the project")
 
 
 def _match_ehr_id(row: TableSubject, listed: Listed, create: bool, field: TemplateField | None) -> None:

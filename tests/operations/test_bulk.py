@@ -652,6 +652,60 @@ def test_trials(shared: Sandbox, ms: Moveshelf, session: Session) -> None:
     assert isinstance(project.create_clips([]), BulkResult)
 
 
+def test_trials_whose_names_differ_in_unicode_only_are_one(session: Session) -> None:
+    rows = [{"session": session, "condition": "B", "title": title} for title in ("Grö", "Gro\u0308", "gro")]
+    result = session.project.create_clips(rows)
+    assert [one.status for one in result] == ["failed", "failed", "created"]
+    assert "rows 0, 1 are about the same trial" in result[0].reason
+    assert session.project.create_clips(rows[1:2])[0].status == "created"
+    assert session.project.create_clips(rows[:1])[0].status == "unchanged"
+
+
+def test_what_is_alike_is_said_before_it_is_created(session: Session) -> None:
+    project = session.project
+    assert project is not None
+    project.create_sessions([{"subject": "P-1", "name": "Pre-Op", "date": "2024-05-06"}]).raise_for_errors()
+    rows = [{"subject": "P-1", "name": "pre op"}, {"subject": "P-1", "name": "Visit", "date": "2024-05-06"}]
+    assert [one.reason for one in project.create_sessions(rows)] == ["new; the subject has 'Pre-Op'"] * 2
+    project.create_clips([{"session": session, "condition": "Barefoot", "title": "T-1"}]).raise_for_errors()
+    (trial,) = project.create_clips(
+        [{"session": session, "condition": "barefoot", "title": "T01"}], dry_run=True
+    )
+    assert trial.reason == "new; the session has 'Barefoot/T-1'"
+
+
+def test_a_session_by_its_day_beside_one_of_that_day(empty_project: Project) -> None:
+    empty_project.create_subject("P-1")
+    rows = [{"subject": "P-1", "date": "2024-01-01"}, {"subject": "P-1", "name": "Pre", "date": "2024-01-01"}]
+    result = empty_project.create_sessions(rows)
+    assert [one.status for one in result] == ["failed", "created"]
+    assert "row 1 is about a session on that day" in result[0].reason
+    assert [one.status for one in empty_project.create_sessions(rows[:1])] == ["unchanged"]
+
+
+def test_trials_of_a_session_are_not_compared_with_each_other(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of a session's trials are looked at once, and not for each row."""
+    rows = [{"session": session, "title": f"T-{n}"} for n in range(60)]
+    session.project.create_clips(rows).raise_for_errors()
+    counted = []
+    monkeypatch.setattr(bulk, "condition_name", lambda *given: counted.append(given) or "")
+    assert len(session.project.create_clips(rows).unchanged) == 60
+    assert len(counted) == 60
+
+
+def test_what_was_meant_is_looked_for_less_often_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(bulk, "near_misses", lambda name, known: compared.append(len(known)) or [])
+    for count in (10, 1_000, 5_000):
+        near = bulk.Nearby(f"P-{n}" for n in range(count))
+        compared.clear()
+        for n in range(200):
+            near.meant(f"Q {n} x")
+        assert 0 < sum(compared) <= max(25_000, 50 * count if count < 500 else 0)
+
+
 def test_a_session_of_another_project_is_refused(shared: Sandbox, other: Moveshelf, session: Session) -> None:
     filled_project = other.projects[shared.generate(subjects=1, sessions=1)]
     there = filled_project.subjects[0].sessions[0]

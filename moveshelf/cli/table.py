@@ -23,6 +23,7 @@ _OPTIONS = {
     "ignore=[...]": "--ignore COLUMN",
     "overwrite=False": "--fill",
     "on='ehr_id'": "--on ehr_id",
+    "on='name'": "--on name",
     "sheet=": "--sheet ",
     "validate=False": "--no-validate",
 }

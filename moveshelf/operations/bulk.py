@@ -8,6 +8,7 @@ locks of their objects all are read, merged, written and read back, and merged a
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,7 @@ from ..lazy.fields import Scalar
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED
 from ..metadata import MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
-from ..values import Template, brief
+from ..values import DEEPEST, Template, brief
 from . import commands
 from .additions import by_date, by_name, list_new, populated
 from .bulk_plan import BulkEntry, BulkPlan, BulkResult, BulkStep
@@ -64,6 +65,7 @@ T = TypeVar("T")
 ROWS_TOGETHER = 100
 #: The key of the metadata field that the service shows as the EHR id.
 EHR_KEY: Final = "ehr-id"
+_HALF: Final = re.compile("[\ud800-\udfff]")
 #: With how many names those are compared that match none, for "did you mean".
 _COMPARED: Final = 20_000
 #: What a change of a session's day is called among the changes of its metadata.
@@ -448,6 +450,7 @@ def subject_rows(rows: Any) -> list[SubjectRow]:
     for number, given in enumerate(_mappings(rows, "name", ("name", "metadata", "interventions"))):
         row = SubjectRow(number, str(given.get("name")), creates=True)
         try:
+            check_texts(given)
             row.name = checked_name(given.get("name"), "subject")
             values = checked_values({} if given.get("metadata") is None else given["metadata"])
             interventions = given.get("interventions")
@@ -469,12 +472,8 @@ def storable(values: Mapping[str, Any]) -> dict[str, Any]:
     shaped = {
         key: stored(value, name=f"metadata {key!r}") for key, value in values.items() if value is not None
     }
-    try:
-        json_text(shaped).encode()
-    except UnicodeEncodeError:
-        raise ValidationError(
-            f"the metadata hold half a character (a lone surrogate) and cannot be sent: {brief(shaped)}"
-        ) from None
+    json_text(shaped, levels=DEEPEST - 1)  # a session's are one level below its record
+    check_texts(shaped)
     return dict(values)
 
 
@@ -500,6 +499,22 @@ def _mappings(rows: Any, name: str, known: Sequence[str]) -> Iterator[Mapping[st
                     f"row {number} has {brief(key)}, and rows have {', '.join(known)}{near or inside}"
                 )
         yield row
+
+
+def check_texts(row: Mapping[str, Any]) -> None:
+    """Refuse a row with a text that cannot be sent, which would fail the requests of all rows. Raises ValidationError."""
+    waiting: list[Any] = [row]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if not one.isascii() and _HALF.search(one):
+                raise ValidationError(
+                    f"the row holds half a character (a lone surrogate), which cannot be sent: {brief(one)}"
+                )
+        elif isinstance(one, (Mapping, list, tuple)) and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [*one, *one.values()] if isinstance(one, Mapping) else one
 
 
 def match_by_name(rows: Iterable[SubjectRow], listed: Listed) -> None:
@@ -884,6 +899,7 @@ def session_rows(rows: Any) -> list[SessionRow]:
         row = SessionRow(number, _shown(given.get("subject"), given.get("name") or given.get("date")))
         row.subject, row.creates = given.get("subject"), True
         try:
+            check_texts(given)
             _check_reference(row.subject, "Subject", "subject")
             row.day = day_text(given.get("date"))
             if given.get("name") is not None:
@@ -1194,6 +1210,7 @@ def clip_rows(rows: Any) -> list[ClipRow]:
         )
         row.session, row.subject, row.creates = given.get("session"), given.get("subject"), True
         try:
+            check_texts(given)
             _check_reference(row.session, "Session", "session")
             if row.subject is not None:
                 _check_reference(row.subject, "Subject", "subject")

@@ -7,6 +7,7 @@ An empty cell says nothing, and a cell that shows what is stored says nothing ei
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time
 from typing import Any, Final, Literal
@@ -20,7 +21,7 @@ from ..tables.excel import LARGEST
 from ..tables.read import BadCell, Line, Lines, empty, is_shown_as, text_of
 from ..tables.typed import SIDES, column_names
 from ..values import Template, TemplateField, brief, day_value, plain_value, text_value
-from .bulk import EHR_KEY, Listed, SessionRow, SubjectRow, form, meant, refuse_twice
+from .bulk import EHR_KEY, Listed, SessionRow, SubjectRow, check_texts, form, meant, refuse_twice
 from .known_fields import Kind, unknown_key, unknown_option
 from .validation import checked_name
 
@@ -47,7 +48,8 @@ _IDENTIFIERS: Final = ("name", "subject", "ehr_id", "id")
 _MISSING: Final = frozenset({"nan", "NaN", "NaT", "<NA>"})
 #: A long number as spreadsheets show it, which is how they save it in a text file.
 _SHORTENED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,3}")
-_FLAGS: Final = {"true": True, "false": False}
+#: What Excel calls them, in English, German and French.
+_FLAGS: Final = {"true": True, "false": False, "wahr": True, "falsch": False, "vrai": True, "faux": False}
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -122,8 +124,10 @@ def _check_ehr_id(text: str, what: str) -> None:
 
 def kind_of(lines: Lines, template: Template | None) -> Kind:
     """Whether the rows are subjects or sessions: a column of subjects, sessions or dates makes them sessions."""
-    own = {} if template is None or template.problem else template.fields("subjects")
-    names = {name.casefold() for name in lines.columns if name not in own}
+    fields = {} if template is None or template.problem else template.fields("subjects")
+    by_key, by_label = _names_of(fields)
+    own = {*by_key, *by_label}
+    names = {name.casefold() for name in lines.columns if heading(name) not in own}
     return "sessions" if names & {"subject", "session", "date"} else "subjects"
 
 
@@ -146,8 +150,9 @@ def columns_of(
         if name in ignored:
             continue
         word = _LISTED[kind].get(name)
-        labels = by_label.get(name, [])
-        if word is None and name not in by_key and not labels:
+        shown = heading(name)
+        labels = by_label.get(shown, [])
+        if word is None and shown not in by_key and not labels:
             word = _LISTED[kind].get(name.strip().casefold().replace(" ", "_"))
         if word == "":
             unused.append(name)
@@ -155,8 +160,8 @@ def columns_of(
             if word in found.listed:
                 problems.append(f"{found.listed[word]!r} and {name!r} are both the {word.replace('_', ' ')}")
             found.listed[word] = name
-        elif name in by_key:
-            found.fields.append(attrs.evolve(by_key[name], name=name))
+        elif shown in by_key:
+            found.fields.append(attrs.evolve(by_key[shown], name=name))
         elif len(labels) == 1:
             found.fields.append(attrs.evolve(labels[0], name=name))
         elif labels:
@@ -206,11 +211,17 @@ def _names_of(
     for field in fields.values():
         for name, side, is_label, as_stored in column_names(field):
             column = FieldColumn(name, field, side, as_stored)
+            name = heading(name)
             if is_label:
                 by_label.setdefault(name, []).append(column)
-            elif name not in by_key or name == field.key:
+            elif name not in by_key or name == heading(field.key):
                 by_key[name] = column
     return by_key, by_label
+
+
+def heading(name: str) -> str:
+    """A column's name in the form in which names of columns are compared: spreadsheets break lines in headings."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def _undeclared(name: str) -> FieldColumn:
@@ -402,6 +413,8 @@ def _number(value: Any, what: str) -> str:
 
 
 def _option(field: TemplateField, text: str, what: str) -> str:
+    if text not in field.options:
+        text = next((one for one in field.options if form(one) == form(text)), text)
     problem = unknown_option(field, text)
     if problem:
         raise ValidationError(f"{what}: {problem}")
@@ -461,6 +474,7 @@ def subjects_in(
         row = TableSubject(line.number, _shown(columns.cell(line, "name")))
         row.given = cells = _cells(columns, line)
         try:
+            check_texts(line.cells)
             row.said_id = columns.text(line, "id")
             row.ehr_id = columns.text(line, "ehr_id")
             row.said_name = columns.text(line, "name")
@@ -576,9 +590,13 @@ def _match_ehr_id(row: TableSubject, listed: Listed, create: bool, field: Templa
         raise NotFoundError(f"{what}{near or '; a column with names and create=True create subjects'}")
     if form(row.said_name) in listed.by_name:
         (first, *_) = listed.by_name[form(row.said_name)]
-        raise NotFoundError(
-            f"{what}; {row.said_name!r} is there and has {listed.ehr_ids[first] or 'none'!r}{near}"
+        has = listed.ehr_ids[first]
+        hint = (
+            f"has {has!r}{near}"
+            if has
+            else f"has none: where it is the same patient, on='name' sets it{near}"
         )
+        raise NotFoundError(f"{what}; {row.said_name!r} is there and {hint}")
     if create and listed.near_ehr_ids.alike(row.ehr_id):
         raise NotFoundError(f"{what}{near} (create_subjects creates another patient)")
     row.name = checked_name(row.said_name, "subject")
@@ -593,6 +611,7 @@ def sessions_in(lines: Lines, columns: Columns, on: On, project: str) -> list[Se
     for line in lines.rows:
         row = TableSession(line.number, _shown(columns.cell(line, "subject")), given=_cells(columns, line))
         try:
+            check_texts(line.cells)
             row.said_id = columns.text(line, "id") or None
             row.ehr_id = columns.text(line, "ehr_id")
             row.subject = columns.text(line, "subject")

@@ -706,6 +706,66 @@ def test_what_was_meant_is_looked_for_less_often_among_many(monkeypatch: pytest.
         assert 0 < sum(compared) <= max(25_000, 50 * count if count < 500 else 0)
 
 
+HALF = "a\ud800"
+
+
+def test_half_a_character_fails_its_own_row(session: Session) -> None:
+    project = session.project
+    assert project is not None
+    bad: dict[str, list[dict[str, Any]]] = {
+        "subjects": [
+            {"name": HALF},
+            {"name": "A", "metadata": {"subject-notes": HALF}},
+            {"name": "B", "metadata": {"subject-leg-length": {"left": HALF}}},
+            {"name": "C", "metadata": {"subject-aids": {HALF}}},
+            {"name": "D", "interventions": [{"surgeon": HALF}]},
+        ],
+        "sessions": [{"subject": HALF, "name": "x"}, {"subject": "P-1", "name": "y", "metadata": {HALF: 1}}],
+        "clips": [
+            {"session": HALF, "title": "x"},
+            {"session": session, "title": HALF},
+            {"session": session, "title": "x", "description": HALF},
+            {"session": session, "title": "y", "custom_options": {"a": [HALF]}},
+            {"session": session, "title": "z", "preview_image_uri": HALF},
+        ],
+    }
+    good: dict[str, dict[str, Any]] = {
+        "subjects": {"name": "Good"},
+        "sessions": {"subject": "P-1", "name": "Good"},
+        "clips": {"session": session, "title": "Good"},
+    }
+    for kind, rows in bad.items():
+        result = getattr(project, f"create_{kind}")([*rows, good[kind]])
+        assert [one.status for one in result] == ["failed"] * len(rows) + ["created"]
+        assert not any(one.object for one in result.failed)
+
+
+@pytest.mark.parametrize("levels", [59, 60, 61, 62, 63, 64, 80])
+def test_what_is_written_can_be_read_again(shared: Sandbox, session: Session, levels: int) -> None:
+    deep: Any = "x"
+    for _ in range(levels):
+        deep = [deep]
+    project = session.project
+    assert project is not None
+    subjects = [
+        {"name": "A", "metadata": {"odd": deep}},
+        {"name": "B", "interventions": [{"odd": deep}]},
+        {"name": "Good", "metadata": {"subject-notes": "y"}},
+    ]
+    result = project.create_subjects(subjects, validate=False)
+    sessions = [{"subject": "P-1", "name": "A", "metadata": {"odd": deep}}]
+    made = project.create_sessions(sessions, validate=False)
+    assert result[2].status == "created"
+    for one in (*result, *made):
+        assert one.status == "created" or "levels" in one.reason
+        assert one.status == "created" or one.object is None
+    with shared.connect() as other:
+        for subject in other.project(project.id).subjects:
+            assert isinstance(subject.metadata, dict)
+            assert isinstance(subject.interventions, list)
+            assert all(isinstance(one.metadata, dict) for one in subject.sessions)
+
+
 def test_a_session_of_another_project_is_refused(shared: Sandbox, other: Moveshelf, session: Session) -> None:
     filled_project = other.projects[shared.generate(subjects=1, sessions=1)]
     there = filled_project.subjects[0].sessions[0]

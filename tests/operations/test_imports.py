@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -303,6 +304,21 @@ def test_new_names_that_are_alike_are_said(people: Project) -> None:
     assert [one.reason for one in plan] == ["new; the names in rows 0, 1 are alike"] * 2 + [""]
 
 
+def test_a_run_that_ended_before_the_ehr_id_says_how_to_go_on(people: Project) -> None:
+    rows = [{"ehr_id": "9", "name": "P-003", "Sex": "Male"}]
+    (stopped,) = people.import_table(rows, on="ehr_id", create=True)
+    assert "'P-003' is there and has none: where it is the same patient, on='name' sets it" in stopped.reason
+    people.import_table(rows).raise_for_errors()
+    assert people.import_table(rows, on="ehr_id")[0].status == "unchanged"
+
+
+def test_half_a_character_fails_its_own_row(people: Project) -> None:
+    rows = [{"name": "P-001", "Notes": "a\ud800"}, {"name": "P-002", "Notes": "b"}]
+    assert [one.status for one in people.import_table(rows)] == ["failed", "updated"]
+    sessions = [{"subject": one["name"], "session": "S", "session-clinician": one["Notes"]} for one in rows]
+    assert [one.status for one in people.import_table(sessions, create=True)] == ["failed", "created"]
+
+
 def test_rows_that_cannot_be_told_apart(ms: Moveshelf, people: Project) -> None:
     ms.execute(
         f'mutation {{ createPatient(projectId: "{people.id}", name: "P-001") {{ patient {{ id }} }} }}'
@@ -375,6 +391,31 @@ def test_columns_that_are_left_out_are_said(people: Project) -> None:
     assert isinstance(plan, BulkPlan)
     assert plan.notes == ["not imported, since the service sets it: updated", "left out: Remark"]
     assert "note: left out: Remark" in repr(plan)
+
+
+def test_names_of_columns_and_options_in_other_forms(shared: Sandbox, other: Moveshelf) -> None:
+    """Decomposed Unicode of a Mac, white space and line breaks of spreadsheets, labels that are words of sessions."""
+    fields = {
+        "größe": {"label": "Größe (cm)", "type": "number"},
+        "fuß": {"label": "Fußlänge", "type": "select", "options": ["größer", "kleiner"]},
+        "consent": {"label": "Einwilligung", "type": "checkbox"},
+        "seen": {"label": "Date", "type": "date"},
+    }
+    project = other.project(shared.add_project("lab/forms", template={"template": fields}))
+    project.create_subjects(["A"]).raise_for_errors()
+    for name in ("Größe (cm)", "größe", " Größe\n(cm)", "Größe\xa0 (cm)"):
+        table = [{"name": "A", unicodedata.normalize("NFD", name): 131}]
+        assert project.import_table(table, dry_run=True)[0].changed == {"größe": "131"}
+    (option,) = project.import_table([{"name": "A", "fuß": unicodedata.normalize("NFD", "größer")}])
+    assert option.changed == {"fuß": "größer"}
+    for word, flag in (("WAHR", True), ("FALSCH", False), ("VRAI", True), ("FAUX", False)):
+        (one,) = project.import_table([{"name": "A", "Einwilligung": word}])
+        assert one.changed == {"consent": flag}
+    assert project.import_table([{"name": "A", "Date": date(2024, 5, 6)}])[0].changed == {
+        "seen": "2024-05-06"
+    }
+    (kept,) = project.import_table(project.table("subjects", labels=True))
+    assert kept.status == "unchanged"
 
 
 def test_without_a_template_columns_are_keys(shared: Sandbox, other: Moveshelf) -> None:

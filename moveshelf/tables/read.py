@@ -9,6 +9,7 @@ import csv
 import io
 import os
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -306,33 +307,41 @@ def _of_workbook(path: Path, sheet: str | None) -> Lines:
 
 
 def _cells(values: Any, formulas: Any) -> list[tuple[int, list[Any]]]:
-    merged = _merged(values)
-    grid: list[tuple[int, list[Any]]] = []
-    for number, (row, written) in enumerate(zip(values.iter_rows(), formulas.iter_rows(), strict=False), 1):
-        cells = [_cell(value, formula) for value, formula in zip(row, written, strict=False)]
-        if any(isinstance(cell, BadCell) or not empty(cell) for cell in cells):
-            if grid:  # below the heading, and in its columns
-                cells = [
-                    cell if empty(head) else merged.get((number, place), cell)
-                    for place, (head, cell) in enumerate(zip(grid[0][1], cells, strict=False), 1)
-                ]
-            grid.append((number, cells))
+    # openpyxl's iter_rows makes a cell for every place down to the last one that has a colour: gigabytes where somebody has
+    # coloured a column down to the last row
+    written = formulas._cells
+    rows: dict[int, dict[int, Any]] = {}
+    for place, one in values._cells.items():
+        cell = _cell(one, written.get(place, one))
+        if isinstance(cell, BadCell) or not empty(cell):
+            rows.setdefault(place[0], {})[place[1]] = cell
+    numbers = sorted(rows)
+    if not numbers:
+        return []
+    head = rows[numbers[0]]
+    _mark_merged(values, rows, numbers[1:], head)
+    grid = []
+    for number in numbers:
+        cells = rows[number]
+        grid.append((number, [cells.get(place) for place in range(1, max(*cells, *head) + 1)]))
     return grid
 
 
-def _merged(sheet: Any) -> dict[tuple[int, int], BadCell]:
-    """The cells below another's value, by row and column: Excel shows that value for all of them, and has it in the first."""
-    found = {}
+def _mark_merged(
+    sheet: Any, rows: Mapping[int, dict[int, Any]], numbers: Sequence[int], head: Mapping[int, Any]
+) -> None:
+    """Mark the cells below another's value: Excel shows that value for all of them, and has it in the first only."""
     for area in sheet.merged_cells.ranges:
-        if empty(sheet.cell(area.min_row, area.min_col).value):
+        if empty(rows.get(area.min_row, {}).get(area.min_col)):
             continue
         problem = BadCell(
             f"the cells {area.coord} are merged, so that only the first has the value: unmerge them"
         )
-        for place in area.cells:
-            if place != (area.min_row, area.min_col):
-                found[place] = problem
-    return found
+        for number in numbers[bisect_left(numbers, area.min_row) : bisect_right(numbers, area.max_row)]:
+            for place in head:
+                is_first = (number, place) == (area.min_row, area.min_col)
+                if area.min_col <= place <= area.max_col and not is_first:
+                    rows[number][place] = problem
 
 
 def _cell(value: Any, formula: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,20 @@ def test_cells_that_excel_shows_and_a_file_does_not_have_are_bad_cells(tmp_path:
     assert empty(second["free"])
     assert "C2 is a number of more than 15 digits" in first["id"].problem
     assert (second["id"], isinstance(third["id"], BadCell)) == (10**15 - 1, True)
+
+
+def test_a_workbook_that_is_coloured_to_its_last_cell(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", {"Data": [["name", "x"], ["P-1", 1]]})
+    made = openpyxl.load_workbook(path)
+    for place in ("A1048576", "XFD3"):
+        made["Data"][place].fill = openpyxl.styles.PatternFill("solid", fgColor="FFFF00")
+    made.save(path)
+    tracemalloc.start()
+    try:
+        assert [one.cells for one in read_lines(path).rows] == [{"name": "P-1", "x": 1}]
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_heading_over_two_columns(tmp_path: Path) -> None:

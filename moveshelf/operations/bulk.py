@@ -588,10 +588,10 @@ def _plan_subjects(
     _note_alike(rows)
     if not validate:
         return None
-    _check_ehr_ids(rows, listed)
     proxy = next(iter(listed.names), None)
     _check_template(project, "subjects", rows)
     _validate(project, rows, lambda row: None if (id_ := row.identity or proxy) is None else (kind, id_))
+    _check_ehr_ids(rows, listed)  # last: an id is only free where the row that gives it up is carried out
     return proxy
 
 

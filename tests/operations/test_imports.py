@@ -239,6 +239,14 @@ def test_two_patients_do_not_get_one_ehr_id(shared: Sandbox, people: Project) ->
     )
     assert [one.action for one in chain] == ["failed", "failed"]
     assert {**ehr_ids_of(shared, people)} == {**before, "P-004": None}
+    refused = [
+        {
+            "name": "P-001",
+            "metadata": {"ehr-id": "8", "odd": 1},
+        },  # gives up its id, and is none the template knows
+        {"name": "P-003", "metadata": {"ehr-id": "00123"}},
+    ]
+    assert len(people.create_subjects(refused).failed) == 2
     swapped = [{"name": "P-001", "ehr_id": "124"}, {"name": "P-002", "ehr_id": "00123"}]
     people.import_table(swapped).raise_for_errors()
     assert ehr_ids_of(shared, people) == {**before, "P-001": "124", "P-002": "00123", "P-004": None}

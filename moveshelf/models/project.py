@@ -239,7 +239,8 @@ class Project(HasFiles, Model):
 
         A plan is made first, which is what `dry_run=True` returns: names are checked as `create_subject` does, metadata
         compared with the template and the service's validator (unless `validate=False`). A row that cannot be is "failed"
-        in the plan and in the result, with the reason; the others are carried out. `result.raise_for_errors()` raises.
+        in the plan and in the result, with the reason; the others are carried out. `result.raise_for_errors()` raises. An
+        EHR id that another subject has, or another row gives, is refused as well (unless `validate=False`).
 
         Sends one request for the names, one for the template (the first time), one for every 100 subjects that are there,
         one for every 200 records to the validator; then one for every 50 subjects to create, for every 50 records to write,
@@ -433,7 +434,7 @@ class Project(HasFiles, Model):
     ) -> BulkPlan | BulkResult[Any]:
         """Write what a table says of subjects or sessions; what became of each row.
 
-        `table`: the path of a workbook (.xlsx, all its sheets or `sheet`) or of a text file (.csv in UTF-8), a DataFrame of
+        `table`: the path of a workbook (.xlsx, all its sheets or `sheet`), of a text file (.csv in UTF-8), a DataFrame of
         pandas or polars, or a list of dictionaries. Columns are the keys or labels of the template's fields, as `table(...)`
         names them (`subject-leg-length.left`, "Leg length (mm), left"); columns that are nothing are refused before
         anything is written, unless `ignore` names them. A table that came from `project.table("subjects")` or
@@ -450,6 +451,11 @@ class Project(HasFiles, Model):
         nothing is. Subjects or sessions that occur twice, names that are ambiguous in the project (unless a column `id`
         tells) and values that are none of the field are failed rows; the others are carried out. `dry_run=True` returns the
         plan. Requests as of `create_subjects` and `create_sessions`.
+
+        What a spreadsheet has made of an entry is a failed row, too, and not stored: `123` where the text `00123` is stored,
+        `1.23E+12`, numbers of more than 15 digits, a name or an EHR id that has become a date, True or "nan", cells that are
+        merged with others, errors of formulas. So is an EHR id that another subject has, and, with `on="ehr_id"`, one that
+        only case, separators or zeros tell from another: it would be the same patient twice.
 
         Raises ValidationError for arguments, tables and columns that cannot be, before any request but that for the template;
         ConfigError where a workbook is given and openpyxl is not installed (extras `pandas`, `gait`).

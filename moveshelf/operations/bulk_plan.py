@@ -21,6 +21,8 @@ T = TypeVar("T")
 SHOWN = 20
 #: Characters of a value that a line shows.
 _CHARACTERS = 30
+#: Characters that the column of names takes at most; longer names push what follows them to the right.
+_WIDEST = 60
 
 
 @attrs.frozen
@@ -250,7 +252,7 @@ def _text(title: str, rows: Sequence[tuple[str, int, str, str]], none: str, note
     # what needs a look comes first, so that it is not in what the repr leaves out
     ordered = _ordered(rows)[:SHOWN]
     words = max((len(row[0]) for row in ordered), default=0)
-    names = max((len(printable(row[2])) for row in ordered), default=0)
+    names = min(max((len(printable(row[2])) for row in ordered), default=0), _WIDEST)
     numbers = max((len(str(row[1])) for row in ordered), default=0)
     lines = [
         f"  {word:<{words}}  {row:>{numbers}}  {printable(name):<{names}}  "

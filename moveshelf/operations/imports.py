@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any, Final, Literal
 
 import attrs
@@ -42,8 +42,8 @@ _LISTED: Final[Mapping[Kind, Mapping[str, str]]] = {
         "updated": "",
     },
 }
-#: Columns that say which patient a row is about: what a spreadsheet has turned into something else is refused there.
-_IDENTIFIERS: Final = ("name", "subject", "ehr_id", "id")
+#: Columns that say which patient or session a row is about: what a spreadsheet has made of a name is refused there.
+_IDENTIFIERS: Final = ("name", "subject", "session", "ehr_id", "id")
 #: What programs write for a missing value, and nobody as a text.
 _MISSING: Final = frozenset({"nan", "NaN", "NaT", "<NA>"})
 #: A long number as spreadsheets show it, which is how they save it in a text file.
@@ -82,17 +82,18 @@ class Columns:
         """The same as text, "" for none. Raises ValidationError for what is no text."""
         cell, column = self.cell(line, what), f"column {self.listed.get(what, what)!r}"
         if what in _IDENTIFIERS and not isinstance(cell, BadCell) and not empty(cell):
-            _check_identifier(cell, column)
+            _check_identifier(cell, column, days=what == "session")
         found = text_of(cell, column)
         if what == "ehr_id":
             _check_ehr_id(found, column)
         return found
 
 
-def _check_identifier(cell: Any, what: str) -> None:
-    """Refuse what is no name and no id, but something that a program has made of one."""
+def _check_identifier(cell: Any, what: str, *, days: bool = False) -> None:
+    """Refuse what is no name and no id, but something that a program has made of one; `days`: whether a day can be a name."""
     value = plain_value(cell, what)
-    if isinstance(value, (bool, date, time)):
+    is_day = days and isinstance(value, date) and not (isinstance(value, datetime) and value.time() != time())
+    if isinstance(value, (bool, date, time)) and not is_day:
         raise ValidationError(
             f"{what} holds a text or a number, and {brief(value)} is none: make the cell text"
         )

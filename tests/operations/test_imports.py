@@ -289,6 +289,9 @@ def test_what_is_no_name_and_no_id(people: Project, column: str, cell: Any) -> N
     assert made.name == str(row["name"])
     (found,) = people.import_table([row], on="ehr_id", create=True, dry_run=True)
     assert found.action == "failed"
+    if cell not in (date(2020, 1, 2), datetime(2020, 1, 2)):  # a session may be called by its day
+        named = [{"subject": "P-001", "session": cell, "session-height": 1}]
+        assert people.import_table(named, create=True, dry_run=True)[0].action == "failed"
     rows = [{"subject": "P-001", "date": "2024-05-06", "subject" if column == "name" else column: cell}]
     assert people.import_table(rows, create=True, dry_run=True)[0].action == "failed"
 
@@ -299,6 +302,14 @@ def test_an_ehr_id_that_nobody_would_find_again(people: Project, text: str) -> N
         assert people.import_table([rows], dry_run=True)[0].action == "failed"
     row = {"name": "P-009", "ehr_id": text}
     assert people.import_table([row], on="ehr_id", create=True, dry_run=True)[0].action == "failed"
+
+
+def test_a_session_may_be_called_by_a_day_and_not_by_a_time(people: Project) -> None:
+    rows = [
+        {"subject": "P-001", "session": one} for one in (datetime(2024, 5, 6), datetime(2024, 5, 6, 9, 30))
+    ]
+    first, second = people.import_table(rows, create=True, dry_run=True)
+    assert (first.name, first.action, second.action) == ("P-001/2024-05-06", "create", "failed")
 
 
 def test_rows_about_one_ehr_id_say_so(people: Project) -> None:

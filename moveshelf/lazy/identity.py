@@ -21,7 +21,7 @@ class IdentityMap:
     Dead entries are swept out whenever the map has doubled since the last sweep. Not locked: the engine's lock is
     held around every change.
 
-    A walk needs no more than this. What writes need besides is made when the first of them asks for it, and kept up to date
+    A walk needs no more than this. What writes need besides is made for the first of them, and kept up to date
     from then on: the objects of one class (`of_kind`), and in `noted` what an index of owners (owners.py) has to look at.
     """
 

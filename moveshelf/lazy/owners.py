@@ -64,8 +64,17 @@ class OwnerIndex:
         seen = set(waiting)
         while waiting:
             owner = waiting.pop()
-            found.update((one.id, one) for one in self._members_of(owner) if type(one) in kinds)
-            new = [one for one in self._members.get(owner, ()) if one not in seen]
+            living = {one.id: one for one in self._members_of(owner)}
+            below = {
+                key: one for key, one in living.items() if type(one) in kinds and _may_be_below(one, root)
+            }
+            found.update(below)
+            # below those that have died there may be living ones
+            new = [
+                one
+                for one in self._members.get(owner, ())
+                if one not in seen and (one in below or one not in living)
+            ]
             seen.update(new)
             waiting += new
         found.pop(root.id, None)
@@ -86,8 +95,10 @@ class OwnerIndex:
 
     def _all_living(self, refs: dict[str, Ref]) -> list[Entity]:
         """Those of them that live, and are still the objects of their ids."""
-        current = self._objects.refs
-        return [obj for one, ref in refs.items() if current.get(one) is ref and (obj := ref()) is not None]
+        return [obj for one, ref in refs.items() if (obj := self._living(one, ref)) is not None]
+
+    def _living(self, identity: str, ref: Ref) -> Entity | None:
+        return ref() if self._objects.refs.get(identity) is ref else None
 
     # filing --------------------------------------------------------------------------------------------------
     def _catch_up(self) -> None:
@@ -138,7 +149,7 @@ class OwnerIndex:
 
 
 def _may_be_below(obj: Entity, root: Entity) -> bool:
-    """Whether nothing says that an object whose owner is not known is not below `root`."""
+    """Whether no link past the owners says that an object is not below `root`."""
     for field in type(obj).fields.values():
         if isinstance(field, One) and field.target is type(root):
             found = peek(field.read(obj))

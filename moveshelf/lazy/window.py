@@ -58,7 +58,7 @@ class Ahead:
 
 
 #: How many members are looked at in any case for others that miss what one misses.
-LOOKS = 1000
+LOOKS = 200
 #: How often in a row only so many are looked at, where looking at all has found none.
 MOST_SKIPPED = 64
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import secrets
 import socket
 import stat
@@ -163,6 +164,10 @@ SWEEP_EVERY = 3600.0
 """Seconds between two sweeps of a folder, by whichever process."""
 SWEEP_FILES = 200
 """Files that are looked at when one lock is let go of: a sweep of many goes on with the next lock."""
+CLOCK_MARGIN = 60.0
+"""Seconds that a file is kept longer: a file system's times may lie a little before the clock's, by up to two seconds."""
+REFUSALS = 5 if os.name == "nt" else 0
+"""How often a lock's file is tried again that may not be opened: Windows refuses one that is just being removed."""
 KNOWN = 4096
 """Locks of this process that are known while nobody is inside."""
 
@@ -215,7 +220,7 @@ class _Locked:
     folder: Path
     #: None on Windows, where a locked file is not for reading
     note: _Note | None
-    #: notes of before may have been removed (seconds since 1970)
+    #: notes of locks that were let go of before may have been removed (seconds since 1970)
     horizon: float
 
     def others_since(self, since: float, client_known: bool) -> bool:
@@ -282,7 +287,8 @@ def service_lock(
 
     The context's value is a Turn: whether other processes are kept out (where no file can be locked, a warning says so
     once, and only the threads of this process wait for each other), and whether another one was inside since this one
-    was, and not before `since` (seconds since 1970), when the caller began to read. Sends nothing.
+    was, and not before `since` (seconds since 1970), when the caller began to read; 0 is for ever. Who was inside last is
+    remembered for a day: of what is older than that and not known any more, it is taken that another one was. Sends nothing.
 
         with service_lock(None, "api.moveshelf.com", project.id):
             ...
@@ -305,14 +311,15 @@ def service_lock(
         if os.getpid() == pid:
             with _table:
                 held.users -= 1
+                if not held.users:
+                    _held[key] = _held.pop(key, held)
 
 
 def _use(key: str) -> _Held:
     """The lock of that key, which is known as long as somebody uses it."""
     with _table:
-        held = _held.pop(key, None) or _Held()
+        held = _held.setdefault(key, _Held())
         held.users += 1
-        _held[key] = held
         if len(_held) > KNOWN:
             unused = [one for one, other in _held.items() if not other.users]
             for one in unused[: KNOWN // 2]:
@@ -332,15 +339,15 @@ def _inside(
 ) -> Iterator[Turn]:
     while not held.gate.acquire(timeout=SLICE):
         pass
-    place: Path | None = None
+    locked: _Locked | None = None
     try:
         held.thread, held.depth = threading.get_ident(), 1
         # where this process was inside last, and by which client is not known any more, it may have been another one
         known = client is None or held.client is not None
-        locked = _lock_file(folder, digest, name)
         held.descriptor, held.others = None, True
+        locked = _lock_file(folder, digest, name)
         if locked is not None:
-            held.descriptor, place = locked.descriptor, locked.folder
+            held.descriptor = locked.descriptor
             held.others = locked.others_since(since, known)
             if locked.note is not None:
                 _Note(_process).write(locked.descriptor)
@@ -350,15 +357,15 @@ def _inside(
         yield Turn(held.descriptor is not None, held.others)
     finally:
         if os.getpid() == pid:  # in a forked child all of this is the parent's
-            descriptor, held.descriptor, held.thread, held.depth = held.descriptor, None, None, 0
-            if descriptor is not None:
+            held.descriptor, held.thread, held.depth = None, None, 0
+            if locked is not None:
                 if os.name != "nt":
-                    _Note(_process, time.time()).write(descriptor)
-                unlock(descriptor)
-                os.close(descriptor)
+                    _Note(_process, time.time()).write(locked.descriptor)
+                unlock(locked.descriptor)
+                os.close(locked.descriptor)
             held.gate.release()
-            if place is not None:
-                _sweep(place)
+            if locked is not None:
+                _sweep(locked.folder)
 
 
 def lock_folders() -> list[Path]:
@@ -409,9 +416,17 @@ def _own_folder(folder: Path) -> None:
 def _wait_for(folder: Path, digest: str, name: str) -> _Locked:
     path = folder / f"{digest}.lock"
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    begin, said, pause = time.monotonic(), False, 0.005
+    begin, said, pause, refused = time.monotonic(), False, 0.005, 0
     while True:
-        descriptor = os.open(path, flags, 0o600)
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except PermissionError:
+            refused += 1
+            if refused > REFUSALS:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 1.5, SLICE)
+            continue
         try:
             if _locked(descriptor):
                 # a sweep, or a program that cleans temporary folders, may have removed it in between
@@ -458,6 +473,17 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 # the files of locks that nobody uses any more ---------------------------------------------------------------------
 
+# A sweep removes a file while it holds the file's lock, and only where the file still has its path and is still old. So
+# nobody is inside a removed one: who opened it before, to wait or to sweep too, gets its lock only after the removal, and
+# sees by `_is_at` that it is not the file of that path any more. A path that is used again has a new file, which has
+# another inode as long as anybody has the old one open. On Windows a file that is open cannot be removed: there the
+# system itself keeps a sweep from a lock that somebody has, and no note is read.
+#
+# Nothing is lost by it. A note that was removed had `ended` before the sweep's time less RETENTION, and a client that has
+# begun to read after that is told "no others" by such a note as well. Any other client is told "others". Files' times
+# and `ended` are of one computer's clock; CLOCK_MARGIN is for what file systems make of them. Where the clock is set back
+# after a sweep, the file `swept` still has the time of before, and `_horizon` takes the later one.
+
 _SWEPT = "swept"
 """The file whose time of change tells when its folder was swept last."""
 
@@ -475,14 +501,18 @@ class _Sweep:
 
 _sweeps: dict[Path, _Sweep] = {}
 _sweeping = threading.Lock()
+_LOCK_NAME = re.compile(r"[0-9a-f]{32}\.lock")
 
 
 def _horizon(folder: Path) -> float:
-    """Notes that were written before may have been removed; 0 where none was. In seconds since 1970."""
-    try:
-        return os.stat(folder / _SWEPT).st_mtime - RETENTION
-    except OSError:
-        return 0.0
+    """Notes of locks that were let go of before may have been removed. In seconds since 1970.
+
+    Also where no sweep has been: programs that clean temporary folders remove old files, and `swept` with them.
+    """
+    swept = 0.0
+    with contextlib.suppress(OSError):
+        swept = os.stat(folder / _SWEPT).st_mtime
+    return max(swept, time.time()) - RETENTION
 
 
 def _sweep(folder: Path) -> None:
@@ -514,14 +544,18 @@ def _begin(sweep: _Sweep, folder: Path) -> None:
         now = time.time()
         if last.st_size and abs(now - last.st_mtime) < SWEEP_EVERY:
             return
-        # before anything is removed: from now on the notes of a day ago count as missing
+        # before anything is removed: from now on the notes of a day ago count as removed
         os.ftruncate(descriptor, 0)
         os.write(descriptor, b"\n")
         os.utime(marker, (now, now))
     finally:
+        unlock(descriptor)
         os.close(descriptor)
-    sweep.cutoff = now - RETENTION
-    sweep.names.extend(name for name in os.listdir(folder) if name.endswith(".lock"))
+    sweep.cutoff = now - RETENTION - CLOCK_MARGIN
+    sweep.names.extend(name for name in os.listdir(folder) if _LOCK_NAME.fullmatch(name))
+    if sweep.names:
+        # a system lists them in the same order each time: short programs would never come to the last ones
+        sweep.names.rotate(secrets.randbelow(len(sweep.names)))
 
 
 def _remove_unused(path: Path, cutoff: float) -> None:
@@ -533,9 +567,11 @@ def _remove_unused(path: Path, cutoff: float) -> None:
         if sys.platform == "win32":
             os.unlink(path)  # refused while anybody has it open
             return
+        if status.st_uid != os.getuid():
+            return
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            # locked, and still the one of that path: whoever opened it before will see that it is not any more
+            # locked, and still the one of that path: those who opened it before will see that it is not any more
             if not _locked(descriptor) or not _is_at(descriptor, path):
                 return
             if os.fstat(descriptor).st_mtime >= cutoff:
@@ -547,4 +583,6 @@ def _remove_unused(path: Path, cutoff: float) -> None:
             else:
                 os.unlink(path)
         finally:
+            # a child that was forked meanwhile has a copy of the descriptor: closing ours alone would not let go of it
+            unlock(descriptor)
             os.close(descriptor)

@@ -210,6 +210,23 @@ def test_a_thousand_new_members_do_not_go_through_the_list_a_thousand_times() ->
     assert members.looks == 1000
 
 
+def test_a_thousand_moves_do_not_go_through_the_list_a_thousand_times() -> None:
+    members = Named([Ranked(str(number), number) for number in range(1000)])
+    calls = 0
+
+    def order(one: Ranked) -> int:
+        nonlocal calls
+        calls += 1
+        return one.rank
+
+    for one in list(members._shown()):
+        one.rank += 1000
+        members.written.append(one.id)
+        members._reorder(one, order)
+    assert ids(members) == [str(number) for number in range(1000)]
+    assert calls <= 1000 + 3 * 1000, "each once, and the moved ones a few times"
+
+
 def test_a_write_that_changes_no_name_is_one_look() -> None:
     members = Named([Ranked(str(number), number) for number in range(1000)])
     members.found("rank 1")
@@ -220,7 +237,9 @@ def test_a_write_that_changes_no_name_is_one_look() -> None:
 
 
 operations = st.lists(
-    st.tuples(st.sampled_from(["add", "remove", "rename", "look"]), st.integers(0, 12), st.integers(0, 4)),
+    st.tuples(
+        st.sampled_from(["add", "remove", "rename", "move", "look"]), st.integers(0, 12), st.integers(0, 4)
+    ),
     max_size=60,
 )
 
@@ -241,12 +260,22 @@ def test_the_index_finds_what_a_search_finds(sequence: list[tuple[str, int, int]
         elif what == "rename":
             one.rank = rank
             members.written.append(one.id)
+        elif what == "move":
+            one.rank = rank
+            members.written.append(one.id)
+            others = [other for other in members._shown() if other is not one]
+            expected_ids = ids(members)
+            if held and others == sorted(others, key=by_rank):
+                at = bisect.bisect_right([other.rank for other in others], rank)
+                expected_ids = [other.id for other in [*others[:at], one, *others[at:]]]
+            members._reorder(one, by_rank)
+            assert ids(members) == expected_ids
         for name in {one._peek_name() for one in pool}:
             expected = [other.id for other in members._shown() if other._peek_name() == name]
             assert members.found(name) == expected
         index = members._indexed(members._shown())
         assert set(index.ids) == set(ids(members))
-        if what in ("rename", "look"):
+        if what in ("rename", "move", "look"):
             assert held == any(other is one for other in members._shown())
 
 

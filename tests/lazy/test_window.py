@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.trees import StoreSource, Tree, engine_of, forest
 from support.walks import LARGE, SMALL, operation_counts, request_count, wait_for_prefetch
 
+from moveshelf.lazy.peers import Peers
 from moveshelf.lazy.window import (
     FIRST_AHEAD,
     FIRST_OBJECTS,
@@ -220,3 +224,59 @@ def test_no_small_request_is_sent_while_much_is_unread() -> None:
     ahead.unread = 0.6 * FIRST_OBJECTS
     assert ahead.batches(10, 100) == (0, 0)
     assert Ahead().batches(10 * TARGET, 100) == (1, 1), "a member that is larger than a request is sent alone"
+
+
+def test_a_search_that_finds_nothing_is_repeated_more_and_more_rarely() -> None:
+    window = Window(True)
+    whole = []
+    for number in range(1000):
+        window.begin_search()
+        if window.looks is None:
+            whole.append(number)
+            window.looked_at(5000)
+        else:
+            window.looked_at(window.looks)
+        window.end_search(1)
+    pauses = [after - before for before, after in pairwise(whole)]
+    assert pauses[:7] == [2, 3, 5, 9, 17, 33, 65]
+    assert set(pauses[7:]) == {65}
+    window.end_search(2)  # others miss it too: from now on all are looked at
+    assert window.looks is None
+    window.begin_search()
+    window.looked_at(100)
+    window.end_search(1)  # few members are looked at each time
+    assert window.looks is None
+
+
+def test_a_loop_of_refreshes_does_not_look_at_all_members_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each member misses something alone: the loader would look for others that miss it too, and find none."""
+    with StoreSource(forest(3000)) as source:
+        engine = engine_of(source)
+        trees = [engine.cache.get(Tree, f"t{n}") for n in range(3000)]
+        peers = Peers([tree.id for tree in trees])
+        for tree in trees:
+            tree._peers = peers
+            assert tree.height is not None
+        assert len(source.requests) < 40
+        looked = 0
+        members = Peers.members
+
+        def count(self: Peers, *args: Any, **options: Any) -> Iterator[Any]:
+            nonlocal looked
+            for one in members(self, *args, **options):
+                looked += 1
+                yield one
+
+        monkeypatch.setattr(Peers, "members", count)
+        for tree in trees:
+            engine.refresh(tree)
+            assert tree.height is not None
+        assert looked < 1200 * 3000, "about a thousand for each, and not three times all members"
+        # those that many miss are still fetched together, also from the end
+        for order in (trees, trees[::-1]):
+            for tree in trees:
+                engine.forget(tree)
+            source.requests.clear()
+            for tree in order:
+                assert tree.height is not None
+            assert len(source.requests) < 60 + 65

@@ -352,8 +352,10 @@ def test_another_client_of_this_process_counts_as_another(tmp_path: Path) -> Non
     class Client:
         pass
 
+    began = time.time()
+
     def enter(client: object) -> bool:
-        with service_lock(tmp_path, "host", "project", client) as turn:
+        with service_lock(tmp_path, "host", "project", client, since=began) as turn:
             return turn.others
 
     first, second = Client(), Client()
@@ -408,10 +410,10 @@ def test_what_nobody_has_used_for_a_day_is_removed(tmp_path: Path) -> None:
         linked.symlink_to(other)
         os.utime(linked, (0, 0), follow_symlinks=False)
     for path in (old, held, other):
-        age(path, DAY + 60)
+        age(path, DAY + 120)
     age(young, DAY - 60)
     with service_lock(tmp_path, HOST, "held"):
-        age(held, DAY + 60)
+        age(held, DAY + 120)
         sweep_now(tmp_path)
         assert not old.exists()
         assert young.exists()
@@ -421,10 +423,79 @@ def test_what_nobody_has_used_for_a_day_is_removed(tmp_path: Path) -> None:
     assert old.exists()
 
 
+def test_only_files_of_locks_are_removed(tmp_path: Path) -> None:
+    use(tmp_path, "any other")
+    old = of(tmp_path, "old")
+    kept = [tmp_path / name for name in ("poetry.lock", f"{old.stem}.lock.txt", f"{old.stem[:-1]}.lock")]
+    for path in kept:
+        path.write_text("1 someone 1.0")
+    folder = tmp_path / f"{'0' * 32}.lock"
+    folder.mkdir()
+    for path in (old, folder, *kept):
+        age(path, DAY + 120)
+    sweep_now(tmp_path)
+    assert not old.exists()
+    assert folder.is_dir()
+    assert all(path.exists() for path in kept)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_another_users_file_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = of(tmp_path, "old")
+    age(old, DAY + 120)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getuid", lambda: 12345)
+        locks._remove_unused(old, time.time() - DAY)
+    assert old.exists()
+    locks._remove_unused(old, time.time() - DAY)
+    assert not old.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a file that is open cannot be removed")
+@pytest.mark.parametrize("meanwhile", ["used", "removed and used"])
+def test_a_file_that_is_used_just_before_a_sweep_has_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """Another process comes between the sweep's look at the file and its lock."""
+    use(tmp_path, "p")
+    (path,) = files(tmp_path)
+    age(path, DAY + 120)
+    lock = locks._locked
+
+    def come_between(descriptor: int) -> bool:
+        monkeypatch.setattr(locks, "_locked", lock)
+        if meanwhile == "removed and used":  # by another sweep: the file that this one has open stays old
+            path.unlink()
+        start(HOLDING, str(tmp_path)).communicate(timeout=60)
+        return lock(descriptor)
+
+    monkeypatch.setattr(locks, "_locked", come_between)
+    locks._remove_unused(path, time.time() - DAY)
+    assert locks._locked is lock
+    assert path.exists()
+    assert use(tmp_path, "p", since=time.time() - 60).others
+
+
+def test_a_sweep_comes_after_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it: another thread may enter while it lasts."""
+    entered: list[locks.Turn] = []
+    sweep = locks._sweep
+
+    def look(folder: Path) -> None:
+        monkeypatch.setattr(locks, "_sweep", sweep)
+        with ThreadPoolExecutor(1) as pool:
+            entered.append(pool.submit(use, tmp_path, "p").result(30))
+
+    monkeypatch.setattr(locks, "_sweep", look)
+    use(tmp_path, "p")
+    assert len(entered) == 1
+    assert entered[0]
+
+
 def test_a_sweep_comes_once_an_hour(tmp_path: Path) -> None:
     use(tmp_path, "any other")
     path = of(tmp_path, "p")
-    age(path, DAY + 60)
+    age(path, DAY + 120)
     use(tmp_path, "any other")
     locks._sweeps.clear()  # another process, which sees when the last one was
     use(tmp_path, "any other")
@@ -447,7 +518,7 @@ def test_a_sweep_of_many_goes_on_with_the_next_lock(tmp_path: Path, monkeypatch:
     for number in range(5 * locks.SWEEP_FILES):
         path = tmp_path / f"{number:032x}.lock"
         path.write_text("1 someone 1.0")
-        age(path, DAY + 60)
+        age(path, DAY + 120)
     sweep_now(tmp_path)
     assert len(looked) == locks.SWEEP_FILES
     for _ in range(5):
@@ -456,20 +527,75 @@ def test_a_sweep_of_many_goes_on_with_the_next_lock(tmp_path: Path, monkeypatch:
     assert len(files(tmp_path)) == 1
 
 
+def test_short_programs_come_to_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system lists a folder in the same order each time: young files at its begin must not hide the old ones."""
+    monkeypatch.setattr(locks, "SWEEP_FILES", 5)
+    use(tmp_path, "any other")
+    for number in range(20):
+        (tmp_path / f"{number:032x}.lock").write_text("1 someone 1.0")
+    young = [path.name for path in files(tmp_path)]
+    old = of(tmp_path, "old")
+    age(old, DAY + 120)
+    monkeypatch.setattr(locks.os, "listdir", lambda path: [*young, old.name])
+    for _ in range(500):
+        sweep_now(tmp_path)
+        if not old.exists():
+            break
+    assert not old.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
 @pytest.mark.parametrize(("ago", "others"), [(2 * DAY, True), (0.0, False)])
 def test_a_note_that_was_removed_is_not_taken_for_nobody(tmp_path: Path, ago: float, others: bool) -> None:
     """A client that has read before the oldest note there is cannot know who was inside since."""
     since = time.time() - ago
-    assert not use(tmp_path, "first", since=since).others, "no sweep yet, so no note can be missing"
     holder = start(HOLDING, str(tmp_path))
     holder.communicate(timeout=60)
     assert any(path.read_text().startswith(f"{holder.pid} ") for path in files(tmp_path))
     for path in files(tmp_path):
-        age(path, DAY + 60)
+        age(path, DAY + 120)
     sweep_now(tmp_path)
     assert not any(path.read_text().startswith(f"{holder.pid} ") for path in files(tmp_path))
     assert use(tmp_path, "p", since=since).others is others
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+@pytest.mark.parametrize(
+    ("ago", "others"), [(None, True), (DAY + 120, True), (DAY - 120, False)], ids=["ever", "long", "today"]
+)
+def test_a_folder_that_was_cleaned_away_is_not_taken_for_nobody(
+    tmp_path: Path, ago: float | None, others: bool
+) -> None:
+    """Programs that clean temporary folders remove the time of the last sweep, too."""
+    folder = tmp_path / "locks"
+    since = {} if ago is None else {"since": time.time() - ago}
+    start(HOLDING, str(folder)).communicate(timeout=60)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    assert use(folder, "p", **since).others is others
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+def test_a_clock_that_was_set_back_after_a_sweep_hides_nobody(tmp_path: Path) -> None:
+    use(tmp_path, "any other")
+    age(
+        tmp_path / "swept", -2 * DAY
+    )  # it was two days later than now: what a sweep removes then may be of yesterday
+    assert use(tmp_path, "p", since=time.time()).others
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
+def test_a_note_that_may_count_is_never_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system's time of a file lies up to two seconds before the moment that is in the note."""
+    use(tmp_path, "any other")
+    path = of(tmp_path, "p")
+    limits: list[float] = []
+    monkeypatch.setattr(locks, "_remove_unused", lambda path, cutoff: limits.append(cutoff))
+    sweep_now(tmp_path)
+    assert path.exists()
+    assert limits
+    assert max(limits) + 2 < locks._horizon(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there another process always counts as one that was inside")
@@ -484,7 +610,7 @@ def test_a_process_that_was_killed_inside_is_remembered_for_another_day(tmp_path
     start(HOLDING, str(tmp_path), "killed").communicate(timeout=60)
     age(path, 5 * DAY)
     sweep_now(tmp_path)
-    age(path, DAY + 60)
+    age(path, DAY + 120)
     sweep_now(tmp_path)
     assert not path.exists()
 
@@ -495,7 +621,7 @@ from pathlib import Path
 from moveshelf.transfer import locks
 
 folder, counter, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-locks.RETENTION = -1.0  # whatever is not held is old enough
+locks.RETENTION = locks.CLOCK_MARGIN = -1.0  # whatever is not held is old enough
 locks.SWEEP_EVERY = 0.0
 for _ in range(rounds):
     with locks.service_lock(folder, "api.example.org", "project") as alone:
@@ -562,7 +688,7 @@ def test_no_thread_gets_a_lock_that_was_forgotten(tmp_path: Path, monkeypatch: p
 def test_a_forked_child_goes_on_in_the_middle_of_a_sweep(tmp_path: Path) -> None:
     use(tmp_path, "any other")
     old = of(tmp_path, "old")
-    age(old, DAY + 60)
+    age(old, DAY + 120)
     locks._sweeping.acquire()
     try:
         child = os.fork()
@@ -575,6 +701,74 @@ def test_a_forked_child_goes_on_in_the_middle_of_a_sweep(tmp_path: Path) -> None
     finally:
         locks._sweeping.release()
     assert not old.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_in_a_sweep_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has copies of the sweep's descriptors for as long as it lives."""
+    read_end, write_end = os.pipe()
+    use(tmp_path, "p")
+    (path,) = files(tmp_path)
+    path.write_text("1 someone")  # killed inside: the file is kept
+    age(path, DAY + 120)
+    children: list[int] = []
+    read, utime = locks._Note.read, os.utime
+
+    def fork() -> None:
+        child = os.fork()
+        if not child:
+            os.close(write_end)
+            os.read(read_end, 1)  # until the parent has closed its end
+            os._exit(0)
+        children.append(child)
+
+    def read_and_fork(descriptor: int) -> locks._Note:
+        fork()
+        return read(descriptor)
+
+    def utime_and_fork(target: Any, *more: Any) -> None:
+        if Path(target).name == "swept":
+            fork()
+        utime(target, *more)
+
+    age(tmp_path / "swept", 3601)
+    locks._sweeps.clear()
+    monkeypatch.setattr(locks._Note, "read", read_and_fork)
+    monkeypatch.setattr(locks.os, "utime", utime_and_fork)
+    try:
+        locks._sweep(tmp_path)
+        assert len(children) == 2
+        assert path.exists()
+        for name in (path, tmp_path / "swept"):
+            descriptor = os.open(name, os.O_RDWR)
+            assert locks.try_lock(descriptor), name.name
+            os.close(descriptor)
+    finally:
+        os.close(write_end)
+        for child in children:
+            os.waitpid(child, 0)
+        os.close(read_end)
+
+
+@pytest.mark.parametrize(("times", "exclusive"), [(2, True), (9, False)])
+def test_a_file_that_is_just_being_removed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, exclusive: bool
+) -> None:
+    """Windows refuses to open it for that moment; a folder in which nothing may be opened is not tried for ever."""
+    refused = 0
+    opened = os.open
+
+    def refuse(path: Any, *more: Any) -> int:
+        nonlocal refused
+        if refused < times and str(path).endswith(".lock"):
+            refused += 1
+            raise PermissionError(13, "being removed")
+        return opened(path, *more)
+
+    monkeypatch.setattr(locks, "REFUSALS", 5)
+    monkeypatch.setattr(locks.os, "open", refuse)
+    assert use(tmp_path, "p").exclusive is exclusive
+    assert refused == min(times, 6)
 
 
 def test_a_folder_that_cannot_be_swept_does_not_matter(

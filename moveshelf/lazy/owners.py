@@ -54,9 +54,12 @@ class OwnerIndex:
         return self._all_living(self._folders.get(kind, {}).get(folder, {}))
 
     def below(self, root: Entity, kinds: Collection[type[Entity]]) -> list[Entity]:
-        """The living objects of those classes that are below `root`, or may be: where an owner is not known."""
+        """The living objects of those classes that are below `root`, or may be.
+
+        Those are the ones of which neither an owner nor a folder is known.
+        """
         self._catch_up()
-        unknown = [one for kind in kinds for one in self._all_living(self._unowned.get(kind, {}))]
+        unknown = [one for kind in kinds for one in self._unowned_in(kind, first_folder(root))]
         for owner in self._lost(type(root), kinds):
             unknown += [one for one in self._members_of(owner) if type(one) in kinds]
         found = {one.id: one for one in unknown if _may_be_below(one, root)}
@@ -79,6 +82,15 @@ class OwnerIndex:
             waiting += new
         found.pop(root.id, None)
         return list(found.values())
+
+    def _unowned_in(self, kind: type[Entity], folder: str | None) -> list[Entity]:
+        """Objects whose owner is not known, of a folder or of one that is not known; of all folders for None."""
+        refs = self._unowned.get(kind, {})
+        if folder is not None and kind.folder_field:
+            folders = self._folders.get(kind, {})
+            there = {**folders.get(folder, {}), **folders.get(None, {})}
+            refs = {identity: ref for identity, ref in there.items() if identity in refs}
+        return self._all_living(refs)
 
     def _lost(self, root: type[Entity], kinds: Iterable[type[Entity]]) -> list[str]:
         """The ids of dead owners between `root` and those classes of which nobody knows what they belong to."""

@@ -41,9 +41,19 @@ def below(cache: Cache, root: Entity, kinds: Collection[type[Entity]], lost: boo
                 if owner is not None:
                     return is_below(owner)
                 dead = True
-        return lost or not dead
+        if dead:
+            return lost
+        # nobody knows the owner: the folder tells, as far as it is loaded
+        here, there = _first_folder(obj), _first_folder(root)
+        return here is None or there is None or here == there
 
     return {one.id for one in cache.objects if type(one) in kinds and is_below(one)}
+
+
+def _first_folder(obj: Entity) -> str | None:
+    name = {"Subject": "name", "Session": "path", "Clip": "path"}.get(type(obj).__name__)
+    path = NOT_LOADED if name is None else loaded_value(obj, name)
+    return path.strip("/").split("/")[0] if isinstance(path, str) else None
 
 
 def deleted_with(cache: Cache, roots: Sequence[Entity]) -> tuple[set[str], set[str]]:

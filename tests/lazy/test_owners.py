@@ -330,14 +330,12 @@ class World:
                 del self.held[one]
         if pick.random() < 0.5:
             self.cache.release()
-        gc.collect()
 
     def let_go_of_lists(self, pick: random.Random) -> None:
         if found := self.living("Project", *BELOW):
             for field in type(obj := pick.choice(found)).fields.values():
                 if isinstance(field, Many):
                     self.cache.unload(obj, field)
-            gc.collect()
 
     def refresh(self, pick: random.Random) -> None:
         if found := self.living("Subject", "Session", "Clip", "DataFile"):

@@ -6,6 +6,7 @@ An empty cell says nothing, and a cell that shows what is stored says nothing ei
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -46,6 +47,8 @@ _LISTED: Final[Mapping[Kind, Mapping[str, str]]] = {
 _IDENTIFIERS: Final = ("name", "subject", "session", "ehr_id", "id")
 #: What programs write for a missing value, and nobody as a text.
 _MISSING: Final = frozenset({"nan", "NaN", "NaT", "<NA>"})
+#: Digits of a number that spreadsheets keep.
+_DIGITS: Final = 15
 #: A long number as spreadsheets show it, which is how they save it in a text file.
 _SHORTENED: Final = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,3}")
 #: What Excel calls them, in English, German and French.
@@ -337,7 +340,7 @@ class Cells:
         value = cell_value(field, one.cell, what)
         if field.key == EHR_KEY:
             _check_ehr_id(str(value), what)
-        if isinstance(value, str) and isinstance(stored, str) and _has_lost_digits(field, value, stored):
+        if isinstance(value, str) and isinstance(stored, str) and _has_lost_digits(one.column, value, stored):
             raise ValidationError(
                 f"{what} says {value!r}, and {stored!r} is stored, of which spreadsheets make this: make the column text, "
                 "or empty the cell (update_metadata writes it)"
@@ -345,16 +348,21 @@ class Cells:
         return value
 
 
-def _has_lost_digits(field: TemplateField, new: str, old: str) -> bool:
-    """Whether a text is what a spreadsheet makes of a stored one: without the zeros before it, or shortened."""
-    if field.options or field.type.casefold() in ("number", "date") or not re.fullmatch("[0-9]+", old):
+def _has_lost_digits(column: FieldColumn, new: str, old: str) -> bool:
+    """Whether a text is what a spreadsheet makes of a stored one that looks like a number: 12 of 0012, 82.5 of 82.50.
+
+    In a field of numbers they are the same, unless the column shows what is stored as it is.
+    """
+    field = column.field
+    if field.options or (field.type.casefold() in ("number", "date") and not column.as_stored):
         return False
-    if re.fullmatch("[0-9]+", new):
-        return new != old and new == (old.lstrip("0") or "0")
+    if new == old or not _NUMBER.fullmatch(old.strip()) or not math.isfinite(float(old)):
+        return False
     if _SHORTENED.fullmatch(new):
         number = float(new.replace(",", "."))
         return abs(number - float(old)) <= abs(number) / 100
-    return False
+    rounded = old[:_DIGITS] + "0" * (len(old) - _DIGITS)
+    return new == text_value(float(old)) or (old.isdecimal() and len(old) > _DIGITS and new == rounded)
 
 
 def _same(field: TemplateField, first: Any, second: Any) -> bool:

@@ -263,17 +263,30 @@ def test_what_a_spreadsheet_makes_of_an_ehr_id_is_not_stored(people: Project, ce
     assert people.subject_by_ehr_id("00123").name == "P-001"
 
 
-def test_what_a_spreadsheet_makes_of_a_text_is_not_stored(people: Project) -> None:
-    people.subjects["P-001"].update_metadata({"subject-notes": "0045", "subject-leg-length": {"left": "081"}})
-    (lost,) = people.import_table([{"name": "P-001", "Notes": 45}])
-    assert "says '45', and '0045' is stored" in lost.reason
-    (other,) = people.import_table(
-        [{"name": "P-001", "Notes": 46, "subject-leg-length.left": 81}], dry_run=True
-    )
+@pytest.mark.parametrize(
+    ("stored", "cell"),
+    [
+        ("0045", 45),
+        ("0045", "45"),
+        ("000", 0),
+        ("82.50", 82.5),
+        ("1e5", 100_000),
+        ("1234567890123", "1,23457E+12"),
+        ("12345678901234567", 12345678901234500),
+        (" 7", 7),
+    ],
+)
+def test_what_a_spreadsheet_makes_of_a_text_is_not_stored(people: Project, stored: str, cell: Any) -> None:
+    people.subjects["P-001"].update_metadata({"subject-notes": stored, "subject-leg-length": {"left": "081"}})
+    (lost,) = people.import_table([{"name": "P-001", "Notes": cell}])
+    assert lost.status == "failed"
+    assert f"and {stored!r} is stored" in lost.reason
+    (same,) = people.import_table([{"name": "P-001", "subject-leg-length.left": 81}], dry_run=True)
+    assert same.action == "unchanged"
+    (as_stored,) = people.import_table([{"name": "P-001", "subject-leg-length.left.text": 81}], dry_run=True)
+    assert as_stored.action == "failed"
+    (other,) = people.import_table([{"name": "P-001", "Notes": 46}], dry_run=True)
     assert other.changed == {"subject-notes": "46"}
-    people.subjects["P-001"].update_metadata({"subject-notes": "1234567890123"})
-    (short,) = people.import_table([{"name": "P-001", "Notes": "1,23457E+12"}])
-    assert "'1234567890123' is stored" in short.reason
 
 
 @pytest.mark.parametrize(

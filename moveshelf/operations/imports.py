@@ -565,7 +565,10 @@ def _match_name(row: TableSubject, listed: Listed, create: bool) -> None:
     if ids:
         row.identity = ids[0]
         return
-    _be_new(row, listed, create, f"no subject {row.name!r} in the project", listed.near_names.meant(row.name))
+    what, near = f"no subject {row.name!r} in the project", listed.near_names.meant(row.name)
+    if create and row.name.isdecimal() and any(one.isdecimal() for one in listed.near_names.alike(row.name)):
+        raise NotFoundError(f"{what}{near} Spreadsheets drop zeros (create_subjects creates another patient)")
+    _be_new(row, listed, create, what, near)
 
 
 def _be_new(row: TableSubject, listed: Listed, create: bool, what: str, near: str) -> None:

@@ -218,6 +218,16 @@ def ehr_ids_of(sandbox: Sandbox, project: Project) -> dict[str, str | None]:
         return {one.name: one.ehr_id for one in other.project(project.id).subjects}
 
 
+def test_a_number_without_its_zeros_creates_nobody(people: Project) -> None:
+    people.create_subjects(["0012", "007a"]).raise_for_errors()
+    result = people.import_table([{"name": 12}], create=True)
+    assert "did you mean '0012'? Spreadsheets drop zeros" in result[0].reason
+    assert people.import_table([{"name": "012"}], create=True)[0].status == "failed"
+    assert people.import_table([{"name": "0012"}], create=True)[0].status == "unchanged"
+    (note,) = people.import_table([{"name": "7a"}], create=True)
+    assert (note.status, note.reason) == ("created", "new; the project has '007a'")
+
+
 def test_an_ehr_id_that_is_alike_creates_nobody(shared: Sandbox, people: Project) -> None:
     rows = [{"ehr_id": 123, "name": "Smith"}, {"ehr_id": "1-24", "name": "Jones"}]
     result = people.import_table(rows, on="ehr_id", create=True)

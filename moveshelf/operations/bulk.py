@@ -1075,6 +1075,11 @@ def _find_session(
             f"subject {row.subject_name!r} has no session {row.title or row.day!r}"
             f"{meant(row.title or str(row.day), filter(None, known)) or '; create=True creates it'}"
         )
+    if row.said_id is not None:
+        raise ValidationError(
+            f"the row's id is {row.said_id!r}, which no session of subject {row.subject_name!r} has: another subject's, or "
+            "another project's (ignore=[...] leaves a column out)"
+        )
     if row.title is None:
         row.title = row.day
     if row.day is None:

@@ -706,6 +706,13 @@ def test_what_was_meant_is_looked_for_less_often_among_many(monkeypatch: pytest.
         assert 0 < sum(compared) <= max(25_000, 50 * count if count < 500 else 0)
 
 
+def test_a_long_name_does_not_widen_all_lines(empty_project: Project) -> None:
+    plan = empty_project.create_subjects(["x" * 3000, "P-1 / no name", "P-2"], dry_run=True)
+    lines = repr(plan).splitlines()
+    assert "x" * 3000 in lines[2]
+    assert max(len(line) for line in (lines[1], lines[3])) < 250
+
+
 HALF = "a\ud800"
 
 

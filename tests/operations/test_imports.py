@@ -379,6 +379,15 @@ def test_rows_that_cannot_be_told_apart(ms: Moveshelf, people: Project) -> None:
     assert "is of project 'lab/other'" in other.reason
 
 
+def test_a_session_with_the_id_of_another_patient_is_not_created(people: Project) -> None:
+    made = people.create_sessions([{"subject": "P-001", "name": "Pre"}]).objects[0]
+    rows = [{"subject": "P-002", "session": "Pre", "id": made.id, "session-height": 131}]
+    (wrong,) = people.import_table(rows, create=True)
+    assert "no session of subject 'P-002' has" in wrong.reason
+    assert len(people.refresh().sessions) == 1
+    assert people.import_table(rows, create=True, ignore="id")[0].status == "created"
+
+
 # columns ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("table", "options", "said"),

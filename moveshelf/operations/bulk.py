@@ -34,7 +34,7 @@ from ..lazy.fields import Scalar
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED
 from ..metadata import MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
-from ..values import DEEPEST, Template, brief
+from ..values import Template, brief
 from . import commands
 from .additions import by_date, by_name, list_new, populated
 from .bulk_plan import BulkEntry, BulkPlan, BulkResult, BulkStep
@@ -472,7 +472,7 @@ def storable(values: Mapping[str, Any]) -> dict[str, Any]:
     shaped = {
         key: stored(value, name=f"metadata {key!r}") for key, value in values.items() if value is not None
     }
-    json_text(shaped, levels=DEEPEST - 1)  # a session's are one level below its record
+    json_text(shaped, inside=1)  # as a session's are in its record
     check_texts(shaped)
     return dict(values)
 

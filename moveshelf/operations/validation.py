@@ -15,7 +15,6 @@ from typing import Any, TypedDict
 
 from ..errors import ValidationError
 from ..timecode import Timecode
-from ..values import DEEPEST, is_deeper
 
 SUBJECT_OPERATORS = ("EQ",)
 SESSION_OPERATORS = ("ALL", "BETWEEN", "EQ", "IN")
@@ -128,16 +127,25 @@ def checked_interventions(given: Any) -> list[dict[str, Any]]:
     for one in given:
         if not isinstance(one, Mapping):
             raise ValidationError(f"an intervention is a dictionary, not {one!r}")
-    json_text(list(given), "the interventions", DEEPEST - 1)
+    json_text(list(given), "the interventions", inside=1)
     return [dict(one) for one in given]
 
 
-def json_text(values: Any, what: str = "the metadata", levels: int = DEEPEST) -> str:
-    """JSON text. Raises ValidationError for what JSON has no form for, and for more levels than are read again."""
+def json_text(values: Any, what: str = "the metadata", *, inside: int = 0) -> str:
+    """JSON text. Raises ValidationError for what JSON has no form for, and for more levels than are read again.
+
+    `inside`: in how many levels of a record the values are going to be.
+    """
     try:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValidationError(f"{what} cannot be written as JSON: {error}") from None
+    from ..values import (
+        DEEPEST,
+        is_deeper,
+    )  # when used: whoever imports the flat client needs no other package
+
+    levels = DEEPEST - inside
     if text.count("{") + text.count("[") > levels and is_deeper(values, levels):
         raise ValidationError(f"{what} are nested deeper than {levels} levels: nobody could read them again")
     return text

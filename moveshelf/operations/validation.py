@@ -143,7 +143,7 @@ def json_text(values: Any, what: str = "the metadata", *, inside: int = 0) -> st
     from ..values import (
         DEEPEST,
         is_deeper,
-    )  # when used: whoever imports the flat client needs no other package
+    )  # when used: the import of the flat client needs no other package
 
     levels = DEEPEST - inside
     if text.count("{") + text.count("[") > levels and is_deeper(values, levels):

@@ -933,6 +933,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         request for every 64 signed URLs, and one for each file. A file that fails stops no other: what failed is raised at
         the end, and the same call does what is missing and the rest again.
         """
+        _check_lists(rpath, lpath)
         batch: list[tuple[str, str]] = []
         super().get(rpath, lpath, recursive=recursive, maxdepth=maxdepth, _batch=batch, **kwargs)
         self._get(batch, callback)
@@ -1165,6 +1166,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         refused before anything is sent. A file that fails stops no other; what failed is raised at the end.
         """
         replaces = self._may_overwrite(mode, overwrite)
+        _check_lists(lpath, rpath)
         batch: list[tuple[str, str]] = []
         super().put(lpath, rpath, recursive=recursive, maxdepth=maxdepth, _batch=batch, **kwargs)
         self._put(batch, replaces, callback, self.auto_mkdir or recursive)
@@ -1239,8 +1241,28 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             return
         self.pipe_file(path, b"", **kwargs)
 
+    def copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        on_error: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Copy files into trials, by way of this computer; as `pipe_file` for what is there already.
+
+        Raises ValidationError for two lists of different lengths, before anything is copied.
+        """
+        _check_lists(path1, path2)
+        super().copy(path1, path2, recursive=recursive, maxdepth=maxdepth, on_error=on_error, **kwargs)
+
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         """Copy a file into a trial, by way of this computer: the service has no copy. A folder: `makedirs`."""
+        batch: list[tuple[str, str]] | None = kwargs.get("_batch")
+        if batch is not None:
+            batch.append((path1, path2))
+            return
         if self.isdir(path1):
             self.makedirs(path2, exist_ok=True)
             return
@@ -1255,7 +1277,12 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
     def mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> None:
-        """Copy files, then delete them where they were. PermissionError for a folder: a trial has more than its files."""
+        """Copy files, then delete them where they were; a file that is its own target stays as it is.
+
+        PermissionError for a folder (a trial has more than its files) and for the file that a trial itself was uploaded as,
+        ValidationError where two files would become one, or one would replace another that is moved too: before anything is
+        copied. Nothing is deleted unless all was copied.
+        """
         for one in path1 if isinstance(path1, list) else [path1]:
             if any(self.isdir(found) for found in self.expand_path(one)):
                 raise PermissionError(
@@ -1264,7 +1291,51 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                     "all that belongs to it",
                     self._strip_protocol(one),
                 )
-        super().mv(path1, path2, recursive=False, maxdepth=maxdepth, **kwargs)
+        batch: list[tuple[str, str]] = []
+        self.copy(path1, path2, maxdepth=maxdepth, on_error="raise", _batch=batch)
+        moved = self._moved(batch)
+        for source, target, _ in moved:
+            self.cp_file(source, target, **kwargs)
+        if moved:
+            with _as_os_errors(None):
+                self._delete({source: entry for source, _, entry in moved}, {})
+
+    def _moved(self, batch: Sequence[tuple[str, str]]) -> list[tuple[str, str, Entry]]:
+        """Path, new path and file of each that has to be moved. Raises where moving would lose one of them."""
+        sources: dict[str, str] = {}
+        targets: dict[tuple[Any, str], str] = {}
+        found: list[tuple[str, str, Entry]] = []
+        places: list[tuple[str, str | None]] = []
+        for given, wanted in batch:
+            source, path = self._strip_protocol(given), self._strip_protocol(wanted)
+            entry = self._file_at(source)
+            with _as_os_errors(path):
+                target = self._target(path, self.auto_mkdir)
+                there = self._id_at(path)
+            if isinstance(entry.target, OriginalFile):
+                raise _not_deleted_here(entry, source)
+            sources[entry.target.id] = source
+            place = (target.trial.id if isinstance(target.trial, Clip) else target.trial, nfc(target.name))
+            other = targets.setdefault(place, source)
+            if other != source:
+                raise ValidationError(f"{other} and {source} would both become {path}: nothing was moved")
+            if there != entry.target.id:
+                found.append((source, path, entry))
+                places.append((path, there))
+        for path, there in places:
+            if there in sources:
+                raise ValidationError(
+                    f"{path} is moved too ({sources[there]}): move one after the other; nothing was moved"
+                )
+        return found
+
+    def _id_at(self, path: str) -> str | None:
+        """The id of the file that a path leads to; None where there is none."""
+        try:
+            entry = self._entry(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _id(entry) if entry.is_file else None
 
     def rm_file(self, path: str) -> None:
         """Delete one file of a trial. One request. PermissionError for the file that a trial itself was uploaded as."""
@@ -1711,6 +1782,12 @@ def _url_key(file: Any) -> str:
 
 
 _content_key = _url_key
+
+
+def _check_lists(sources: Any, targets: Any) -> None:
+    """Raise where two lists do not fit: what has no partner would be left out silently."""
+    if isinstance(sources, list) and isinstance(targets, list) and len(sources) != len(targets):
+        raise ValidationError(f"{len(sources)} paths cannot go to {len(targets)}: give as many of both")
 
 
 def _text(value: Any) -> str | None:

@@ -321,6 +321,54 @@ def test_what_is_there_is_replaced_only_on_demand(
     assert fs.find(path.rpartition("/")[0]) == [path]
 
 
+@pytest.mark.parametrize("spelling", ["{folder}/é.json", "moveshelf://{folder}/e\u0301.json", "{folder}/", "{folder}"])
+def test_moving_a_file_onto_itself_keeps_it(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], spelling: str
+) -> None:
+    fs, ms = fresh
+    folder = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    fs.pipe(f"{folder}/é.json", b"1")
+    eager = fsspec.filesystem("moveshelf", client=ms, overwrite=True)
+    eager.mv(f"{folder}/é.json", spelling.format(folder=folder))
+    fs.invalidate_cache()
+    assert fs.cat(f"{folder}/é.json") == b"1"
+
+
+def test_moving_loses_no_file(sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]) -> None:
+    fs, ms = fresh
+    folder = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    a, b, c = (f"{folder}/{name}.txt" for name in "abc")
+    fs.pipe({a: b"a", b: b"b"})
+    before = fs.ls(folder, detail=False)
+    eager = fsspec.filesystem("moveshelf", client=ms, overwrite=True)
+    clashes = ((([a, b], [c, c]), "both become"), (([a, b], [b, a]), "moved too"), (([a, b], [c]), "2 paths"))
+    for (sources, targets), said in clashes:
+        with pytest.raises(ValidationError, match=said):
+            eager.mv(sources, targets)
+        fs.invalidate_cache()
+        assert fs.ls(folder, detail=False) == before
+        assert [fs.cat(one) for one in (a, b)] == [b"a", b"b"]
+    with pytest.raises(FileExistsError):
+        fs.mv(a, b)
+    eager.mv(b, c)
+    eager.mv(a, b)
+    assert (fs.exists(a), fs.cat(b), fs.cat(c)) == (False, b"a", b"b")
+
+
+def test_lists_of_different_lengths_are_refused(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    local = tmp_path / "a.txt"
+    local.write_bytes(b"1")
+    before = ms.stats.requests
+    for act, some in ((fs.get, [path]), (fs.put, [str(local)]), (fs.copy, [path])):
+        with pytest.raises(ValidationError, match="1 paths cannot go to 2"):
+            act(some, [f"{tmp_path}/x", f"{tmp_path}/y"])
+    assert ms.stats.requests == before
+
+
 def test_another_program_s_file_is_not_doubled(
     sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
 ) -> None:

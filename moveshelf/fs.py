@@ -77,6 +77,8 @@ if TYPE_CHECKING:
 
 try:
     from fsspec.callbacks import DEFAULT_CALLBACK
+    from fsspec.compression import compr
+    from fsspec.core import get_compression
     from fsspec.spec import AbstractFileSystem
     from fsspec.utils import isfilelike, tokenize
 except ModuleNotFoundError as missing:
@@ -727,11 +729,33 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             self.client.refresh()
 
     # reading --------------------------------------------------------------------------------------------------------
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | str | None = None,
+        cache_options: Any = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A file object: "rb" and "r" read, "wb", "w", "xb" and "x" put a new file into a trial when it is closed.
+
+        Reading fetches the parts that are read, at least `block_size` bytes at a time. `compression` is a name of fsspec's, or
+        "infer" to tell it from the path. What is written is uploaded as a whole, verified; not at all where an exception ends
+        its `with` block, or where it is never closed. Raises FileNotFoundError, IsADirectoryError, FileExistsError, and
+        ValueError for other modes. Text takes `encoding`, `errors` and `newline` too.
+        """
+        if "b" in mode and "r" not in mode:
+            packing = compr[get_compression(path, compression)]
+            file = super().open(path, mode, block_size, cache_options, **kwargs)
+            return file if packing is compr[None] else CompressedFile(packing(file, mode=mode[0]), file)
+        return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+
     def _open(
         self,
         path: str,
         mode: str = "rb",
-        block_size: int | None = None,
+        block_size: int | str | None = None,
         autocommit: bool = True,
         cache_options: Any = None,
         overwrite: bool | None = None,
@@ -762,7 +786,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             )
         return entry
 
-    def _range_file(self, entry: Entry, block_size: int | None = None) -> RangeFile:
+    def _range_file(self, entry: Entry, block_size: int | str | None = None) -> RangeFile:
         from .transfer.ranges import BLOCK, RangeFile
 
         service = self._service()
@@ -771,7 +795,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         def url(renew: bool) -> str:
             return self._urls.get(one, renew)
 
-        block = BLOCK if block_size is None else max(int(block_size), 1)
+        block = BLOCK if block_size in (None, "default") else max(int(block_size), 1)
         return RangeFile(service.wire, url, one.name, service.wire.retry, block)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
@@ -1446,7 +1470,7 @@ class ReadFile(io.BufferedReader):
     """
 
     def __init__(
-        self, fs: MoveshelfFileSystem, path: str, entry: Entry, block_size: int | None = None
+        self, fs: MoveshelfFileSystem, path: str, entry: Entry, block_size: int | str | None = None
     ) -> None:
         super().__init__(fs._range_file(entry, block_size), buffer_size=1 << 16)
         self.fs = fs
@@ -1462,6 +1486,14 @@ class ReadFile(io.BufferedReader):
     def mode(self) -> str:
         """ "rb"."""
         return "rb"
+
+    @property
+    def blocksize(self) -> int:
+        """There is none: what keeps single blocks on the disk (`blockcache::`) reads one that failed as zeros."""
+        raise AttributeError(
+            "blocks of files are not kept on the disk here (blockcache::), since one that failed would be read as zeros: "
+            "filecache:: and simplecache:: keep whole files, verified"
+        )
 
     def info(self) -> dict[str, Any]:
         """As `fs.info(path)`."""
@@ -1492,6 +1524,7 @@ class WriteFile(io.BufferedIOBase):
         self._target = target
         self._overwrite = overwrite
         self._before = sys.exc_info()[1]
+        self._is_abandoned = False
 
     def writable(self) -> bool:
         return True
@@ -1516,7 +1549,10 @@ class WriteFile(io.BufferedIOBase):
             return
         error = sys.exc_info()[1]
         super().close()
-        if error is not None and error is not self._before:
+        if self._is_abandoned:
+            self.discard()
+            warnings.warn(f"{self.path} was not uploaded: it was never closed", stacklevel=2)
+        elif error is not None and error is not self._before:
             self.discard()
             warnings.warn(
                 f"{self.path} was not uploaded: {type(error).__name__} came up before it was closed",
@@ -1544,11 +1580,58 @@ class WriteFile(io.BufferedIOBase):
         raise TypeError("an open file cannot be pickled or copied: open it where it is needed")
 
     def __del__(self) -> None:
-        if not self.closed and hasattr(self, "_spool"):
-            self._spool.close()
-            self.autocommit = False
-            super().close()
-            warnings.warn(f"{self.path} was not uploaded: it was never closed", ResourceWarning, stacklevel=2)
+        if not self.closed and hasattr(self, "_is_abandoned"):
+            self._is_abandoned = True
+            self.close()
+
+    def _dealloc_warn(self, source: Any) -> None:
+        """A text file around this one is closed by the garbage collector, which calls this before: nobody closed it."""
+        self._is_abandoned = True
+
+
+class CompressedFile(io.BufferedIOBase):
+    """A new file whose content is packed on the way: closed, it closes the file around which it is.
+
+    The packing of fsspec's leaves that one open, so that it would never be uploaded.
+    """
+
+    mode = "wb"
+
+    def __init__(self, packing: Any, file: WriteFile) -> None:
+        super().__init__()
+        self._packing = packing
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Add bytes; how many."""
+        if self.closed:
+            raise ValueError(f"{self._file.path} is closed")
+        self._packing.write(data)
+        return memoryview(data).nbytes
+
+    def close(self) -> None:
+        """Upload what was written; as of `WriteFile`."""
+        if self.closed:
+            return
+        super().close()
+        try:
+            self._packing.close()
+        finally:
+            self._file.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an open file cannot be pickled or copied: open it where it is needed")
+
+    def __del__(self) -> None:
+        if not self.closed and hasattr(self, "_file"):
+            self._file._is_abandoned = True
+            self.close()
+
+    def _dealloc_warn(self, source: Any) -> None:
+        self._file._dealloc_warn(source)
 
 
 # signed URLs ----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ by their files. All others are below.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import pickle
@@ -321,7 +322,9 @@ def test_what_is_there_is_replaced_only_on_demand(
     assert fs.find(path.rpartition("/")[0]) == [path]
 
 
-@pytest.mark.parametrize("spelling", ["{folder}/é.json", "moveshelf://{folder}/e\u0301.json", "{folder}/", "{folder}"])
+@pytest.mark.parametrize(
+    "spelling", ["{folder}/é.json", "moveshelf://{folder}/e\u0301.json", "{folder}/", "{folder}"]
+)
 def test_moving_a_file_onto_itself_keeps_it(
     sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], spelling: str
 ) -> None:
@@ -400,6 +403,57 @@ def test_a_file_whose_block_fails_is_not_uploaded(
     with fs.transaction, fs.open(f"{trial}/whole.txt", "w") as file:
         file.write("whole")
     assert fs.cat(f"{trial}/whole.txt") == b"whole"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.bz2", "a.txt.xz", "a.txt.zip"])
+def test_a_packed_file_is_uploaded_when_it_is_closed(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], name: str
+) -> None:
+    fs, _ = fresh
+    path = f"{fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition('/')[0]}/{name}"
+    for mode, reads, content in (("wb", "rb", b"walk" * 999), ("x", "r", "walk" * 999)):
+        with fs.open(path, mode, compression="infer") as file:
+            assert file.write(content) == len(content)
+        with fs.open(path, reads, compression="infer") as file:
+            assert file.read() == content
+        fs.rm(path)
+    with pytest.warns(UserWarning, match="RuntimeError came up"), pytest.raises(RuntimeError):
+        with fs.open(path, "w", compression="infer") as file:
+            file.write("half")
+            raise RuntimeError
+    assert not fs.exists(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zip"])
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_a_file_that_nobody_closes_is_not_uploaded(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], name: str, mode: str
+) -> None:
+    fs, _ = fresh
+    path = f"{fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition('/')[0]}/{name}"
+
+    def write() -> None:
+        file = fs.open(path, mode, compression="infer")
+        file.write("half" if mode == "w" else b"half")
+        raise RuntimeError
+
+    with pytest.warns(UserWarning, match="never closed"):
+        with pytest.raises(RuntimeError):
+            write()
+        gc.collect()
+    assert not fs.exists(path)
+
+
+def test_caches_of_fsspec_keep_whole_files(sandbox: Sandbox, in_environment: str, tmp_path: Path) -> None:
+    fs = fsspec.filesystem("moveshelf")
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    for kind in ("simplecache", "filecache"):
+        options = {kind: {"cache_storage": str(tmp_path / kind)}}
+        for _ in range(2):
+            with fsspec.open(f"{kind}::moveshelf://{path}", "rb", **options) as file:
+                assert file.read() == fs.cat(path)
+    with pytest.raises(AttributeError, match="filecache::"):
+        fsspec.open(f"blockcache::moveshelf://{path}", blockcache={"cache_storage": str(tmp_path)}).open()
 
 
 def test_a_frame_is_written_and_read(sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]) -> None:

@@ -417,10 +417,14 @@ def test_a_packed_file_is_uploaded_when_it_is_closed(
         with fs.open(path, reads, compression="infer") as file:
             assert file.read() == content
         fs.rm(path)
-    with pytest.warns(UserWarning, match="RuntimeError came up"), pytest.raises(RuntimeError):
+
+    def fail() -> None:
         with fs.open(path, "w", compression="infer") as file:
             file.write("half")
             raise RuntimeError
+
+    with pytest.warns(UserWarning, match="RuntimeError came up"), pytest.raises(RuntimeError):
+        fail()
     assert not fs.exists(path)
 
 
@@ -437,10 +441,13 @@ def test_a_file_that_nobody_closes_is_not_uploaded(
         file.write("half" if mode == "w" else b"half")
         raise RuntimeError
 
-    with pytest.warns(UserWarning, match="never closed"):
+    def lose() -> None:
         with pytest.raises(RuntimeError):
             write()
         gc.collect()
+
+    with pytest.warns(UserWarning, match="never closed"):
+        lose()
     assert not fs.exists(path)
 
 

@@ -68,6 +68,7 @@ from .transfer.layout import data_type
 from .transfer.names import original_name, safe_name, sibling_names
 from .transfer.run import JOBS, checked_jobs
 from .values import UploadStatus
+from .wire.thread import ProcessLock
 
 if TYPE_CHECKING:
     from .operations.service import Service
@@ -1643,7 +1644,7 @@ class _Urls:
 
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()  # held while requests are on their way
         self._known: dict[str, tuple[str, float]] = {}
         self._order: list[str] = []
         self._place: dict[str, int] = {}

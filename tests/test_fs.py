@@ -13,9 +13,13 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -471,6 +475,29 @@ def test_a_frame_is_written_and_read(sandbox: Sandbox, fresh: tuple[MoveshelfFil
     pd.testing.assert_frame_equal(
         pd.read_csv(f"moveshelf://{trial}/t.csv", storage_options={"client": ms}), frame
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_reads_although_a_thread_of_its_parent_did(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    paths = fs.find(sandbox.generate(1, 1, 1, 2))
+    content = fs.cat(paths[0])
+    fs._urls.forget()
+    sandbox.latency(0.3)
+    before = ms.stats.requests
+    reading = threading.Thread(target=fs.cat_file, args=(paths[1],))
+    reading.start()
+    while ms.stats.requests == before:  # the request for the URL is on its way
+        time.sleep(0.001)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # ends this process if it hangs
+        os._exit(0 if fs.cat_file(paths[0]) == content else 1)
+    reading.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # instances and what travels -------------------------------------------------------------------------------------------

@@ -1026,7 +1026,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             trial = new
         if isinstance(trial, Clip):
             # a path that leads to a file that is there means that one, whatever mark its name has
-            there = self._files(trial).get(parts[-1])
+            children = self._files(trial)
+            there = children.get(parts[-1]) or self._by_other_name(children, parts[-1], path)
             if there is not None:
                 name = there.target.name
         return Target(path, trial, name)

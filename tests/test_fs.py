@@ -376,6 +376,24 @@ def test_lists_of_different_lengths_are_refused(
     assert ms.stats.requests == before
 
 
+def test_what_a_path_reads_is_what_it_writes(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, _ = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    folder = path.rpartition("/")[0]
+    fs.pipe(f"{folder}/a.txt", b"0")
+    for turn in range(3):
+        identity = fs.info(f"{folder}/a.txt")["id"]
+        name = (f"a~{identity}.txt", identity, "%61.txt")[turn]
+        assert fs.cat(f"{folder}/{name}") == str(turn).encode()
+        with pytest.raises(FileExistsError):
+            fs.open(f"{folder}/{name}", "xb")
+        fs.pipe(f"{folder}/{name}", str(turn + 1).encode(), overwrite=True)
+        assert fs.ls(folder, detail=False) == sorted([path, f"{folder}/a.txt"])
+    assert fs.cat(f"{folder}/a.txt") == b"3"
+
+
 def test_another_program_s_file_is_not_doubled(
     sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
 ) -> None:

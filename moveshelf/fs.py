@@ -23,7 +23,6 @@ import hmac
 import io
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
@@ -966,6 +965,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
     def _get(self, batch: Sequence[tuple[str, Any]], callback: Any, single: bool = False) -> None:
         wanted: list[tuple[LocatedFile, Path]] = []
         shown: list[tuple[str, str]] = []
+        places: dict[str, str] = {}
         for remote, local in batch:
             path = self._strip_protocol(remote)
             with _as_os_errors(path):
@@ -974,6 +974,9 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                 os.makedirs(local, exist_ok=True)
                 continue
             target = Path(os.fspath(local))
+            first = places.setdefault(os.path.abspath(target), path)
+            if first != path:
+                raise ValidationError(f"{first} and {path} would both become {target}: nothing was fetched")
             target.parent.mkdir(parents=True, exist_ok=True)
             located = attrs.evolve(entry.target._located(), parts=((_url_key(entry.target), path),))
             wanted.append((located, target))
@@ -1274,31 +1277,60 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         recursive: bool = False,
         maxdepth: int | None = None,
         on_error: str | None = None,
+        mode: str | None = None,
+        overwrite: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        """Copy files into trials, by way of this computer; as `pipe_file` for what is there already.
+        """Copy files, or with `recursive` folders, into trials, by way of this computer: the service has no copy.
 
-        Raises ValidationError for two lists of different lengths, before anything is copied.
+        As `get` and then `put`: what is there already, or cannot be put there, is refused before anything is sent. With
+        `on_error="ignore"` sources that do not exist are left out. Raises ValidationError for lists of different lengths.
         """
+        replaces = self._may_overwrite(mode, overwrite)
+        self._copy(self._pairs(path1, path2, recursive, maxdepth), replaces, on_error or "raise", recursive)
+
+    def _pairs(self, path1: Any, path2: Any, recursive: bool, maxdepth: int | None) -> list[tuple[str, str]]:
+        """What is copied where, by fsspec's rules for targets that are folders. Sends no file."""
         _check_lists(path1, path2)
-        super().copy(path1, path2, recursive=recursive, maxdepth=maxdepth, on_error=on_error, **kwargs)
+        batch: list[tuple[str, str]] = []
+        super().copy(path1, path2, recursive=recursive, maxdepth=maxdepth, _batch=batch)
+        return [(self._strip_protocol(one), self._strip_protocol(other)) for one, other in batch]
+
+    def _copy(
+        self, batch: Sequence[tuple[str, str]], overwrite: bool, on_error: str, recursive: bool
+    ) -> None:
+        creates = self.auto_mkdir or recursive
+        with tempfile.TemporaryDirectory(prefix="moveshelf-") as folder:
+            files: list[tuple[str, str]] = []
+            sent: list[tuple[str, str]] = []
+            for source, path in batch:
+                try:
+                    with _as_os_errors(source):
+                        entry = self._found(source)
+                except FileNotFoundError:
+                    if on_error == "ignore":
+                        continue
+                    raise
+                if entry is None or not entry.is_file:
+                    sent.append((folder, path))
+                    continue
+                with _as_os_errors(path):
+                    self._refuse_known([self._target(path, creates)], overwrite)
+                local = os.path.join(folder, str(len(files)))
+                files.append((source, local))
+                sent.append((local, path))
+            self._get(files, DEFAULT_CALLBACK)
+            self._put(sent, overwrite, DEFAULT_CALLBACK, creates)
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
-        """Copy a file into a trial, by way of this computer: the service has no copy. A folder: `makedirs`."""
+        """Copy a file into a trial, as of `copy`. A folder: `makedirs`."""
         batch: list[tuple[str, str]] | None = kwargs.get("_batch")
         if batch is not None:
             batch.append((path1, path2))
             return
-        if self.isdir(path1):
-            self.makedirs(path2, exist_ok=True)
-            return
-        folder = tempfile.mkdtemp(prefix="moveshelf-")
-        try:
-            local = os.path.join(folder, "content")
-            self.get_file(path1, local)
-            self.put_file(local, path2, **kwargs)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        replaces = self._may_overwrite(kwargs.get("mode"), kwargs.get("overwrite"))
+        pair = (self._strip_protocol(path1), self._strip_protocol(path2))
+        self._copy([pair], replaces, "raise", False)
 
     def mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
@@ -1317,12 +1349,10 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                     "all that belongs to it",
                     self._strip_protocol(one),
                 )
-        batch: list[tuple[str, str]] = []
-        self.copy(path1, path2, maxdepth=maxdepth, on_error="raise", _batch=batch)
-        moved = self._moved(batch)
-        for source, target, _ in moved:
-            self.cp_file(source, target, **kwargs)
+        moved = self._moved(self._pairs(path1, path2, False, maxdepth))
         if moved:
+            replaces = self._may_overwrite(kwargs.get("mode"), kwargs.get("overwrite"))
+            self._copy([(source, path) for source, path, _ in moved], replaces, "raise", False)
             with _as_os_errors(None):
                 self._delete({source: entry for source, _, entry in moved}, {})
 
@@ -1332,8 +1362,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         targets: dict[tuple[Any, str], str] = {}
         found: list[tuple[str, str, Entry]] = []
         places: list[tuple[str, str | None]] = []
-        for given, wanted in batch:
-            source, path = self._strip_protocol(given), self._strip_protocol(wanted)
+        for source, path in batch:
             entry = self._file_at(source)
             with _as_os_errors(path):
                 target = self._target(path, self.auto_mkdir)

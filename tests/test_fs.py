@@ -376,6 +376,50 @@ def test_lists_of_different_lengths_are_refused(
     assert ms.stats.requests == before
 
 
+def test_copies_are_refused_before_anything_is_sent(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 3))[0]
+    trial = path.rpartition("/")[0]
+    condition, session = (trial.rsplit("/", number)[0] for number in (1, 2))
+    fs.copy(condition, f"{session}/Copy", recursive=True)
+    copied = [f"{session}/Copy{one[len(condition) :]}" for one in fs.find(condition)]
+    assert fs.find(f"{session}/Copy") == copied
+    assert [fs.cat(one) for one in copied] == [fs.cat(one) for one in fs.find(condition)]
+    before, commands = fs.find(session, withdirs=True), ms.stats.requests
+    with pytest.raises(FileNotFoundError):
+        fs.copy(condition, f"{session}/Copy", recursive=True)  # into it, by fsspec's rules
+    with pytest.raises(FileNotFoundError):
+        fs.copy(condition, f"{session.rpartition('/')[0]}/no session/Copy", recursive=True)
+    assert ms.stats.requests == commands
+    fs.invalidate_cache()
+    assert fs.find(session, withdirs=True) == before
+
+
+def test_a_copy_of_many_files_is_few_requests(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    trial = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    fs.pipe({f"{trial}/{number}.txt": b"1" for number in range(20)})
+    fs.find(trial)
+    before = ms.stats.requests
+    fs.copy(trial, f"{trial.rpartition('/')[0]}/Copy", recursive=True)
+    # URLs of 21 files, the trial and the look for one of its name, what is in it, and one request for each file that is new
+    assert ms.stats.requests - before <= 21 + 8
+
+
+def test_two_files_cannot_become_one_on_the_disk(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, _ = fresh
+    paths = fs.find(sandbox.generate(1, 1, 1, 2))
+    with pytest.raises(ValidationError, match="both become"):
+        fs.get(paths, [str(tmp_path / "one"), f"{tmp_path}/sub/../one"])
+    assert not (tmp_path / "one").exists()
+
+
 def test_what_a_path_reads_is_what_it_writes(
     sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
 ) -> None:

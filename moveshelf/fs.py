@@ -539,7 +539,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         for path in paths:
             with _as_os_errors(path):
                 found.append((self._strip_protocol(path), self._found(self._strip_protocol(path))))
-        self._measure([one for _, one in found if one is not None and one.is_file])
+        with _as_os_errors(None):
+            self._measure([one for _, one in found if one is not None and one.is_file])
         return [0 if one is None else self._described(path, one)["size"] for path, one in found]
 
     def du(
@@ -786,14 +787,15 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             )
         return entry
 
-    def _range_file(self, entry: Entry, block_size: int | str | None = None) -> RangeFile:
+    def _range_file(self, path: str, entry: Entry, block_size: int | str | None = None) -> RangeFile:
         from .transfer.ranges import BLOCK, RangeFile
 
         service = self._service()
         one = entry.target
 
         def url(renew: bool) -> str:
-            return self._urls.get(one, renew)
+            with _as_os_errors(path):
+                return self._urls.get(one, renew)
 
         block = BLOCK if block_size in (None, "default") else max(int(block_size), 1)
         return RangeFile(service.wire, url, one.name, service.wire.retry, block)
@@ -858,8 +860,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             if one in failed and on_error == "raise":
                 raise failed[one]
         located = [entry.target._located() for entry in found.values()]
-        results: Iterable[Any] = (one.result for one in contents.contents(self._service(), located))
-        pairs = {**dict(zip(found, results, strict=True)), **failed}
+        results = (one.result for one in contents.contents(self._service(), located))
+        pairs = {one: _result(result, one) for one, result in zip(found, results, strict=True)} | failed
         return _collected(((one, pairs[one]) for one in paths if one in pairs), on_error)
 
     def cat_ranges(
@@ -1019,6 +1021,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         except FileNotFoundError as error:
             new = self._new_trial(above)
             if new is None:
+                if self._kind(above.rpartition("/")[0]) == "trial":
+                    raise PermissionError(errno.EACCES, "a trial holds files and no folders", path) from None
                 raise
             if not creates:
                 text = (
@@ -1503,7 +1507,7 @@ class ReadFile(io.BufferedReader):
     def __init__(
         self, fs: MoveshelfFileSystem, path: str, entry: Entry, block_size: int | str | None = None
     ) -> None:
-        super().__init__(fs._range_file(entry, block_size), buffer_size=1 << 16)
+        super().__init__(fs._range_file(path, entry, block_size), buffer_size=1 << 16)
         self.fs = fs
         self.path = path
         self._entry = entry
@@ -1787,6 +1791,17 @@ def _as_os_errors(path: str | None) -> Iterator[None]:
         raise _os_error(FileNotFoundError, errno.ENOENT, error, path) from error
     except ConflictError as error:
         raise _os_error(FileExistsError, errno.EEXIST, error, path) from error
+
+
+def _result(found: bytes | Exception, path: str) -> bytes | Exception:
+    """Bytes, or the error that callers of a filesystem expect in their place."""
+    if isinstance(found, Exception):
+        try:
+            with _as_os_errors(path):
+                raise found
+        except Exception as error:
+            return error
+    return found
 
 
 def _os_error(kind: type[OSError], number: int, error: Exception, path: str | None) -> OSError:

@@ -290,6 +290,30 @@ def test_errors_are_those_of_a_filesystem(ms: Moveshelf, filled_project: Project
     assert fs.find("lab/nowhere") == []
 
 
+def test_a_file_that_somebody_deleted_is_missing_however_it_is_read(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, _ = fresh
+    kept, path = fs.find(sandbox.generate(1, 1, 1, 2))
+    with sandbox.connect() as other:
+        fsspec.filesystem("moveshelf", client=other).rm(path)
+    reads = (
+        lambda: fs.open(path).read(),
+        lambda: fs.cat_file(path),
+        lambda: fs.cat_file(path, 0, 1),
+        lambda: fs.cat([kept, path]),
+        lambda: fs.cat_ranges([path], [0], [1], on_error="raise"),
+        lambda: fs.info(path),
+        lambda: fs.sizes([kept, path]),
+        lambda: fs.du(path.rpartition("/")[0]),
+    )
+    for read in reads:
+        with pytest.raises(FileNotFoundError):
+            read()
+    assert isinstance(fs.cat([kept, path], on_error="return")[path], FileNotFoundError)
+    assert list(fs.cat([kept, path], on_error="omit")) == [kept]
+
+
 def test_a_service_that_refuses_is_no_missing_file(sandbox: Sandbox) -> None:
     with connect(api_url=sandbox.api_url, api_key="0" * 64) as ms:
         fs = fsspec.filesystem("moveshelf", client=ms)
@@ -418,6 +442,18 @@ def test_two_files_cannot_become_one_on_the_disk(
     with pytest.raises(ValidationError, match="both become"):
         fs.get(paths, [str(tmp_path / "one"), f"{tmp_path}/sub/../one"])
     assert not (tmp_path / "one").exists()
+
+
+def test_a_folder_in_a_trial_is_refused(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    before = ms.stats.requests
+    for act in (fs.touch, lambda one: fs.copy(path, one)):
+        with pytest.raises(PermissionError, match="no folders"):
+            act(f"{path.rpartition('/')[0]}/folder/a.txt")
+    assert ms.stats.requests == before
 
 
 def test_what_a_path_reads_is_what_it_writes(

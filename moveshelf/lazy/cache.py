@@ -14,7 +14,7 @@ from ..errors import NotFoundError
 from .entity import Entity
 from .fields import Field, Many, One
 from .identity import IdentityMap
-from .owners import OwnerIndex, owner_field
+from .owners import OwnerIndex, first_folder, owner_field
 from .state import DELETED, NOT_LOADED, PrefetchMarker, State, peek
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Cache:
                 if before.__class__ is PrefetchMarker:
                     before.batch.leave_window()
                 setattr(obj, field.slot, value)
-                if isinstance(field, One):
+                if isinstance(field, One) or field.name == type(obj).folder_field:
                     self.objects.note(obj)
 
     def unload(self, obj: Entity, field: Field[Any]) -> None:
@@ -274,13 +274,13 @@ class Cache:
         with self.lock:
             return self._owners().members(owner)
 
-    def without_owner(self, *kinds: type[Entity]) -> list[Entity]:
-        """The living objects of those classes that do not know what they belong to."""
+    def in_folder(self, kind: type[E], folder: str | None) -> list[E]:
+        """The living objects of a class whose path begins with that folder; with None, those whose path is not loaded."""
         with self.lock:
-            return self._owners().unowned(kinds)
+            return self._owners().in_folder(kind, folder)  # type: ignore[return-value]  # of that class
 
     def _owners(self) -> OwnerIndex:
-        """The index of owners, made by the first write that needs to know what is below an object."""
+        """The index of owners, made by the first write that needs what is below an object."""
         if self._owner_index is None:
             self._owner_index = OwnerIndex(self.objects)
         return self._owner_index
@@ -288,10 +288,11 @@ class Cache:
     def owners(self, objects: Iterable[Entity], *links: str) -> list[Any]:
         """The living objects that those One fields of `objects` lead to, or may lead to where they are not loaded.
 
-        After a `refresh()` an object does not know its owner: then every object of that class counts.
+        After a `refresh()` an object does not know its owner: then every object of that class counts, of sessions those
+        that have the first folder of the object's path.
         """
         found: dict[str, Entity] = {}
-        unknown: set[type[Entity]] = set()
+        unknown: dict[tuple[type[Entity], str | None], None] = {}
         for obj in objects:
             for name in links:
                 field = type(obj).fields.get(name)
@@ -299,13 +300,18 @@ class Cache:
                     continue
                 identity = loaded_value(obj, name)
                 if identity is NOT_LOADED:
-                    unknown.add(field.target)
+                    # the service keeps a session's trials in its folder, but a subject need not be named as its folder is
+                    nested = field.target.owner_link and name == type(obj).owner_link
+                    unknown[field.target, first_folder(obj) if nested else None] = None
                 elif isinstance(identity, str) and identity not in found:
                     owner = self.peek(identity)
                     if owner is not None:
                         found[identity] = owner
-        if unknown:
-            found.update((one.id, one) for one in self.objects.of_kind(*unknown))
+        for kind, folder in unknown:
+            if folder is None or kind.folder_field is None:
+                found.update((one.id, one) for one in self.objects.of_kind(kind))
+            else:
+                found.update((one.id, one) for key in (folder, None) for one in self.in_folder(kind, key))
         return list(found.values())
 
 

@@ -77,11 +77,11 @@ class Engine:
             self.cache.invalidate(
                 *((obj.id, one.name) if isinstance(one, Many) else obj.id for one in chosen)
             )
+            kinds = kinds_below(field.target for field in chosen if isinstance(field, Many))
+            if kinds:  # first, as long as the object knows its folder
+                self.cache.forget(obj, kinds)
             for field in chosen:
                 self.cache.unload(obj, field)
-            kinds = kinds_below(field.target for field in chosen if isinstance(field, Many))
-            if kinds:
-                self.cache.forget(obj, kinds)
 
 
 def kinds_below(kinds: Iterable[type[Entity]]) -> set[type[Entity]]:

@@ -29,6 +29,7 @@ _HIDDEN = frozenset(
         "derived",
         "field",
         "fields",
+        "folder_field",
         "groups",
         "is_root",
         "owner_link",
@@ -90,13 +91,15 @@ class Kind(type):
     is_root: bool
     #: the field that leads to the object with which this one is deleted and refreshed, if there is one
     owner_link: str | None
+    #: the field that holds the path of the folder where an object lies, if there is one
+    folder_field: str | None
     #: attribute -> the method that changes it, for the error of an assignment
     writers: dict[str, str]
 
     def __init__(cls, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if not hasattr(cls, "fields"):  # the first class; the decorator `entity` sets those of the others
-            cls.wire, cls.is_root, cls.owner_link = "", False, None
+            cls.wire, cls.is_root, cls.owner_link, cls.folder_field = "", False, None, None
             cls.fields, cls.groups, cls.by_wire = {}, {}, {}
             cls.derived, cls.writers = {}, {}
 
@@ -324,12 +327,14 @@ def entity(
     derived: dict[str, str] | None = None,
     root: bool = False,
     owner: str | None = None,
+    folder: str | None = None,
     writers: dict[str, str] | None = None,
 ) -> Callable[[type[E]], type[E]]:
     """Class decorator: give every field its slot, through attrs, and register the class.
 
     `derived` maps properties to the fields they are computed from, `writers` attributes to the methods that change them;
-    `owner` is the field that leads to the object with which one of these is deleted and refreshed.
+    `owner` is the field that leads to the object with which one of these is deleted and refreshed; `folder` the field that
+    holds the path of the folder where it lies.
     """
 
     def wrap(cls: type[E]) -> type[E]:
@@ -347,6 +352,7 @@ def entity(
         slotted.derived = derived or {}
         slotted.is_root = root
         slotted.owner_link = owner
+        slotted.folder_field = folder
         slotted.writers = writers or {}
         slotted.by_wire = {}
         groups: dict[str, list[Field[Any]]] = {BASIC: []}

@@ -208,8 +208,9 @@ class Resolved(One[C]):
         value = self.read(obj)
         if value is NOT_LOADED:
             refuse_to_tools(f"{type(obj).__name__}.{self.name}")
-            obj._connected(self.name).loader.refuse_to_block(type(obj), self)
-            setattr(obj, self.slot, self.resolver(obj))
+            engine = obj._connected(self.name)
+            engine.loader.refuse_to_block(type(obj), self)
+            engine.cache.put(obj, self, self.resolver(obj))
         return super()._value(obj)
 
 

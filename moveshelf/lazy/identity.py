@@ -31,7 +31,7 @@ class IdentityMap:
         self.refs: dict[str, Ref] = {}
         self._limit = 1024
         self._kinds: dict[type[Entity], dict[str, Ref]] | None = None
-        #: objects that came, or whose owner may be another one now; None where nobody looks, or it was too many
+        #: objects that came, or whose owner or folder may be another one now; None where nobody looks, or it was too many
         self.noted: list[Ref] | None = None
 
     def get(self, identity: str) -> Entity | None:
@@ -46,7 +46,7 @@ class IdentityMap:
         if self._kinds is not None:
             self._kinds.setdefault(type(obj), {})[obj.id] = ref
         if self.noted is not None:
-            self.noted.append(ref)
+            self._append(ref)
         if len(refs) > self._limit:
             self._sweep()
 
@@ -58,13 +58,17 @@ class IdentityMap:
             self._kinds.get(type(obj), {}).pop(identity, None)
 
     def note(self, obj: Entity) -> None:
-        """The owner of an object that was here before may be another one now."""
+        """The owner or the folder of an object that was here before may be another one now."""
         if self.noted is not None:
             ref = self.refs.get(obj.id)
             if ref is not None:
-                self.noted.append(ref)
-            if len(self.noted) > 1024 + 2 * len(self.refs):
-                self.noted = None  # to look at all of them is less
+                self._append(ref)
+
+    def _append(self, ref: Ref) -> None:
+        assert self.noted is not None
+        self.noted.append(ref)
+        if len(self.noted) > 1024 + 2 * len(self.refs):
+            self.noted = None  # to look at all of them is less
 
     def of_kind(self, *kinds: type[E]) -> list[E]:
         """The living objects of those classes, in the order in which they came, a class at a time."""

@@ -1,7 +1,7 @@
-"""Living objects by their owner: what is below an object, in time that does not grow with all that is not.
+"""Living objects by their owner and by their folder: what is below an object, without a look at all that is not.
 
-It is made for the first write that needs it, and looks then at what came since; a walk does nothing for it. It holds nothing
-alive, and what it says is compared with the objects' own fields.
+The index is made when a write first needs it, and looks then at what was noted since; a walk does nothing for it. It holds
+nothing alive, and what it returns is compared with the objects' own fields.
 """
 
 from __future__ import annotations
@@ -10,28 +10,37 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .fields import One
-from .state import NOT_LOADED, peek
+from .state import NOT_LOADED, State, peek
 
 if TYPE_CHECKING:
     from .entity import Entity
     from .identity import IdentityMap, Ref
 
+#: How many entries of dead objects may always stay in the index.
+SPARE = 1024
+
 
 class OwnerIndex:
-    """The objects of classes that name an owner, by the id of that owner. The cache's lock is held around every use."""
+    """Objects by the id of their owner, and by the first folder of their path. The cache's lock is held around every use.
 
-    __slots__ = ("_filed", "_members", "_objects", "_unfiled", "_unowned")
+    Owners that have died stay filed under their own owners as long as the index lasts: living objects may be below them.
+    """
+
+    __slots__ = ("_folder_of", "_folders", "_members", "_objects", "_owner_of", "_unfiled", "_unowned")
 
     def __init__(self, objects: IdentityMap) -> None:
         self._objects = objects
-        #: owner's id -> the ids below it; those of objects that have died stay, since there may be living ones below them
+        #: owner's id -> the ids below it
         self._members: dict[str, dict[str, Ref]] = {}
         #: id -> its owner's id
-        self._filed: dict[str, str] = {}
-        #: owners that were not among those when an object of theirs came
-        self._unfiled: set[str] = set()
-        #: objects whose owner was not known when they were looked at last
-        self._unowned: dict[str, Ref] = {}
+        self._owner_of: dict[str, str] = {}
+        #: class of owners -> ids of owners that have members here, and were not filed when the last of them came
+        self._unfiled: dict[type[Entity], set[str]] = {}
+        #: class -> objects whose owner is not known, or known to be none
+        self._unowned: dict[type[Entity], dict[str, Ref]] = {}
+        #: class -> first folder, None where the path is not loaded -> the objects there
+        self._folders: dict[type[Entity], dict[str | None, dict[str, Ref]]] = {}
+        self._folder_of: dict[str, str | None] = {}
         objects.noted = None
 
     def members(self, owner: str) -> list[Entity]:
@@ -39,18 +48,19 @@ class OwnerIndex:
         self._catch_up()
         return self._members_of(owner)
 
-    def unowned(self, kinds: Iterable[type[Entity]]) -> list[Entity]:
-        """The living objects of those classes whose owner is not known."""
+    def in_folder(self, kind: type[Entity], folder: str | None) -> list[Entity]:
+        """The living objects of a class whose first folder is that one; with None, those whose path is not loaded."""
         self._catch_up()
-        wanted = frozenset(kinds)
-        living = [self._living(identity, ref) for identity, ref in self._unowned.items()]
-        return [obj for obj in living if obj is not None and type(obj) in wanted]
+        return self._all_living(self._folders.get(kind, {}).get(folder, {}))
 
     def below(self, root: Entity, kinds: Collection[type[Entity]]) -> list[Entity]:
-        """The living objects of those classes that are below `root`, or may be: where an owner is not known."""
+        """The living objects of those classes that are below `root`, or may be.
+
+        Those are the ones of which neither an owner nor a folder is known.
+        """
         self._catch_up()
-        unknown = self.unowned(kinds)
-        for owner in self._lost():
+        unknown = [one for kind in kinds for one in self._unowned_in(kind, first_folder(root))]
+        for owner in self._lost(type(root), kinds):
             unknown += [one for one in self._members_of(owner) if type(one) in kinds]
         found = {one.id: one for one in unknown if _may_be_below(one, root)}
         waiting = [root.id, *found]
@@ -59,9 +69,7 @@ class OwnerIndex:
             owner = waiting.pop()
             living = {one.id: one for one in self._members_of(owner)}
             below = {
-                identity: one
-                for identity, one in living.items()
-                if type(one) in kinds and _may_be_below(one, root)
+                key: one for key, one in living.items() if type(one) in kinds and _may_be_below(one, root)
             }
             found.update(below)
             # below those that have died there may be living ones
@@ -75,57 +83,81 @@ class OwnerIndex:
         found.pop(root.id, None)
         return list(found.values())
 
-    def _lost(self) -> list[str]:
-        """The ids of owners of which nobody knows what they belong to."""
-        self._unfiled = {one for one in self._unfiled if one not in self._filed}
-        return [one for one in self._unfiled if self._objects.get(one) is None]
+    def _unowned_in(self, kind: type[Entity], folder: str | None) -> list[Entity]:
+        """Objects whose owner is not known, of a folder or of one that is not known; of all folders for None."""
+        refs = self._unowned.get(kind, {})
+        if folder is not None and kind.folder_field:
+            folders = self._folders.get(kind, {})
+            there = {**folders.get(folder, {}), **folders.get(None, {})}
+            refs = {identity: ref for identity, ref in there.items() if identity in refs}
+        return self._all_living(refs)
 
-    def _members_of(self, owner: str) -> list[Entity]:
+    def _lost(self, root: type[Entity], kinds: Iterable[type[Entity]]) -> list[str]:
+        """The ids of dead owners between `root` and those classes of which nobody knows what they belong to."""
         found = []
-        refs = self._members.get(owner, {})
-        for identity, ref in list(refs.items()):
-            obj = self._living(identity, ref)
-            if obj is None:
-                continue
-            if peek(owner_field(type(obj)).read(obj)) == owner:
-                found.append(obj)
-            elif self._filed.get(identity) != owner:
-                del refs[identity]  # it has another owner by now, under which it was filed
+        for kind in {owner_field(kind).target for kind in kinds} - {root}:
+            left = {one for one in self._unfiled.get(kind, ()) if one not in self._owner_of}
+            self._unfiled[kind] = left
+            found += [one for one in left if self._objects.get(one) is None]
         return found
 
+    def _members_of(self, owner: str) -> list[Entity]:
+        living = self._all_living(self._members.get(owner, {}))
+        return [one for one in living if peek(owner_field(type(one)).read(one)) == owner]
+
+    def _all_living(self, refs: dict[str, Ref]) -> list[Entity]:
+        """Those of them that live, and are still the objects of their ids."""
+        return [obj for one, ref in refs.items() if (obj := self._living(one, ref)) is not None]
+
     def _living(self, identity: str, ref: Ref) -> Entity | None:
-        """The object, where it is still the one of its id."""
         return ref() if self._objects.refs.get(identity) is ref else None
 
+    # filing --------------------------------------------------------------------------------------------------
     def _catch_up(self) -> None:
-        """Look at what came since, and again at those whose owner was not known: it may be by now."""
+        """Look at what was noted since the last time; at everything where that was too much to note."""
         objects = self._objects
-        if objects.noted is None:
-            self._members.clear()
-            self._filed.clear()
-            self._unfiled.clear()
-            new: list[Ref] = list(objects.refs.values())
-        elif objects.noted or self._unowned:
-            new = [*self._unowned.values(), *objects.noted]
-        else:
-            return
+        if max(len(self._owner_of), len(self._folder_of)) > SPARE + 2 * len(objects.refs):
+            objects.noted = None  # most of them were deleted
+        new = objects.noted
+        if new is None:
+            for part in (self._members, self._owner_of, self._unfiled, self._unowned):
+                part.clear()
+            self._folders.clear()
+            self._folder_of.clear()
+            new = list(objects.refs.values())
         objects.noted = []
-        self._unowned = {}
         for ref in new:
             obj = ref()
-            if obj is not None and type(obj).owner_link:
+            if obj is not None:
                 self._file(obj, ref)
 
     def _file(self, obj: Entity, ref: Ref) -> None:
-        field = owner_field(type(obj))
-        owner = peek(field.read(obj))
-        if owner is NOT_LOADED:
-            self._unowned[obj.id] = ref
-        elif isinstance(owner, str):
-            self._members.setdefault(owner, {})[obj.id] = ref
-            self._filed[obj.id] = owner
-            if field.target.owner_link and owner not in self._filed:
-                self._unfiled.add(owner)
+        """Put an object where it belongs now."""
+        kind, identity = type(obj), obj.id
+        if kind.owner_link:
+            field = owner_field(kind)
+            owner = peek(field.read(obj))
+            before = self._owner_of.get(identity)
+            if before is not None and before != owner:
+                del self._owner_of[identity]
+                self._members[before].pop(identity, None)
+            if isinstance(owner, str):
+                self._unowned.get(kind, {}).pop(identity, None)
+                self._members.setdefault(owner, {})[identity] = ref
+                self._owner_of[identity] = owner
+                if field.target.owner_link and owner not in self._owner_of:
+                    self._unfiled.setdefault(field.target, set()).add(owner)
+            else:
+                self._unowned.setdefault(kind, {})[identity] = ref
+                if identity in self._members:
+                    self._unfiled.setdefault(kind, set()).add(identity)
+        if kind.folder_field:
+            folder = first_folder(obj)
+            folders = self._folders.setdefault(kind, {})
+            if identity in self._folder_of and self._folder_of[identity] != folder:
+                folders.get(self._folder_of[identity], {}).pop(identity, None)
+            folders.setdefault(folder, {})[identity] = ref
+            self._folder_of[identity] = folder
 
 
 def _may_be_below(obj: Entity, root: Entity) -> bool:
@@ -133,7 +165,7 @@ def _may_be_below(obj: Entity, root: Entity) -> bool:
     for field in type(obj).fields.values():
         if isinstance(field, One) and field.target is type(root):
             found = peek(field.read(obj))
-            if found is not NOT_LOADED:
+            if found.__class__ is not State:
                 return bool(found == root.id)
     return True
 
@@ -144,4 +176,16 @@ def owner_field(kind: type[Entity]) -> Any:
     return kind.fields[kind.owner_link]
 
 
-__all__ = ["OwnerIndex", "owner_field"]
+def first_folder(obj: Entity) -> str | None:
+    """The first folder of an object's path; None where the class has none, or where it is not loaded."""
+    name = type(obj).folder_field
+    path = NOT_LOADED if name is None else peek(type(obj).fields[name].read(obj))
+    return first_part(path) if isinstance(path, str) else None
+
+
+def first_part(path: str) -> str:
+    """The first folder of a path."""
+    return path.strip("/").partition("/")[0]
+
+
+__all__ = ["OwnerIndex", "first_folder", "first_part", "owner_field"]

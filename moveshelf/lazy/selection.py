@@ -116,6 +116,7 @@ class Selection:
             put(obj, value if value is None or convert is None else convert(value))
         for link, below in self._links:
             setattr(obj, link.slot, self._linked(cache, below, get(link.wire), clock))
+        if cache.objects.noted is not None:
             cache.objects.note(obj)
         for many, members in self._lists:
             if cache.writes and cache.is_stale((obj.id, many.name), clock):

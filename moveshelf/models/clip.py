@@ -72,6 +72,7 @@ def _session_of(clip: Clip) -> str | None:
 @entity(
     "MocapClip",
     owner="session",
+    folder="path",
     derived={"name": "title", "condition": "path"},
     writers={
         "title": "update(title=...)",

@@ -12,6 +12,7 @@ from ..lazy.cache import loaded_collection, loaded_value
 from ..lazy.entity import Entity, entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..lazy.inspection import View
+from ..lazy.owners import first_part
 from ..lazy.state import NOT_LOADED
 from ..metadata import (
     MetadataUpdate,
@@ -73,6 +74,7 @@ _Written = tuple[str, "str | None", "str | None"]
 @entity(
     "Session",
     owner="subject",
+    folder="path",
     derived={"name": "path", "metadata": "stored", "record": "stored", "conditions": "clips"},
     writers={
         "name": "rename(name)",
@@ -346,8 +348,7 @@ class Session(HasFiles, Deletable):
     def _move_to(self, cache: Cache, name: str) -> None:
         """The session's folder has another name, and so has everything in it. The lock is held."""
         old = self.path
-        first = old.strip("/").split("/")[0]
-        new = f"/{first}/{name}/"
+        new = f"/{first_part(old)}/{name}/"
         cache.put(self, Session.fields["path"], new)
         above = cache.owners([self], "project", "subject")
         cache.invalidate(
@@ -355,8 +356,9 @@ class Session(HasFiles, Deletable):
         )
         project = loaded_value(self, "project")
         before = "/" + old.strip("/")
-        # its trials, those of which nobody knows whose they are, and the norms, which know no session
-        for obj in (*cache.members_of(self.id), *cache.without_owner(Clip), *cache.objects.of_kind(Norm)):
+        folders = (first_part(old), None)
+        clips = [one for folder in folders for one in cache.in_folder(Clip, folder)]
+        for obj in (*clips, *cache.objects.of_kind(Norm)):
             path = loaded_value(obj, "path")
             if path is NOT_LOADED:
                 cache.invalidate(obj.id)  # a read of it may be under way

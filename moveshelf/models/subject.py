@@ -59,6 +59,7 @@ _MERGES = 5
 
 @entity(
     "Patient",
+    folder="name",
     derived={"metadata": "stored", "record": "stored", "interventions": "stored"},
     writers={
         "metadata": "update_metadata(values)",

@@ -15,6 +15,7 @@ import attrs
 
 from ..lazy.cache import loaded_value
 from ..lazy.fields import BASIC, FLAG, TEXT, Many
+from ..lazy.owners import first_part
 from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection
 from . import text
@@ -175,7 +176,8 @@ def _created_clips(cache: Cache, values: Values) -> Touched:
     given = values["input"]
     yield known(cache, given.get("project")), ("clips",)
     paths = {str((one.get("metadata") or {}).get("projectPath") or "").strip("/") for one in given["clips"]}
-    for obj in cache.objects.of_kind(ENTITIES["Session"]):
+    kind = ENTITIES["Session"]
+    for obj in [one for first in {*map(first_part, paths)} for one in cache.in_folder(kind, first)]:
         folder = loaded_value(obj, "path")
         if isinstance(folder, str) and any(f"{path}/".startswith(folder.strip("/") + "/") for path in paths):
             yield obj, ("clips",)

@@ -8,8 +8,9 @@ from typing import Any
 from ..lazy.cache import Cache, loaded_collection, loaded_value
 from ..lazy.entity import Entity
 from ..lazy.fields import Many
+from ..lazy.owners import first_part, owner_field
 from ..lazy.registry import ENTITIES
-from ..lazy.state import State, peek
+from ..lazy.state import NOT_LOADED, State, peek
 from .commands import HOLDERS
 
 
@@ -93,25 +94,32 @@ def _add_by_path(cache: Cache, deleted: dict[str, Any]) -> bool:
     Where two subjects or sessions share the folder, nobody can tell the owner: the project's lists are read anew.
     Returns whether anything was added.
     """
-    orphans = [
-        one for one in cache.without_owner(ENTITIES["Session"], ENTITIES["Clip"]) if one.id not in deleted
-    ]
-    before = len(deleted)
+    before = set(deleted)
     roots = [one for one in deleted.values() if type(one).__name__ in ("Subject", "Session")]
-    for root in roots if orphans else ():
+    for root in roots:
         project, folder = loaded_value(root, "project"), _folder(root)
         if folder is None or not isinstance(project, str):
             continue
-        below = [one for one in orphans if _within(one, folder) and _in_project(one, project)]
+        first = first_part(folder)
+        below = [
+            one
+            for kind in (ENTITIES["Session"], ENTITIES["Clip"])
+            for one in cache.in_folder(kind, first)
+            if one.id not in before and _is_orphan(one) and _within(one, folder) and _in_project(one, project)
+        ]
         if not below:
             continue
-        living = cache.objects.of_kind(type(root))
+        living = cache.in_folder(type(root), first)
         same_kind = (one for one in living if one.id not in deleted and _in_project(one, project))
         if any(_folder(one) == folder for one in same_kind):
             cache.reload((cache.peek(project), ("sessions", "clips")))
         else:
             deleted.update((one.id, one) for one in below)
-    return len(deleted) > before
+    return len(deleted) > len(before)
+
+
+def _is_orphan(obj: Entity) -> bool:
+    return owner_field(type(obj)).read(obj) is NOT_LOADED
 
 
 def _folder(obj: Any) -> str | None:

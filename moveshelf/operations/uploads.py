@@ -308,7 +308,7 @@ def _uploaded(cache: Cache, step: Step, identity: Any) -> Any:
             field: Any = kind.fields[name]
             cache.put(file, field, field.convert(value) if field.convert and value is not None else value)
         if isinstance(clip, clip_kind):
-            setattr(file, kind.fields["clip"].slot, clip.id)
+            cache.put(file, kind.fields["clip"], clip.id)
             files = clip_kind.fields["files"]
             assert isinstance(files, Many)
             collection = files.collection(clip)

@@ -23,7 +23,6 @@ import hmac
 import io
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import threading
@@ -68,6 +67,7 @@ from .transfer.layout import data_type
 from .transfer.names import original_name, safe_name, sibling_names
 from .transfer.run import JOBS, checked_jobs
 from .values import UploadStatus
+from .wire.thread import ProcessLock
 
 if TYPE_CHECKING:
     from .operations.service import Service
@@ -77,6 +77,8 @@ if TYPE_CHECKING:
 
 try:
     from fsspec.callbacks import DEFAULT_CALLBACK
+    from fsspec.compression import compr
+    from fsspec.core import get_compression
     from fsspec.spec import AbstractFileSystem
     from fsspec.utils import isfilelike, tokenize
 except ModuleNotFoundError as missing:
@@ -537,7 +539,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         for path in paths:
             with _as_os_errors(path):
                 found.append((self._strip_protocol(path), self._found(self._strip_protocol(path))))
-        self._measure([one for _, one in found if one is not None and one.is_file])
+        with _as_os_errors(None):
+            self._measure([one for _, one in found if one is not None and one.is_file])
         return [0 if one is None else self._described(path, one)["size"] for path, one in found]
 
     def du(
@@ -727,11 +730,33 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             self.client.refresh()
 
     # reading --------------------------------------------------------------------------------------------------------
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | str | None = None,
+        cache_options: Any = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A file object: "rb" and "r" read, "wb", "w", "xb" and "x" put a new file into a trial when it is closed.
+
+        Reading fetches the parts that are read, at least `block_size` bytes at a time. `compression` is a name of fsspec's, or
+        "infer" to tell it from the path. What is written is uploaded as a whole, verified; not at all where an exception ends
+        its `with` block, or where it is never closed. Raises FileNotFoundError, IsADirectoryError, FileExistsError, and
+        ValueError for other modes. Text takes `encoding`, `errors` and `newline` too.
+        """
+        if "b" in mode and "r" not in mode:
+            packing = compr[get_compression(path, compression)]
+            file = super().open(path, mode, block_size, cache_options, **kwargs)
+            return file if packing is compr[None] else CompressedFile(packing(file, mode=mode[0]), file)
+        return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+
     def _open(
         self,
         path: str,
         mode: str = "rb",
-        block_size: int | None = None,
+        block_size: int | str | None = None,
         autocommit: bool = True,
         cache_options: Any = None,
         overwrite: bool | None = None,
@@ -762,16 +787,17 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             )
         return entry
 
-    def _range_file(self, entry: Entry, block_size: int | None = None) -> RangeFile:
+    def _range_file(self, path: str, entry: Entry, block_size: int | str | None = None) -> RangeFile:
         from .transfer.ranges import BLOCK, RangeFile
 
         service = self._service()
         one = entry.target
 
         def url(renew: bool) -> str:
-            return self._urls.get(one, renew)
+            with _as_os_errors(path):
+                return self._urls.get(one, renew)
 
-        block = BLOCK if block_size is None else max(int(block_size), 1)
+        block = BLOCK if block_size in (None, "default") else max(int(block_size), 1)
         return RangeFile(service.wire, url, one.name, service.wire.retry, block)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
@@ -834,8 +860,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             if one in failed and on_error == "raise":
                 raise failed[one]
         located = [entry.target._located() for entry in found.values()]
-        results: Iterable[Any] = (one.result for one in contents.contents(self._service(), located))
-        pairs = {**dict(zip(found, results, strict=True)), **failed}
+        results = (one.result for one in contents.contents(self._service(), located))
+        pairs = {one: _result(result, one) for one, result in zip(found, results, strict=True)} | failed
         return _collected(((one, pairs[one]) for one in paths if one in pairs), on_error)
 
     def cat_ranges(
@@ -933,6 +959,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         request for every 64 signed URLs, and one for each file. A file that fails stops no other: what failed is raised at
         the end, and the same call does what is missing and the rest again.
         """
+        _check_lists(rpath, lpath)
         batch: list[tuple[str, str]] = []
         super().get(rpath, lpath, recursive=recursive, maxdepth=maxdepth, _batch=batch, **kwargs)
         self._get(batch, callback)
@@ -940,6 +967,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
     def _get(self, batch: Sequence[tuple[str, Any]], callback: Any, single: bool = False) -> None:
         wanted: list[tuple[LocatedFile, Path]] = []
         shown: list[tuple[str, str]] = []
+        places: dict[str, str] = {}
         for remote, local in batch:
             path = self._strip_protocol(remote)
             with _as_os_errors(path):
@@ -948,6 +976,9 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                 os.makedirs(local, exist_ok=True)
                 continue
             target = Path(os.fspath(local))
+            first = places.setdefault(os.path.abspath(target), path)
+            if first != path:
+                raise ValidationError(f"{first} and {path} would both become {target}: nothing was fetched")
             target.parent.mkdir(parents=True, exist_ok=True)
             located = attrs.evolve(entry.target._located(), parts=((_url_key(entry.target), path),))
             wanted.append((located, target))
@@ -990,6 +1021,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         except FileNotFoundError as error:
             new = self._new_trial(above)
             if new is None:
+                if self._kind(above.rpartition("/")[0]) == "trial":
+                    raise PermissionError(errno.EACCES, "a trial holds files and no folders", path) from None
                 raise
             if not creates:
                 text = (
@@ -1000,7 +1033,8 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             trial = new
         if isinstance(trial, Clip):
             # a path that leads to a file that is there means that one, whatever mark its name has
-            there = self._files(trial).get(parts[-1])
+            children = self._files(trial)
+            there = children.get(parts[-1]) or self._by_other_name(children, parts[-1], path)
             if there is not None:
                 name = there.target.name
         return Target(path, trial, name)
@@ -1165,6 +1199,7 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
         refused before anything is sent. A file that fails stops no other; what failed is raised at the end.
         """
         replaces = self._may_overwrite(mode, overwrite)
+        _check_lists(lpath, rpath)
         batch: list[tuple[str, str]] = []
         super().put(lpath, rpath, recursive=recursive, maxdepth=maxdepth, _batch=batch, **kwargs)
         self._put(batch, replaces, callback, self.auto_mkdir or recursive)
@@ -1239,23 +1274,77 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
             return
         self.pipe_file(path, b"", **kwargs)
 
+    def copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        on_error: str | None = None,
+        mode: str | None = None,
+        overwrite: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Copy files, or with `recursive` folders, into trials, by way of this computer: the service has no copy.
+
+        As `get` and then `put`: what is there already, or cannot be put there, is refused before anything is sent. With
+        `on_error="ignore"` sources that do not exist are left out. Raises ValidationError for lists of different lengths.
+        """
+        replaces = self._may_overwrite(mode, overwrite)
+        self._copy(self._pairs(path1, path2, recursive, maxdepth), replaces, on_error or "raise", recursive)
+
+    def _pairs(self, path1: Any, path2: Any, recursive: bool, maxdepth: int | None) -> list[tuple[str, str]]:
+        """What is copied where, by fsspec's rules for targets that are folders. Sends no file."""
+        _check_lists(path1, path2)
+        batch: list[tuple[str, str]] = []
+        super().copy(path1, path2, recursive=recursive, maxdepth=maxdepth, _batch=batch)
+        return [(self._strip_protocol(one), self._strip_protocol(other)) for one, other in batch]
+
+    def _copy(
+        self, batch: Sequence[tuple[str, str]], overwrite: bool, on_error: str, recursive: bool
+    ) -> None:
+        creates = self.auto_mkdir or recursive
+        with tempfile.TemporaryDirectory(prefix="moveshelf-") as folder:
+            files: list[tuple[str, str]] = []
+            sent: list[tuple[str, str]] = []
+            for source, path in batch:
+                try:
+                    with _as_os_errors(source):
+                        entry = self._found(source)
+                except FileNotFoundError:
+                    if on_error == "ignore":
+                        continue
+                    raise
+                if entry is None or not entry.is_file:
+                    sent.append((folder, path))
+                    continue
+                with _as_os_errors(path):
+                    self._refuse_known([self._target(path, creates)], overwrite)
+                local = os.path.join(folder, str(len(files)))
+                files.append((source, local))
+                sent.append((local, path))
+            self._get(files, DEFAULT_CALLBACK)
+            self._put(sent, overwrite, DEFAULT_CALLBACK, creates)
+
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
-        """Copy a file into a trial, by way of this computer: the service has no copy. A folder: `makedirs`."""
-        if self.isdir(path1):
-            self.makedirs(path2, exist_ok=True)
+        """Copy a file into a trial, as of `copy`. A folder: `makedirs`."""
+        batch: list[tuple[str, str]] | None = kwargs.get("_batch")
+        if batch is not None:
+            batch.append((path1, path2))
             return
-        folder = tempfile.mkdtemp(prefix="moveshelf-")
-        try:
-            local = os.path.join(folder, "content")
-            self.get_file(path1, local)
-            self.put_file(local, path2, **kwargs)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        replaces = self._may_overwrite(kwargs.get("mode"), kwargs.get("overwrite"))
+        pair = (self._strip_protocol(path1), self._strip_protocol(path2))
+        self._copy([pair], replaces, "raise", False)
 
     def mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> None:
-        """Copy files, then delete them where they were. PermissionError for a folder: a trial has more than its files."""
+        """Copy files, then delete them where they were; a file that is its own target stays as it is.
+
+        PermissionError for a folder (a trial has more than its files) and for the file that a trial itself was uploaded as,
+        ValidationError where two files would become one, or one would replace another that is moved too: before anything is
+        copied. Nothing is deleted unless all was copied.
+        """
         for one in path1 if isinstance(path1, list) else [path1]:
             if any(self.isdir(found) for found in self.expand_path(one)):
                 raise PermissionError(
@@ -1264,7 +1353,48 @@ class MoveshelfFileSystem(AbstractFileSystem, metaclass=_Instances):  # type: ig
                     "all that belongs to it",
                     self._strip_protocol(one),
                 )
-        super().mv(path1, path2, recursive=False, maxdepth=maxdepth, **kwargs)
+        moved = self._moved(self._pairs(path1, path2, False, maxdepth))
+        if moved:
+            replaces = self._may_overwrite(kwargs.get("mode"), kwargs.get("overwrite"))
+            self._copy([(source, path) for source, path, _ in moved], replaces, "raise", False)
+            with _as_os_errors(None):
+                self._delete({source: entry for source, _, entry in moved}, {})
+
+    def _moved(self, batch: Sequence[tuple[str, str]]) -> list[tuple[str, str, Entry]]:
+        """Path, new path and file of each that has to be moved. Raises where moving would lose one of them."""
+        sources: dict[str, str] = {}
+        targets: dict[tuple[Any, str], str] = {}
+        found: list[tuple[str, str, Entry]] = []
+        places: list[tuple[str, str | None]] = []
+        for source, path in batch:
+            entry = self._file_at(source)
+            with _as_os_errors(path):
+                target = self._target(path, self.auto_mkdir)
+                there = self._id_at(path)
+            if isinstance(entry.target, OriginalFile):
+                raise _not_deleted_here(entry, source)
+            sources[entry.target.id] = source
+            place = (target.trial.id if isinstance(target.trial, Clip) else target.trial, nfc(target.name))
+            other = targets.setdefault(place, source)
+            if other != source:
+                raise ValidationError(f"{other} and {source} would both become {path}: nothing was moved")
+            if there != entry.target.id:
+                found.append((source, path, entry))
+                places.append((path, there))
+        for path, there in places:
+            if there in sources:
+                raise ValidationError(
+                    f"{path} is moved too ({sources[there]}): move one after the other; nothing was moved"
+                )
+        return found
+
+    def _id_at(self, path: str) -> str | None:
+        """The id of the file that a path leads to; None where there is none."""
+        try:
+            entry = self._entry(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _id(entry) if entry.is_file else None
 
     def rm_file(self, path: str) -> None:
         """Delete one file of a trial. One request. PermissionError for the file that a trial itself was uploaded as."""
@@ -1375,9 +1505,9 @@ class ReadFile(io.BufferedReader):
     """
 
     def __init__(
-        self, fs: MoveshelfFileSystem, path: str, entry: Entry, block_size: int | None = None
+        self, fs: MoveshelfFileSystem, path: str, entry: Entry, block_size: int | str | None = None
     ) -> None:
-        super().__init__(fs._range_file(entry, block_size), buffer_size=1 << 16)
+        super().__init__(fs._range_file(path, entry, block_size), buffer_size=1 << 16)
         self.fs = fs
         self.path = path
         self._entry = entry
@@ -1391,6 +1521,14 @@ class ReadFile(io.BufferedReader):
     def mode(self) -> str:
         """ "rb"."""
         return "rb"
+
+    @property
+    def blocksize(self) -> int:
+        """There is none: what keeps single blocks on the disk (`blockcache::`) reads one that failed as zeros."""
+        raise AttributeError(
+            "blocks of files are not kept on the disk here (blockcache::), since one that failed would be read as zeros: "
+            "filecache:: and simplecache:: keep whole files, verified"
+        )
 
     def info(self) -> dict[str, Any]:
         """As `fs.info(path)`."""
@@ -1421,6 +1559,7 @@ class WriteFile(io.BufferedIOBase):
         self._target = target
         self._overwrite = overwrite
         self._before = sys.exc_info()[1]
+        self._is_abandoned = False
 
     def writable(self) -> bool:
         return True
@@ -1445,7 +1584,10 @@ class WriteFile(io.BufferedIOBase):
             return
         error = sys.exc_info()[1]
         super().close()
-        if error is not None and error is not self._before:
+        if self._is_abandoned:
+            self.discard()
+            warnings.warn(f"{self.path} was not uploaded: it was never closed", stacklevel=2)
+        elif error is not None and error is not self._before:
             self.discard()
             warnings.warn(
                 f"{self.path} was not uploaded: {type(error).__name__} came up before it was closed",
@@ -1473,11 +1615,58 @@ class WriteFile(io.BufferedIOBase):
         raise TypeError("an open file cannot be pickled or copied: open it where it is needed")
 
     def __del__(self) -> None:
-        if not self.closed and hasattr(self, "_spool"):
-            self._spool.close()
-            self.autocommit = False
-            super().close()
-            warnings.warn(f"{self.path} was not uploaded: it was never closed", ResourceWarning, stacklevel=2)
+        if not self.closed and hasattr(self, "_is_abandoned"):
+            self._is_abandoned = True
+            self.close()
+
+    def _dealloc_warn(self, source: Any) -> None:
+        """A text file around this one is closed by the garbage collector, which calls this before: nobody closed it."""
+        self._is_abandoned = True
+
+
+class CompressedFile(io.BufferedIOBase):
+    """A new file whose content is packed on the way: closed, it closes the file around which it is.
+
+    The packing of fsspec's leaves that one open, so that it would never be uploaded.
+    """
+
+    mode = "wb"
+
+    def __init__(self, packing: Any, file: WriteFile) -> None:
+        super().__init__()
+        self._packing = packing
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Add bytes; how many."""
+        if self.closed:
+            raise ValueError(f"{self._file.path} is closed")
+        self._packing.write(data)
+        return memoryview(data).nbytes
+
+    def close(self) -> None:
+        """Upload what was written; as of `WriteFile`."""
+        if self.closed:
+            return
+        super().close()
+        try:
+            self._packing.close()
+        finally:
+            self._file.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an open file cannot be pickled or copied: open it where it is needed")
+
+    def __del__(self) -> None:
+        if not self.closed and hasattr(self, "_file"):
+            self._file._is_abandoned = True
+            self.close()
+
+    def _dealloc_warn(self, source: Any) -> None:
+        self._file._dealloc_warn(source)
 
 
 # signed URLs ----------------------------------------------------------------------------------------------------------
@@ -1489,7 +1678,7 @@ class _Urls:
 
     def __init__(self, service: Callable[[], Service]) -> None:
         self._service = service
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()  # held while requests are on their way
         self._known: dict[str, tuple[str, float]] = {}
         self._order: list[str] = []
         self._place: dict[str, int] = {}
@@ -1604,6 +1793,17 @@ def _as_os_errors(path: str | None) -> Iterator[None]:
         raise _os_error(FileExistsError, errno.EEXIST, error, path) from error
 
 
+def _result(found: bytes | Exception, path: str) -> bytes | Exception:
+    """Bytes, or the error that callers of a filesystem expect in their place."""
+    if isinstance(found, Exception):
+        try:
+            with _as_os_errors(path):
+                raise found
+        except Exception as error:
+            return error
+    return found
+
+
 def _os_error(kind: type[OSError], number: int, error: Exception, path: str | None) -> OSError:
     return kind(number, str(error)) if path is None else kind(number, str(error), path)
 
@@ -1711,6 +1911,12 @@ def _url_key(file: Any) -> str:
 
 
 _content_key = _url_key
+
+
+def _check_lists(sources: Any, targets: Any) -> None:
+    """Raise where two lists do not fit: what has no partner would be left out silently."""
+    if isinstance(sources, list) and isinstance(targets, list) and len(sources) != len(targets):
+        raise ValidationError(f"{len(sources)} paths cannot go to {len(targets)}: give as many of both")
 
 
 def _text(value: Any) -> str | None:

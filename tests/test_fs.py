@@ -10,11 +10,16 @@ by their files. All others are below.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -285,6 +290,30 @@ def test_errors_are_those_of_a_filesystem(ms: Moveshelf, filled_project: Project
     assert fs.find("lab/nowhere") == []
 
 
+def test_a_file_that_somebody_deleted_is_missing_however_it_is_read(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, _ = fresh
+    kept, path = fs.find(sandbox.generate(1, 1, 1, 2))
+    with sandbox.connect() as other:
+        fsspec.filesystem("moveshelf", client=other).rm(path)
+    reads = (
+        lambda: fs.open(path).read(),
+        lambda: fs.cat_file(path),
+        lambda: fs.cat_file(path, 0, 1),
+        lambda: fs.cat([kept, path]),
+        lambda: fs.cat_ranges([path], [0], [1], on_error="raise"),
+        lambda: fs.info(path),
+        lambda: fs.sizes([kept, path]),
+        lambda: fs.du(path.rpartition("/")[0]),
+    )
+    for read in reads:
+        with pytest.raises(FileNotFoundError):
+            read()
+    assert isinstance(fs.cat([kept, path], on_error="return")[path], FileNotFoundError)
+    assert list(fs.cat([kept, path], on_error="omit")) == [kept]
+
+
 def test_a_service_that_refuses_is_no_missing_file(sandbox: Sandbox) -> None:
     with connect(api_url=sandbox.api_url, api_key="0" * 64) as ms:
         fs = fsspec.filesystem("moveshelf", client=ms)
@@ -321,6 +350,130 @@ def test_what_is_there_is_replaced_only_on_demand(
     assert fs.find(path.rpartition("/")[0]) == [path]
 
 
+@pytest.mark.parametrize(
+    "spelling", ["{folder}/é.json", "moveshelf://{folder}/e\u0301.json", "{folder}/", "{folder}"]
+)
+def test_moving_a_file_onto_itself_keeps_it(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], spelling: str
+) -> None:
+    fs, ms = fresh
+    folder = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    fs.pipe(f"{folder}/é.json", b"1")
+    eager = fsspec.filesystem("moveshelf", client=ms, overwrite=True)
+    eager.mv(f"{folder}/é.json", spelling.format(folder=folder))
+    fs.invalidate_cache()
+    assert fs.cat(f"{folder}/é.json") == b"1"
+
+
+def test_moving_loses_no_file(sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]) -> None:
+    fs, ms = fresh
+    folder = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    a, b, c = (f"{folder}/{name}.txt" for name in "abc")
+    fs.pipe({a: b"a", b: b"b"})
+    before = fs.ls(folder, detail=False)
+    eager = fsspec.filesystem("moveshelf", client=ms, overwrite=True)
+    clashes = ((([a, b], [c, c]), "both become"), (([a, b], [b, a]), "moved too"), (([a, b], [c]), "2 paths"))
+    for (sources, targets), said in clashes:
+        with pytest.raises(ValidationError, match=said):
+            eager.mv(sources, targets)
+        fs.invalidate_cache()
+        assert fs.ls(folder, detail=False) == before
+        assert [fs.cat(one) for one in (a, b)] == [b"a", b"b"]
+    with pytest.raises(FileExistsError):
+        fs.mv(a, b)
+    eager.mv(b, c)
+    eager.mv(a, b)
+    assert (fs.exists(a), fs.cat(b), fs.cat(c)) == (False, b"a", b"b")
+
+
+def test_lists_of_different_lengths_are_refused(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    local = tmp_path / "a.txt"
+    local.write_bytes(b"1")
+    before = ms.stats.requests
+    for act, some in ((fs.get, [path]), (fs.put, [str(local)]), (fs.copy, [path])):
+        with pytest.raises(ValidationError, match="1 paths cannot go to 2"):
+            act(some, [f"{tmp_path}/x", f"{tmp_path}/y"])
+    assert ms.stats.requests == before
+
+
+def test_copies_are_refused_before_anything_is_sent(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 3))[0]
+    trial = path.rpartition("/")[0]
+    condition, session = (trial.rsplit("/", number)[0] for number in (1, 2))
+    fs.copy(condition, f"{session}/Copy", recursive=True)
+    copied = [f"{session}/Copy{one[len(condition) :]}" for one in fs.find(condition)]
+    assert fs.find(f"{session}/Copy") == copied
+    assert [fs.cat(one) for one in copied] == [fs.cat(one) for one in fs.find(condition)]
+    before, commands = fs.find(session, withdirs=True), ms.stats.requests
+    with pytest.raises(FileNotFoundError):
+        fs.copy(condition, f"{session}/Copy", recursive=True)  # into it, by fsspec's rules
+    with pytest.raises(FileNotFoundError):
+        fs.copy(condition, f"{session.rpartition('/')[0]}/no session/Copy", recursive=True)
+    assert ms.stats.requests == commands
+    fs.invalidate_cache()
+    assert fs.find(session, withdirs=True) == before
+
+
+def test_a_copy_of_many_files_is_few_requests(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    trial = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
+    fs.pipe({f"{trial}/{number}.txt": b"1" for number in range(20)})
+    fs.find(trial)
+    before = ms.stats.requests
+    fs.copy(trial, f"{trial.rpartition('/')[0]}/Copy", recursive=True)
+    # URLs of 21 files, the trial and the look for one of its name, what is in it, and one request for each file that is new
+    assert ms.stats.requests - before <= 21 + 8
+
+
+def test_two_files_cannot_become_one_on_the_disk(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], tmp_path: Path
+) -> None:
+    fs, _ = fresh
+    paths = fs.find(sandbox.generate(1, 1, 1, 2))
+    with pytest.raises(ValidationError, match="both become"):
+        fs.get(paths, [str(tmp_path / "one"), f"{tmp_path}/sub/../one"])
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_folder_in_a_trial_is_refused(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    before = ms.stats.requests
+    for act in (fs.touch, lambda one: fs.copy(path, one)):
+        with pytest.raises(PermissionError, match="no folders"):
+            act(f"{path.rpartition('/')[0]}/folder/a.txt")
+    assert ms.stats.requests == before
+
+
+def test_what_a_path_reads_is_what_it_writes(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, _ = fresh
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    folder = path.rpartition("/")[0]
+    fs.pipe(f"{folder}/a.txt", b"0")
+    for turn in range(3):
+        identity = fs.info(f"{folder}/a.txt")["id"]
+        name = (f"a~{identity}.txt", identity, "%61.txt")[turn]
+        assert fs.cat(f"{folder}/{name}") == str(turn).encode()
+        with pytest.raises(FileExistsError):
+            fs.open(f"{folder}/{name}", "xb")
+        fs.pipe(f"{folder}/{name}", str(turn + 1).encode(), overwrite=True)
+        assert fs.ls(folder, detail=False) == sorted([path, f"{folder}/a.txt"])
+    assert fs.cat(f"{folder}/a.txt") == b"3"
+
+
 def test_another_program_s_file_is_not_doubled(
     sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
 ) -> None:
@@ -354,6 +507,64 @@ def test_a_file_whose_block_fails_is_not_uploaded(
     assert fs.cat(f"{trial}/whole.txt") == b"whole"
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.bz2", "a.txt.xz", "a.txt.zip"])
+def test_a_packed_file_is_uploaded_when_it_is_closed(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], name: str
+) -> None:
+    fs, _ = fresh
+    path = f"{fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition('/')[0]}/{name}"
+    for mode, reads, content in (("wb", "rb", b"walk" * 999), ("x", "r", "walk" * 999)):
+        with fs.open(path, mode, compression="infer") as file:
+            assert file.write(content) == len(content)
+        with fs.open(path, reads, compression="infer") as file:
+            assert file.read() == content
+        fs.rm(path)
+
+    def fail() -> None:
+        with fs.open(path, "w", compression="infer") as file:
+            file.write("half")
+            raise RuntimeError
+
+    with pytest.warns(UserWarning, match="RuntimeError came up"), pytest.raises(RuntimeError):
+        fail()
+    assert not fs.exists(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zip"])
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_a_file_that_nobody_closes_is_not_uploaded(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf], name: str, mode: str
+) -> None:
+    fs, _ = fresh
+    path = f"{fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition('/')[0]}/{name}"
+
+    def write() -> None:
+        file = fs.open(path, mode, compression="infer")
+        file.write("half" if mode == "w" else b"half")
+        raise RuntimeError
+
+    def lose() -> None:
+        with pytest.raises(RuntimeError):
+            write()
+        gc.collect()
+
+    with pytest.warns(UserWarning, match="never closed"):
+        lose()
+    assert not fs.exists(path)
+
+
+def test_caches_of_fsspec_keep_whole_files(sandbox: Sandbox, in_environment: str, tmp_path: Path) -> None:
+    fs = fsspec.filesystem("moveshelf")
+    path = fs.find(sandbox.generate(1, 1, 1, 1))[0]
+    for kind in ("simplecache", "filecache"):
+        options = {kind: {"cache_storage": str(tmp_path / kind)}}
+        for _ in range(2):
+            with fsspec.open(f"{kind}::moveshelf://{path}", "rb", **options) as file:
+                assert file.read() == fs.cat(path)
+    with pytest.raises(AttributeError, match="filecache::"):
+        fsspec.open(f"blockcache::moveshelf://{path}", blockcache={"cache_storage": str(tmp_path)}).open()
+
+
 def test_a_frame_is_written_and_read(sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]) -> None:
     fs, ms = fresh
     trial = fs.find(sandbox.generate(1, 1, 1, 1))[0].rpartition("/")[0]
@@ -362,6 +573,29 @@ def test_a_frame_is_written_and_read(sandbox: Sandbox, fresh: tuple[MoveshelfFil
     pd.testing.assert_frame_equal(
         pd.read_csv(f"moveshelf://{trial}/t.csv", storage_options={"client": ms}), frame
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_reads_although_a_thread_of_its_parent_did(
+    sandbox: Sandbox, fresh: tuple[MoveshelfFileSystem, Moveshelf]
+) -> None:
+    fs, ms = fresh
+    paths = fs.find(sandbox.generate(1, 1, 1, 2))
+    content = fs.cat(paths[0])
+    fs._urls.forget()
+    sandbox.latency(0.3)
+    before = ms.stats.requests
+    reading = threading.Thread(target=fs.cat_file, args=(paths[1],))
+    reading.start()
+    while ms.stats.requests == before:  # the request for the URL is on its way
+        time.sleep(0.001)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # ends this process if it hangs
+        os._exit(0 if fs.cat_file(paths[0]) == content else 1)
+    reading.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # instances and what travels -------------------------------------------------------------------------------------------

@@ -1067,6 +1067,14 @@ def _clips_of(session: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return by_condition[close[0]] if len(close) == 1 else []
 
 
+def _after_fork() -> None:
+    MoveshelfApi._connecting = threading.Lock()  # a thread of the parent's may have held it
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def refusal(what: str, response: Any) -> RequestError:
     """The error of an HTTP status, with the service's own words where it has any."""
     text = (

@@ -488,10 +488,12 @@ class FileContent:
     async def aread_bytes(self) -> bytes:
         """`read_bytes` for coroutines: the whole content, verified, without blocking the event loop.
 
-        Cancelling the task cancels its requests.
+        In a loop, those that come next are fetched ahead as by `read_bytes`. Cancelling the task cancels its requests.
 
         >>> content = await trial.files["walk.c3d"].aread_bytes()  # doctest: +SKIP
         """
+        import asyncio
+
         from ..operations import files
         from ..wire.thread import result_of
 
@@ -499,7 +501,10 @@ class FileContent:
         service, identity, name = self._content("aread_bytes()")
         if not await service.prepare():
             return await aio.call(self.read_bytes)
-        return await result_of(files.reading(service, identity, name))
+        if service.ahead is None:
+            return await result_of(files.reading(service, identity, name))
+        reader = id(asyncio.current_task())
+        return await result_of(service.ahead.reading(service, *self._among_peers(), name, reader))
 
     async def _aload_name(self) -> None:
         """Load what `_content` needs."""

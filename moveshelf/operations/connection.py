@@ -3,7 +3,6 @@ connection."""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from ..config import Config, resolve
@@ -11,6 +10,7 @@ from ..errors import ConfigError, DetachedError
 from ..lazy.cache import Cache
 from ..lazy.engine import Engine
 from ..wire import Wire
+from ..wire.thread import ProcessLock
 from .service import Sender, Service
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .read_ahead import ReadAhead
 
-_LOCK = threading.RLock()
+_LOCK = ProcessLock()
 _ENGINES: dict[str, Engine] = {}
 _HOW = (
     "to load it here, this computer needs a key of its own for that address, where moveshelf.connect() finds it without "

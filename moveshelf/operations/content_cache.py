@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, TransferError
 from ..transfer.paths import local_path
+from ..wire.thread import ProcessLock
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -45,7 +45,7 @@ class ContentCache:
         self.folder = local_path(folder).absolute()
         self.limit = limit
         self._secret, self._url = config.secret, config.api_url
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._total: int | None = None
         self._prepare()
 

@@ -271,10 +271,15 @@ class ReadAhead:
 
         `member` is the file, or the clip that is a file itself, with its peers.
         """
+        return self.reading(service, member, peers, name, threading.get_ident()).result()
+
+    def reading(
+        self, service: Service, member: Entity, peers: Peers | None, name: str, reader: int
+    ) -> Future[bytes]:
+        """The same on its way. `reader` tells threads, or tasks of event loops, from each other."""
         if peers is None or service.is_replaced:
-            return reading(service, member.id, name).result()
-        reader = threading.get_ident()
-        return service.wire.run(self._read, service, member, peers, name, reader).result()
+            return reading(service, member.id, name)
+        return service.wire.run(self._read, service, member, peers, name, reader)
 
     def opened(self, service: Service, member: Entity, peers: Peers | None, name: str) -> bytes | str | None:
         """What is there already of a file that is read in parts: its content, its URL, or None.

@@ -337,6 +337,33 @@ async def told(register: Callable[[Callable[..., None]], object]) -> None:
     await waiter
 
 
+class ProcessLock:
+    """A reentrant lock of one process: where another thread holds it during a fork, the child finds it free.
+
+    An ordinary lock would stay locked in the child for ever, since the thread that holds it is not there.
+    """
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        _process_locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        """In the child: free, unless the thread that forked holds it itself."""
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+
+
+_process_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 lock = threading.RLock()
 """Guards the creation of threads and channels, and the counters. One for the process; a fork renews it.
 
@@ -382,6 +409,8 @@ def _in_child() -> None:
     """
     global _current, lock, import_lock
     lock, import_lock = threading.RLock(), threading.RLock()
+    for one in list(_process_locks):
+        one.after_fork()
     io, _current = _current, None
     if io is None:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -131,6 +132,56 @@ def test_a_whole_loop_is_few_requests_and_the_same_bytes(shared: Sandbox, ms: Mo
     assert ahead_of(ms).held == 0
     files = list(files_of(project))
     assert found[::57] == stored(ms, files[::57])
+
+
+def test_a_loop_of_a_coroutine_is_as_few_requests(shared: Sandbox, ms: Moveshelf) -> None:
+    project = loaded(shared, ms, 5, 2, 10, 4)
+
+    async def loop() -> list[bytes]:
+        return [
+            await file.aread_bytes()
+            async for subject in project.subjects
+            async for session in subject.sessions
+            async for clip in session.clips
+            async for file in clip.files
+        ]
+
+    found = asyncio.run(loop())
+    requests = urls(shared)
+    assert sum(requests) == 400, "a URL for each file, once"
+    assert len(requests) <= 13
+    assert gets(shared) == 400, "and its bytes once"
+    assert ahead_of(ms).held == 0
+    files = list(files_of(project))
+    assert found[::57] == stored(ms, files[::57])
+
+
+def test_tasks_that_are_cancelled_leave_nothing(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 2, 2, 5, 4)
+    files = list(files_of(project))
+    contents = stored(ms, files)
+    sandbox.latency(0.02)
+
+    async def read_all() -> list[bytes]:
+        return await asyncio.gather(*(file.aread_bytes() for file in files))
+
+    async def cancel(turns: int) -> None:
+        task = asyncio.create_task(read_all())
+        for _ in range(turns):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    for turns in range(6):
+        asyncio.run(cancel(turns))
+    assert asyncio.run(read_all()) == contents
+    settled(ms)
+    assert (ahead_of(ms).held, ahead_of(ms)._running) == (
+        sum(one.size for one in ahead_of(ms)._entries.values()),
+        0,
+    )
 
 
 def test_listings_are_not_waited_for(shared: Sandbox, ms: Moveshelf) -> None:

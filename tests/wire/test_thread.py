@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ import pytest
 from moveshelf.errors import DetachedError, RequestError
 from moveshelf.wire import Future, Wire, cap_jobs
 from moveshelf.wire import thread as wire_thread
+from moveshelf.wire.thread import ProcessLock
 
 from .faultserver import FaultServer, Hold, ok, reply
 
@@ -495,6 +497,36 @@ def test_a_fork_in_the_middle_of_a_request():
             server.url,
         )
     assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_lock_that_another_thread_holds_is_free_after_a_fork() -> None:
+    lock, own = ProcessLock(), ProcessLock()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock, lock:
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with own:
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            with lock, own:
+                pass
+    if not child:
+        os._exit(7)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(status) == 7
+    with lock, own:
+        pass
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -66,7 +65,6 @@ class MoveshelfApi:
     _http: Any = None
     _pool: Any = None
     _connected: tuple[tuple[str, str], Moveshelf] | None = None
-    _connecting = threading.Lock()
 
     def __init__(
         self,
@@ -121,12 +119,12 @@ class MoveshelfApi:
         connected = self._connected
         if connected is not None and connected[0] == key:
             return connected[1]
-        with self._connecting:
+        # here, not above: reading the key file is all that a MoveshelfApi costs
+        from .sender import connect, connecting
+
+        with connecting:
             connected = self._connected
             if connected is None or connected[0] != key:
-                # here, not above: reading the key file is all that a MoveshelfApi costs
-                from .sender import connect
-
                 connected = self._connected = (key, connect(self, MoveshelfApi._dispatch_graphql))
             return connected[1]
 
@@ -1065,14 +1063,6 @@ def _clips_of(session: dict[str, Any], name: str) -> list[dict[str, Any]]:
         return by_condition[wanted]
     close = [condition for condition in by_condition if condition.casefold() == wanted.casefold()]
     return by_condition[close[0]] if len(close) == 1 else []
-
-
-def _after_fork() -> None:
-    MoveshelfApi._connecting = threading.Lock()  # a thread of the parent's may have held it
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def refusal(what: str, response: Any) -> RequestError:

@@ -12,11 +12,13 @@ from ..config import resolve
 from ..errors import QueryError, ValidationError
 from ..operations.validation import InputTypeError
 from ..wire import Response, Wire, begin_import
+from ..wire.thread import ProcessLock
 
 if TYPE_CHECKING:
     from ..operations.service import Pending
     from .flat import MoveshelfApi
 
+connecting = ProcessLock()
 _ALIASED = re.compile(r"\b(n0|a[0-9a-f]{8}): (\w+)")
 
 

@@ -249,7 +249,7 @@ class Clip(HasFiles, Deletable):
     def _update_as_given(self, metadata: Any, custom_options: Any) -> Mapping[str, Any]:
         """Change the clip to metadata with the service's names, as they are; the payload. One request."""
         given = {"id": self.id, "metadata": metadata, "customOptions": custom_options}
-        return self._send(commands.UPDATE_CLIP, {"input": given})
+        return self._send(commands.UPDATE_CLIP.brief(), {"input": given})
 
     def _create_file(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a file of the clip without its bytes: the payload, with the URL that takes them. One request."""

@@ -39,10 +39,12 @@ class Result:
     kind: str = ""
     #: the fields of the object beside those that a listing brings
     fields: tuple[str, ...] = ()
+    #: whether no more than its id is selected
+    is_id: bool = False
 
     def selection(self) -> Selection:
         """What is selected of the object."""
-        return _result_selection(self.kind, self.fields)
+        return _result_selection(self.kind, self.fields, self.is_id)
 
     def text(self) -> str:
         """The GraphQL text."""
@@ -67,8 +69,10 @@ def _command_text(command: Command, given: tuple[tuple[str, ...], ...]) -> str:
 
 
 @cache
-def _result_selection(kind: str, fields: tuple[str, ...]) -> Selection:
+def _result_selection(kind: str, fields: tuple[str, ...], is_id: bool) -> Selection:
     declared = ENTITIES[kind]
+    if is_id:
+        return Selection.of(declared, ())
     return Selection.of(declared, [*declared.groups[BASIC], *(declared.fields[name] for name in fields)])
 
 
@@ -102,6 +106,10 @@ class Command:
     def selection(self) -> Selection:
         """What is selected of the object that the command creates or changes."""
         return next(one for one in self.results if one.kind).selection()
+
+    def brief(self) -> Command:
+        """The same command, whose response holds no more than the id of an object: for who makes no object of it."""
+        return _brief(self)
 
     def build(self, rows: Sequence[Values]) -> tuple[str, dict[str, Any]]:
         """Text and variables of a request that carries the command out for each row of values."""
@@ -145,6 +153,12 @@ class Command:
         if not self.matches(values, payload):
             raise InvalidResponseError(f"the response to {self.name} is about another object")
         return payload
+
+
+@cache
+def _brief(command: Command) -> Command:
+    results = tuple(attrs.evolve(one, is_id=True) if one.kind else one for one in command.results)
+    return attrs.evolve(command, results=results)
 
 
 # what is touched ------------------------------------------------------------------------------------------------------

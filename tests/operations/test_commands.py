@@ -198,3 +198,16 @@ def test_a_project_is_found_by_its_name_too() -> None:
     assert commands.known(engine.cache, "lab/demo") is project
     for unknown in ("lab/other", None, 5):
         assert commands.known(engine.cache, unknown) is None
+
+
+def test_a_brief_command_selects_the_ids_of_objects_only() -> None:
+    brief = commands.UPDATE_CLIP.brief()
+    values = {"input": {"id": "c1", "metadata": {"title": "x"}}}
+    text, variables = brief.build([values])
+    assert text.endswith("{ n0: updateClip(clipData: $input) { clip { id } } }")
+    assert variables == values
+    assert brief.check(values, {"clip": {"id": "c1"}}) == {"clip": {"id": "c1"}}
+    with pytest.raises(InvalidResponseError, match="another object"):
+        brief.check(values, {"clip": {"id": "c2"}})
+    assert brief is commands.UPDATE_CLIP.brief()
+    assert brief.touches is commands.UPDATE_CLIP.touches

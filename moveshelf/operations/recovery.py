@@ -17,7 +17,7 @@ from ..errors import NotFoundError
 from ..lazy.registry import ENTITIES
 from ..lazy.selection import Selection
 from ..metadata import to_datetime
-from . import queries
+from . import commands, queries
 from .commands import Command, Values
 from .folders import session_name
 from .shapes import Shape
@@ -266,8 +266,8 @@ def _updated_session(service: Reader, lost: Lost) -> Found:
 def _updated_clip(service: Reader, lost: Lost) -> Found:
     """Repeating an update of a clip gives the same clip, so that what is not there yet can be sent again."""
     given = lost.values["input"]
-    selection = lost.command.selection()
-    node = service.node(selection, str(given["id"]))
+    # of what a brief command requests nothing could be compared
+    node = service.node(commands.UPDATE_CLIP.selection(), str(given["id"]))
     if not node:
         return _UNKNOWN
     metadata = given.get("metadata") or {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,12 +176,14 @@ def test_a_store_that_stops_taking(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(BIG * 8)
     source = prepared(path)
+    over = threading.Event()
 
     async def stalls(request: web.Request) -> web.StreamResponse | None:
-        import asyncio
-
-        await asyncio.sleep(20)
-        return None
+        while not over.is_set():
+            await asyncio.sleep(0.02)
+        if request.transport is not None:  # what nobody reads from does not see that the client has gone
+            request.transport.abort()
+        return web.Response()
 
     store.each = stalls
     wire = Wire("http://127.0.0.1:9/graphql", "0" * 64, timeout=0.2)
@@ -187,9 +191,12 @@ def test_a_store_that_stops_taking(store: Store, tmp_path: Path) -> None:
     async def work() -> None:
         await put(await wire.blob_session(), store.url("x"), source, retry=RetryPolicy(silent=1))
 
-    with pytest.raises(TransferError, match="took no bytes"):
-        wire.run(work).result(20)
-    wire.close()
+    try:
+        with pytest.raises(TransferError, match="took no bytes"):
+            wire.run(work).result(20)
+    finally:
+        over.set()
+        wire.close()
 
 
 def test_a_page_of_the_network_has_stored_nothing(run: Run, store: Store, file: Path) -> None:

@@ -547,7 +547,7 @@ class Session(HasFiles, Deletable):
         """The folders from the owner of a collection down, and its own."""
         if type(owner).__name__ == "Subject":
             return (self._part(),)
-        subject = self.path.strip("/").split("/")[0]
+        subject = first_part(self.path)
         return (("path", subject), subject), self._part()
 
     @property

@@ -140,10 +140,8 @@ def json_text(values: Any, what: str = "the metadata", *, inside: int = 0) -> st
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValidationError(f"{what} cannot be written as JSON: {error}") from None
-    from ..values import (
-        DEEPEST,
-        is_deeper,
-    )  # when used: the import of the flat client needs no other package
+    # when used: the import of the flat client needs no other package
+    from ..values import DEEPEST, is_deeper
 
     levels = DEEPEST - inside
     if text.count("{") + text.count("[") > levels and is_deeper(values, levels):

@@ -51,6 +51,8 @@ def _run() -> None:
     with contextlib.suppress(Exception), thread.import_lock, collector_paused:
         for name in BEFORE:
             _step(name)
+        if _ended:
+            return
         beside = threading.Thread(target=_step, args=(BESIDE,), name="moveshelf-import-beside", daemon=True)
         with contextlib.suppress(RuntimeError):  # no second thread can be started: one after the other
             beside.start()

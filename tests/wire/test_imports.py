@@ -111,10 +111,11 @@ def test_a_chain_of_forks(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_failure_is_left_to_the_first_request(tmp_path: Path) -> None:
-    """The thread says nothing; the request raises what is wrong, also a second time."""
-    (tmp_path / "gql").mkdir()
-    (tmp_path / "gql" / "__init__.py").write_text("raise ImportError('this gql is broken')")
+@pytest.mark.parametrize("name", ["gql", "yarl", "graphql", "aiohttp"])
+def test_a_failure_is_left_to_the_first_request(tmp_path: Path, name: str) -> None:
+    """The threads say nothing; the request raises what is wrong, also a second time."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text(f"raise ImportError('this {name} is broken')")
     code = (
         "from moveshelf.wire import imports\n"
         "imports._running.join()\n"
@@ -122,26 +123,9 @@ def test_a_failure_is_left_to_the_first_request(tmp_path: Path) -> None:
         "    try:\n"
         "        ms.projects.names()\n"
         "    except ImportError as error:\n"
-        "        assert str(error) == 'this gql is broken', error\n"
+        f"        assert str(error) == 'this {name} is broken', error\n"
         "    else:\n"
         "        raise AssertionError('no error')"
-    )
-    done = run(code, folder=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("name", ["yarl", "graphql", "aiohttp"])
-def test_a_failure_of_any_part_is_left_to_the_first_request(tmp_path: Path, name: str) -> None:
-    (tmp_path / f"{name}.py").write_text(f"raise ImportError('this {name} is broken')")
-    code = (
-        "from moveshelf.wire import imports\n"
-        "imports._running.join()\n"
-        "try:\n"
-        "    ms.projects.names()\n"
-        "except ImportError as error:\n"
-        f"    assert str(error) == 'this {name} is broken', error\n"
-        "else:\n"
-        "    raise AssertionError('no error')"
     )
     done = run(code, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

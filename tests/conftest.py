@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from itertools import count
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 #: numbers of projects, so that each test has one of its own
 _numbers = count(1)
+
+# a shell that runs tests in the background has Ctrl-C ignored, in every process that they start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a busy machine is no failure
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -71,16 +71,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
             "PATH": os.pathsep.join([str(tools), os.environ["PATH"]]),
             "PYTHONPATH": str(ROOT),
             "PYTHONIOENCODING": "utf-8",
-            "PIP_CONFIG_FILE": os.environ.get("PIP_CONFIG_FILE") or _pip_config(),
+            **_pip_config(),
         }
         yield folder, environment
 
 
-def _pip_config() -> str:
-    """The user's pip settings, which another HOME would hide."""
+def _pip_config() -> dict[str, str]:
+    """The user's pip settings, which another HOME would hide; those of the machine are found all the same."""
     home = Path.home()
     found = [home / ".config/pip/pip.conf", home / ".pip/pip.conf"]
-    return next((str(path) for path in found if path.exists()), os.devnull)
+    if "PIP_CONFIG_FILE" in os.environ:
+        return {}
+    return next(({"PIP_CONFIG_FILE": str(path)} for path in found if path.exists()), {})
 
 
 @pytest.fixture(scope="module")

@@ -337,7 +337,7 @@ if sys.argv[2] == "linked":
     os.link(sink.path, sys.argv[1])
 elif sys.argv[2] == "sidecar":
     os.unlink(sink.path)
-print(sink.path)
+print(sink.path, flush=True)
 os._exit(9)
 """
 """A download that dies: while it has no sidecar yet, between its two names, or before it has removed its sidecar."""

@@ -6,13 +6,11 @@ hand it to them.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -75,6 +73,13 @@ WORDS: Final[Mapping[str, str]] = {
 KINDS: Final[Mapping[str, str]] = {"Clip": "Trial", "DataFile": "File", "Account": "Client"}
 
 
+def escape(text: str) -> str:
+    """A text for HTML. Its module holds the names of 2,000 characters, which a program that draws nothing can do without."""
+    import html
+
+    return html.escape(text)
+
+
 def label(obj: Entity) -> str:
     """How messages call an object: a project by its name, the rest by kind and name, by id where no name is loaded."""
     kind = type(obj).__name__
@@ -93,7 +98,11 @@ def near_misses(key: str, names: Iterable[str]) -> list[str]:
     known = list(dict.fromkeys(names))
     wanted = folded(key)
     same = [name for name in known if wanted and folded(name) == wanted]
-    return same[:3] or difflib.get_close_matches(key, known, 3, 0.6)
+    if same:
+        return same[:3]
+    import difflib  # for a message only
+
+    return difflib.get_close_matches(key, known, 3, 0.6)
 
 
 def folded(name: str) -> str:

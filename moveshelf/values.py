@@ -12,20 +12,23 @@ import math
 import operator
 import os
 import re
+import sys
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 import attrs
 from typing_extensions import Self
 
 from .errors import ValidationError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from fractions import Fraction
 
 #: How deep a value or a template may be nested: far more than any record of a lab, far less than Python's own limit.
 DEEPEST: Final = 64
@@ -370,7 +373,7 @@ def is_missing(value: Any) -> bool:
     """Whether `value` is None or what numpy and pandas write for nothing: NaN, NaT, pandas.NA, a masked number."""
     if value is None:
         return True
-    if isinstance(value, Decimal):
+    if _is_decimal(value):
         return value.is_nan()
     if isinstance(value, float):
         return math.isnan(value)
@@ -387,6 +390,15 @@ def is_missing(value: Any) -> bool:
 def _library(kind: type) -> str:
     """The first part of the name of a type's module: "numpy", "pandas", ..."""
     return str(getattr(kind, "__module__", "")).partition(".")[0]
+
+
+def _is_decimal(value: Any) -> TypeGuard[Decimal]:
+    """Whether `value` is a Decimal. Nobody has one where nobody has imported its module, which takes a moment."""
+    return isinstance(value, getattr(sys.modules.get("decimal"), "Decimal", ()))
+
+
+def _is_fraction(value: Any) -> TypeGuard[Fraction]:
+    return isinstance(value, getattr(sys.modules.get("fractions"), "Fraction", ()))
 
 
 #: What stands for "has no plain form as a single value".
@@ -462,8 +474,10 @@ def _scalar(value: Any, name: str) -> Any:
         return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else value
     if isinstance(value, (date, time)):
         return value
-    if isinstance(value, (Decimal, Fraction)):
-        return _number(value, name)
+    if _is_decimal(value):
+        return _of_decimal(value, name)
+    if _is_fraction(value):
+        return _of_fraction(value, name)
     if isinstance(value, os.PathLike):
         path = os.fspath(value)
         return path if isinstance(path, str) else os.fsdecode(path)
@@ -478,12 +492,14 @@ def _scalar(value: Any, name: str) -> Any:
     return _NO_SCALAR
 
 
-def _number(value: Decimal | Fraction, name: str) -> int | float | str:
-    if isinstance(value, Fraction):
-        try:
-            return int(value) if value.denominator == 1 else float(value)
-        except OverflowError:
-            raise _refused(value, name, "it is larger than a number can be") from None
+def _of_fraction(value: Fraction, name: str) -> int | float:
+    try:
+        return int(value) if value.denominator == 1 else float(value)
+    except OverflowError:
+        raise _refused(value, name, "it is larger than a number can be") from None
+
+
+def _of_decimal(value: Decimal, name: str) -> int | float | str:
     if value.is_infinite():
         return float(value)
     if abs(value.adjusted()) > _LARGEST_EXPONENT:
@@ -491,6 +507,8 @@ def _number(value: Decimal | Fraction, name: str) -> int | float | str:
     if value == value.to_integral_value():
         return int(value)
     # exact in the sense that counts here: the float's own digits are those of the decimal
+    from decimal import Decimal
+
     return float(value) if Decimal(repr(float(value))) == value else format(value, "f")
 
 

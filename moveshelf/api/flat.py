@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from .. import _importing
 from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, TransferError, ValidationError
 from ..operations import validation
 from .failures import GraphQlException, UnknownIdError, field, legacy_error
@@ -74,8 +75,8 @@ class MoveshelfApi:
     ) -> None:
         self.api_url = api_url
         self._timeout = timeout
-        from ..config import read_key_file  # here: importing the flat client costs no more than json
-
+        with _importing():  # here, not above: importing the flat client costs no more than json
+            from ..config import read_key_file
         problem: ConfigError | None = None
         try:
             self._auth_token = BearerTokenAuth(read_key_file(api_key_file))
@@ -119,9 +120,8 @@ class MoveshelfApi:
         connected = self._connected
         if connected is not None and connected[0] == key:
             return connected[1]
-        # here, not above: reading the key file is all that a MoveshelfApi costs
-        from .sender import connect, connecting
-
+        with _importing():  # here, not above: reading the key file is all that a MoveshelfApi costs
+            from .sender import connect, connecting
         with connecting:
             connected = self._connected
             if connected is None or connected[0] != key:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import keyword
 import os
@@ -127,8 +129,17 @@ def _say(message: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code. The entry of a program of its own: what it sets is Python's for all."""
+    # for less than a second's work the cycle collector would go through all modules eight times, thrice of them at the end
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    atexit.register(
+        gc.freeze
+    )  # after the I/O thread has ended: what is left is memory, which goes with the process
     sys.exit(run(arguments))
+
+
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""How many new objects start the cycle collector; Python's own figure, 700, suits small programs that run for long."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

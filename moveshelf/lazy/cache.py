@@ -200,8 +200,13 @@ class Cache:
             for obj, names in touched:
                 if obj is None:
                     continue
-                fields = [type(obj).fields[name] for name in names if name in type(obj).fields]
-                self.invalidate(*((obj.id, f.name) if isinstance(f, Many) else obj.id for f in fields))
+                known = type(obj).fields
+                fields = [known[name] for name in names if name in known]
+                # the fields that are no collections are one key, that of the object
+                keys: set[Key] = {
+                    (obj.id, field.name) if isinstance(field, Many) else obj.id for field in fields
+                }
+                self.invalidate(*keys)
                 for field in fields:
                     if field.read(obj) is not NOT_LOADED:
                         self.unload(obj, field)

@@ -222,11 +222,14 @@ def _created_reports(cache: Cache, values: Values) -> Touched:
         yield owner, ("reports",)
 
 
-def _own(obj: Entity | None) -> list[str]:
+def _own(obj: Entity | None) -> Sequence[str]:
     """The names of the fields that are the object's own: all but its collections."""
-    if obj is None:
-        return []
-    return [name for name, field in type(obj).fields.items() if not isinstance(field, Many)]
+    return () if obj is None else _own_names(type(obj))
+
+
+@cache
+def _own_names(kind: type[Entity]) -> tuple[str, ...]:
+    return tuple(name for name, field in kind.fields.items() if not isinstance(field, Many))
 
 
 #: Class -> the collections that hold its members: (link to the owner, name of the collection there).

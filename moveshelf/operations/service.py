@@ -368,8 +368,6 @@ class Service:
         Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
-        from . import recovery
-
         self._refuse_to_block(command.name)
         with self._doubt(command, [values]):
             attempt = 1
@@ -378,6 +376,8 @@ class Service:
                 try:
                     return self._run_once(command, values)
                 except OutcomeUnknownError as error:
+                    from . import recovery
+
                     found = self._look(recovery.Lost(command, values, sent, before), attempt)
                     if found.payload is not None:
                         return found.payload

@@ -6,7 +6,6 @@ objects' shorter forms are made into that form in `filters`. The flat client imp
 
 from __future__ import annotations
 
-import difflib
 import json
 import unicodedata
 from collections.abc import Mapping
@@ -184,7 +183,11 @@ def _unknown_clip_value(name: str) -> str:
     by_wire = {wire.casefold(): ours for ours, (wire, _) in _CLIP_VALUES.items()}
     plain = name.replace("_", "").casefold()
     known = [*_CLIP_VALUES, "condition", "custom_options"]
-    near = [by_wire[plain]] if plain in by_wire else difflib.get_close_matches(name, known, 1)
+    near = [by_wire[plain]] if plain in by_wire else []
+    if not near:
+        import difflib  # for a message only
+
+        near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
     return f"a clip has no {name!r} that can be set; {hint}"
 

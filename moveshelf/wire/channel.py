@@ -174,9 +174,8 @@ class Channel:
         if self.closed:
             future._cancelled(closed_error())
             return
-        task = self.io.start(future, function, args)
+        task = self.io.start(future, function, args, self._ended)
         self.tasks[task] = future
-        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.pop(task, None)

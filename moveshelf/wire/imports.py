@@ -1,7 +1,8 @@
 """The import of gql and aiohttp, begun in a thread as soon as there is a client.
 
 It takes longer than the first request itself. A program that does something else first does not wait for it then. While
-aiohttp reads the system's certificates, which keeps no other thread from running, a second thread imports graphql.
+aiohttp reads the system's certificates, which keeps no other thread from running, a second thread imports graphql: not
+earlier, since two threads that compute take turns, and graphql would be there before it could use that time.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import os
 import sys
 import threading
 
+from moveshelf import _promote_objects
 from moveshelf.wire import thread
 from moveshelf.wire.collector import collector_paused
 
 CHANNEL = "moveshelf.wire.channel"
-BEFORE = ("email.parser", "http.cookies", "urllib.request", "yarl", "aiosignal")
-"""What aiohttp imports of others. It comes first, so that aiohttp is not far from its certificates when the second thread
-begins: that one has enough left to do then."""
+BEFORE = ("asyncio", "email.parser", "http.cookies", "urllib.request", "yarl")
+"""What aiohttp imports of others. A program that ends meanwhile waits for the end of one step only."""
+CERTIFICATES = "aiohttp.connector"
+"""The module of aiohttp that reads the certificates. It is in `sys.modules` shortly before it does."""
 BESIDE = "graphql"
 """What the second thread imports. It shares nothing with aiohttp but what both take from the standard library."""
 AFTER = ("gql.transport.aiohttp", CHANNEL)
-"""What needs both. A program that ends meanwhile waits for the end of one step only."""
+"""What needs both."""
+LOOK_SECONDS = 0.001
+"""How often the second thread looks whether it is time: the certificates take 20 to 40 times as long."""
 WAIT_SECONDS = 10.0
 """How long a fork, or the end of the program, waits for the import. It takes less than a second."""
 
@@ -53,18 +58,30 @@ def _run() -> None:
             _step(name)
         if _ended:
             return
-        beside = threading.Thread(target=_step, args=(BESIDE,), name="moveshelf-import-beside", daemon=True)
+        imported = threading.Event()
+        beside = threading.Thread(
+            target=_beside, args=(imported,), name="moveshelf-import-beside", daemon=True
+        )
         with contextlib.suppress(RuntimeError):  # no second thread can be started: one after the other
             beside.start()
         try:
             importlib.import_module("aiohttp")
         finally:
+            imported.set()
             if beside.ident is not None:
                 beside.join()
         for name in AFTER:
             if _ended:
                 return
             importlib.import_module(name)
+        _promote_objects()
+
+
+def _beside(imported: threading.Event) -> None:
+    """Import graphql as soon as aiohttp reads the certificates, and at the latest when it is imported."""
+    while CERTIFICATES not in sys.modules and not imported.wait(LOOK_SECONDS):
+        pass
+    _step(BESIDE)
 
 
 def _step(name: str) -> None:

@@ -74,15 +74,13 @@ class Future(concurrent.futures.Future[T]):
     each waiter gets its own copy of an error; callbacks have run before any waiter wakes, so that objects are
     populated by then; `cancel()` stops the work also where it has begun. The rest of the standard library takes
     it: `concurrent.futures.wait`, `as_completed`, `asyncio.wrap_future`.
-
-    A class of our own with a single lock would save some microseconds: in tests/benchmarks/flat.py small calls
-    took 1.03 to 1.09 times the published client's time with that one, and 1.04 to 1.13 times with this one (two
-    runs each on two busy cores; the limit is 1.15).
     """
 
     def __init__(self, io: IOThread, *, cancel_on_interrupt: bool = False) -> None:
-        super().__init__()  # whose own result, None, only wakes the waiters
+        super().__init__()  # whose own result, None, only wakes those who wait by the standard library
         self._io = io
+        self._gate = threading.Lock()  # closed until the waiters may return
+        self._gate.acquire()
         self._outcome: tuple[T | None, BaseException | None] | None = None  # settled: its callbacks may look
         self._awake = False  # and they have run: the waiters may return
         self._callbacks: list[Callable[[Future[T]], object]] = []
@@ -159,13 +157,15 @@ class Future(concurrent.futures.Future[T]):
                 check_stopped()
                 # a thread that has ended is noticed after the first slice: to look costs more than a fork's mark
                 if self._io.abandoned or (waited and not self._io.alive()):
+                    if self._outcome is not None and not self._io.abandoned:
+                        return  # it had ended, and the thread before it could say so
                     raise RequestError(
                         "the request belongs to another process, or its thread has ended (fork, or the end "
                         "of the program): send it again from here"
                     )
                 left = None if deadline is None else deadline - time.monotonic()
-                with contextlib.suppress(concurrent.futures.TimeoutError):
-                    super().result(SLICE if left is None else max(min(SLICE, left), 0))
+                if self._gate.acquire(timeout=SLICE if left is None else max(min(SLICE, left), 0)):
+                    self._gate.release()  # the next waiter
                     return
                 waited = True
                 tick()
@@ -185,9 +185,10 @@ class Future(concurrent.futures.Future[T]):
         """On the I/O thread: whatever has not come now never will."""
         if self._outcome is None:
             self._finish(None, error or RequestError("the request was cancelled before its response came"))
+        self._wake()
 
     def _finish(self, value: T | None, error: BaseException | None) -> None:
-        """On the I/O thread. The first outcome counts: closing a client does not wait for its coroutines."""
+        """On the I/O thread: what came of it; `_wake` follows. The first outcome counts."""
         if self._outcome is not None:
             return
         self._task = None
@@ -201,8 +202,13 @@ class Future(concurrent.futures.Future[T]):
                 function(self)
             except Exception:
                 logger.exception("a callback of the client failed; please report this")
-        self._awake = True
-        super().set_result(None)  # type: ignore[arg-type]
+
+    def _wake(self) -> None:
+        """Let the waiters go on. They compete with this thread for the interpreter: what is left to do comes first."""
+        if not self._awake:
+            self._awake = True
+            super().set_result(None)  # type: ignore[arg-type]
+            self._gate.release()
 
 
 def _copied(error: BaseException) -> BaseException:
@@ -250,17 +256,27 @@ class IOThread:
         self.loop.call_soon_threadsafe(self.start, future, function, args)
 
     def start(
-        self, future: Future[Any], function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+        self,
+        future: Future[Any],
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        on_end: Callable[[asyncio.Task[None]], object] | None = None,
     ) -> asyncio.Task[None]:
-        """The same on the I/O thread itself; returns the task."""
+        """The same on the I/O thread itself; returns the task. `on_end(task)` is called before any waiter wakes."""
         task = self.loop.create_task(_settle(future, function, args))
         future._task = task
         self.tasks.add(task)
 
         def ended(_: asyncio.Task[None]) -> None:
             self.tasks.discard(task)
-            if future._outcome is None:
-                future._cancelled()
+            try:
+                if on_end is not None:
+                    on_end(task)
+            finally:
+                if future._outcome is None:
+                    future._cancelled()
+                else:
+                    future._wake()
 
         task.add_done_callback(ended)
         return task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ CONNECT = "import sys, moveshelf; ms = moveshelf.connect(api_key='abcdefgh', api
 """A client whose service does not exist: what is tested here comes before any response."""
 
 
-def run(code: str, *options: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What a new interpreter did with that code, in an empty folder."""
+def run(code: str, *options: str, folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """What a new interpreter did with that code, in an empty folder; with `before` ahead of the client."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    command = [sys.executable, *options, "-c", CONNECT + code]
+    command = [sys.executable, *options, "-c", before + CONNECT + code]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -71,6 +72,70 @@ def test_an_end_in_the_middle_is_silent(tmp_path: Path) -> None:
 def test_an_exception_in_the_middle_is_the_only_one(tmp_path: Path) -> None:
     done = run("raise SystemExit('enough')", folder=tmp_path)
     assert (done.returncode, done.stderr) == (1, "enough\n")
+
+
+def test_the_second_thread_waits_for_the_certificates(tmp_path: Path) -> None:
+    """Two threads that compute take turns: graphql comes while nothing else computes, or it is of no use."""
+    done = run(
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "order = list(sys.modules)\n"
+        "assert order.index(imports.CERTIFICATES) < order.index(imports.BESIDE)",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_that_module_of_aiohttp_s_graphql_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "CERTIFICATES", "aiohttp.no_such_module")
+    steps: list[str] = []
+    monkeypatch.setattr(imports, "_step", steps.append)
+    imported = threading.Event()
+    beside = threading.Thread(target=imports._beside, args=(imported,))
+    beside.start()
+    beside.join(0.05)
+    assert beside.is_alive()
+    assert not steps
+    imported.set()
+    beside.join(10)
+    assert steps == [imports.BESIDE]
+
+
+def test_what_was_imported_is_old_for_the_collector(tmp_path: Path) -> None:
+    """Otherwise its next runs go through all of it: 20 of 300 ms until the first response."""
+    done = run(
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "import gc, gql, graphql\n"
+        "old = {*map(id, gc.get_objects(generation=2))}\n"
+        "kinds = [gql.Client, graphql.GraphQLSchema, moveshelf.Session]\n"
+        "assert all(id(kind) in old for kind in kinds), [id(kind) in old for kind in kinds]\n"
+        "assert not gc.get_freeze_count()",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_program_has_frozen_stays_frozen(tmp_path: Path) -> None:
+    done = run(
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        "assert not any(one is frozen for one in gc.get_objects())",
+        before="import gc; frozen = [[]]; gc.freeze()\n",
+        folder=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_only_messages_and_drawings_need_is_not_imported(tmp_path: Path) -> None:
+    names = ["decimal", "difflib", "fractions", "html.entities"]
+    looked = (
+        "import sys, moveshelf\n"
+        "moveshelf.connect, moveshelf.Session\n"
+        f"found = {{*{names}}} & {{*sys.modules}}\n"
+    )
+    done = run("assert not found, found", before=looked, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -345,7 +345,7 @@ INTERRUPTED = """
         while frame:
             names.append(frame.f_code.co_name)
             frame = frame.f_back
-        return names[0] == "wait" and "_wait" in names
+        return names[0] == "_wait"
     def watch():
         sys.stdin.readline()
         while not (waits() and not time.sleep(0.05) and waits()):

@@ -7,7 +7,8 @@ checkout's environment holds packages for tests, which some libraries import whe
 
   import     `import moveshelf`, `import moveshelf_api.api` (ours) and `import moveshelf_api.api` (published): seconds
              inside the interpreter
-  answer     from the start of the process to the end of the first answer (the names of the projects): seconds outside
+  answer     from the start of the process to the first answer (the names of the projects)
+  whole      the same program to its end, the interpreter's own included: seconds outside
   shell      the command `moveshelf projects`, into a pipe and (drawn) in a terminal; beside that of another version of
              ours, with `--former PYTHON`. What draws is imported while the service's response is awaited: `--latency`
 
@@ -28,18 +29,19 @@ from pathlib import Path
 from common import Server, installed_python, published_python, table
 
 CLOCKED = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
-OBJECTS = "import moveshelf; ms = moveshelf.connect({key!r}, {url!r}); assert ms.projects.names()"
+NOW = "; import time; print(time.time())"
+OBJECTS = "import moveshelf; ms = moveshelf.connect({key!r}, {url!r}); assert ms.projects.names()" + NOW
 FLAT = (
     "from moveshelf_api.api import MoveshelfApi; "
-    "api = MoveshelfApi(api_key_file={key!r}, api_url={url!r}); assert api.getUserProjects()"
+    "api = MoveshelfApi(api_key_file={key!r}, api_url={url!r}); assert api.getUserProjects()" + NOW
 )
 
 
-def run(command: list[str], environment: dict[str, str], folder: str) -> tuple[float, str]:
-    """Seconds from start to end of a command in an empty folder, and what it printed."""
-    started = time.perf_counter()
+def run(command: list[str], environment: dict[str, str], folder: str) -> tuple[float, float, str]:
+    """The moment when a command in an empty folder was started, the seconds to its end, and what it printed."""
+    moment, started = time.time(), time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return time.perf_counter() - started, done.stdout
+    return moment, time.perf_counter() - started, done.stdout
 
 
 def plain_environment() -> dict[str, str]:
@@ -68,35 +70,45 @@ def main() -> None:
     environment = plain_environment()
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         where = {"key": server.key_file, "url": server.api_url}
-        # what is timed, and whether the clock is inside
-        jobs = {
-            "bare, ours": ([we, "-c", "pass"], False),
-            "bare, published": ([they, "-c", "pass"], False),
-            "import moveshelf": ([we, "-c", CLOCKED.format("moveshelf")], True),
-            "import moveshelf_api.api, ours": ([we, "-c", CLOCKED.format("moveshelf_api.api")], True),
-            "import moveshelf_api.api, published": ([they, "-c", CLOCKED.format("moveshelf_api.api")], True),
-            "answer, objects": ([we, "-c", OBJECTS.format(**where)], False),
-            "answer, flat, ours": ([we, "-c", FLAT.format(**where)], False),
-            "answer, published": ([they, "-c", FLAT.format(**where)], False),
+        imports = {
+            "import moveshelf": [we, "-c", CLOCKED.format("moveshelf")],
+            "import moveshelf_api.api, ours": [we, "-c", CLOCKED.format("moveshelf_api.api")],
+            "import moveshelf_api.api, published": [they, "-c", CLOCKED.format("moveshelf_api.api")],
         }
+        answers = {
+            "objects": [we, "-c", OBJECTS.format(**where)],
+            "flat, ours": [we, "-c", FLAT.format(**where)],
+            "published": [they, "-c", FLAT.format(**where)],
+        }
+        others = {"bare, ours": [we, "-c", "pass"], "bare, published": [they, "-c", "pass"]}
         for name, python in (("shell", we), ("shell, former", options.former)):
             if python:
-                jobs[name] = (_shell(python), False)
+                others[name] = _shell(python)
             if python and os.name != "nt":
-                jobs[f"{name}, drawn"] = (_drawn(python), False)
+                others[f"{name}, drawn"] = _drawn(python)
         server.ask(do="latency", seconds=options.latency)
         environment["MOVESHELF_API_KEY_FILE"], environment["MOVESHELF_API_URL"] = where["key"], where["url"]
-        taken: dict[str, list[float]] = {name: [] for name in jobs}
-        for number in range(options.repeat + 1):
-            for name, (command, inside) in jobs.items():
-                seconds, printed = run(command, environment, folder)
-                if number:  # the first round fills the caches
-                    taken[name].append(float(printed) if inside else seconds)
-    medians = {name: statistics.median(values) for name, values in taken.items()}
+        names = [*imports, *(f"{kind}, {name}" for kind in ("answer", "whole") for name in answers), *others]
+        taken: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(options.repeat + 1):
+            for name, command in imports.items():
+                taken[name].append(float(run(command, environment, folder)[2]))
+            for name, command in answers.items():
+                moment, seconds, printed = run(command, environment, folder)
+                taken[f"answer, {name}"].append(float(printed) - moment)
+                taken[f"whole, {name}"].append(seconds)
+            for name, command in others.items():
+                taken[name].append(run(command, environment, folder)[1])
+    # the first round fills the caches
+    medians = {name: statistics.median(values[1:]) for name, values in taken.items()}
     if options.json:
         print(json.dumps(medians))
         return
-    bases = {"import": "import moveshelf_api.api, published", "answer": "answer, published"}
+    bases = {
+        "import": "import moveshelf_api.api, published",
+        "answer": "answer, published",
+        "whole": "whole, published",
+    }
     rows = []
     for name, value in medians.items():
         base = bases.get(name.partition(" ")[0].rstrip(","))

@@ -115,7 +115,7 @@ class Config:
     key_is_argument: bool = False
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class _Found:
     """A value, where it was found in words, and its places: argument, environment, folders."""
 

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from .config import site_url
 from .lazy.state import DELETED, State, peek
-from .transfer.result import Entry, Plan, Step, TransferResult, size_text
-from .values import Template, TemplateField, printable
+from .values import Template, TemplateField, drawn_by, printable
 
 if TYPE_CHECKING:
     from .lazy.entity import Entity
+    from .transfer.result import Plan, TransferResult
 
 __all__ = [
     "NOT_LOADED_CELL",
@@ -417,6 +417,8 @@ def plan_html(
 
 def _drawn_plan(plan: Plan) -> str:
     """A plan of a transfer; of an upload with how each path was read."""
+    from .transfer.result import counts_text, size_text  # a program that transfers nothing does without it
+
     has_places = any(step.place is not None for step in plan.steps)
     columns = ["action", "path", "size", *(_READ if has_places else ()), "why"]
     rows = [
@@ -430,32 +432,31 @@ def _drawn_plan(plan: Plan) -> str:
         for step in plan.steps
     ]
     moved = f", {size_text(plan.bytes)}" if plan.bytes else ""
-    return plan_html(f"Plan: {plan.title}", columns, rows, _counted(plan.steps) + moved)
+    return plan_html(
+        f"Plan: {plan.title}",
+        columns,
+        rows,
+        (counts_text(step.action for step in plan.steps) or "nothing to do") + moved,
+    )
 
 
 def _drawn_result(result: TransferResult) -> str:
     """What a transfer did."""
+    from .transfer.result import counts_text, size_text
+
     rows = [
         [one.status, one.path, size_text(one.bytes), str(one.error or one.reason)] for one in result.entries
     ]
-    summary = f"{_counted(result.entries)}, {size_text(result.bytes)} in {result.seconds:.1f} s"
+    counts = counts_text(one.status for one in result.entries) or "nothing to do"
+    summary = f"{counts}, {size_text(result.bytes)} in {result.seconds:.1f} s"
     return plan_html(result.title, ["status", "path", "bytes", "why"], rows, summary)
 
 
 _READ: Final = ("subject", "session", "condition", "trial", "name", "type")
 
 
-def _counted(lines: Sequence[Step] | Sequence[Entry]) -> str:
-    counts: dict[str, int] = {}
-    for one in lines:
-        word = one.action if isinstance(one, Step) else one.status
-        counts[word] = counts.get(word, 0) + 1
-    return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing to do"
-
-
-# the rooms of these are below this one, and know nothing of looks
-for _kind, _drawn in ((Template, template_html), (Plan, _drawn_plan), (TransferResult, _drawn_result)):
-    setattr(_kind, "_repr_html_", _drawn)  # noqa: B010
+# the rooms of these are below this one
+drawn_by.update(Template=template_html, Plan=_drawn_plan, TransferResult=_drawn_result)
 
 
 # what is loaded of objects ----------------------------------------------------------------------------------------

@@ -139,6 +139,17 @@ class ReportType(str, enum.Enum):
         return str(self.value)
 
 
+# objects as HTML --------------------------------------------------------------------------------------------------
+#: What draws the objects of rooms below `display`, by the name of their class: `display` fills it, they know of no looks.
+drawn_by: dict[str, Callable[[Any], str]] = {}
+
+
+def drawn(obj: Any) -> str | None:
+    """An object as HTML, for a notebook; None (its repr is shown) where nothing that draws is imported."""
+    draw = drawn_by.get(type(obj).__name__)
+    return None if draw is None else draw(obj)
+
+
 # what a project is set up with ------------------------------------------------------------------------------------
 @attrs.frozen
 class Dataset:
@@ -207,6 +218,9 @@ class Template:
     name: str
     data: Mapping[str, Any] = attrs.field(repr=False, hash=False)
     problem: str = ""
+
+    def _repr_html_(self) -> str | None:
+        return drawn(self)
 
     @classmethod
     def parse(cls, response: Any) -> Template | None:

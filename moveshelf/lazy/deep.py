@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WATCHED = 50
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Deep:
     """What one request of several levels fetches of each member of a level."""
 

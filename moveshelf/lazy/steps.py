@@ -32,7 +32,7 @@ class Step(Protocol):
 Steps = Generator[Step, Any, T]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Call:
     """A function that waits for requests by itself: a listing in parts, an owner that is looked for."""
 
@@ -47,7 +47,7 @@ class Call:
         return await aio.call(self.function)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Announcement:
     """Something is about to be sent and waited for: a caller that waits in its thread may have to be refused."""
 

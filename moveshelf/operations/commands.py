@@ -30,7 +30,7 @@ Values = Mapping[str, Any]
 Touched = Iterable[tuple["Entity | None", Iterable[str]]]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Result:
     """One name of a command's result: a value of those types, or an object of a class with the fields of a selection."""
 

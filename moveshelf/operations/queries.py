@@ -30,7 +30,7 @@ _ID_VARIABLES = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Part:
     """One top-level field of a query: its alias, whose object it is, and what is selected of it.
 
@@ -44,7 +44,7 @@ class Part:
     edges: bool = False
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Query:
     """A query: its operation's name, its text and variables, and its parts."""
 
@@ -105,7 +105,7 @@ def nodes(selection: Selection, ids: Sequence[str], operation: str = "") -> Quer
     return Query(name, body, variables, parts)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Listing:
     """A list of a project that the service filters: its name, its members' class and the types of its arguments."""
 

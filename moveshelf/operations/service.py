@@ -89,7 +89,7 @@ class Sender(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class _Sent:
     """A request for several commands that is in flight, and whose they are."""
 

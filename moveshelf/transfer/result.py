@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import attrs
 
 from ..errors import MoveshelfError, TransferError, fresh
+from ..values import drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,11 +101,14 @@ class Plan(Sequence[Step]):
         return frame
 
     def __repr__(self) -> str:
-        counts = _counts(step.action for step in self.steps)
+        counts = counts_text(step.action for step in self.steps)
         known = f", {size_text(self.bytes)}" if self.bytes else ""
         lines = [f"Plan: {self.title}: {counts or 'nothing to do'}{known}"]
         rows = [(step.action, step.path, size_text(step.size), _why(step)) for step in self.steps]
         return "\n".join([*lines, *_table(rows)])
+
+    def _repr_html_(self) -> str | None:
+        return drawn(self)
 
 
 class TransferResult(Sequence[Entry]):
@@ -184,8 +188,11 @@ class TransferResult(Sequence[Entry]):
             for entry in ordered
         ]
 
+    def _repr_html_(self) -> str | None:
+        return drawn(self)
+
     def __repr__(self) -> str:
-        counts = _counts(entry.status for entry in self.entries)
+        counts = counts_text(entry.status for entry in self.entries)
         head = f"{self.title}: {counts or 'no files'}, {size_text(self.bytes)} in {self.seconds:.1f} s"
         return "\n".join([head, *_table(self._rows())])
 
@@ -211,7 +218,8 @@ def size_text(size: int | None) -> str:
     return f"{value:.1f} TB"
 
 
-def _counts(words: Iterable[str]) -> str:
+def counts_text(words: Iterable[str]) -> str:
+    """How often each word comes, in the order of its first: "3 done, 1 failed"."""
     counts: dict[str, int] = {}
     for word in words:
         counts[word] = counts.get(word, 0) + 1

@@ -20,7 +20,7 @@ _CLOSING = {"{": "}", "(": ")", "[": "]"}
 _FIRST = re.compile(r"(?:[\s,\ufeff]|#[^\n\r]*)*query(?:\s+([A-Za-z_][A-Za-z_0-9]*))?\s*[({@]")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Operation:
     """What `describe` reads off a document."""
 

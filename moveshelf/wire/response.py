@@ -12,7 +12,7 @@ Check = Callable[..., object]
 with the errors of the response as a second argument where there are any: what they name may be null."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Response:
     """A GraphQL response as it came: `data` may be partial where there are `errors`."""
 
@@ -24,7 +24,7 @@ class Response:
     status: int
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Request:
     """One request: the body as it is sent, and what may be done when it fails."""
 

@@ -22,7 +22,7 @@ FOREIGN = "foreign"  # a response that belongs to another request
 HUGE = "huge"  # a response too large to be held in memory
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Failure:
     """One failed attempt. Holds text only: the exceptions of the libraries below know the token."""
 
@@ -68,7 +68,7 @@ class Failure:
         return self.kind in (SILENT, HUGE)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class RetryPolicy:
     """How often a request is tried in all, and the pauses between.
 

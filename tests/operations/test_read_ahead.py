@@ -405,7 +405,7 @@ def test_a_loop_that_was_left_makes_room_for_another(own: tuple[Sandbox, Moveshe
     for file in files_of(other):
         file.read_bytes()
         settled(ms)
-        levels = {id(one.level) for one in ahead_of(ms)._entries.values() if one.content is not None}
+        levels = {id(one.loop.level) for one in ahead_of(ms)._entries.values() if one.content is not None}
         seen.append(len(levels))
     assert ahead_of(ms).held == 0
     assert max(seen[3:], default=0) == 1, "one loop's contents are held"

@@ -466,17 +466,19 @@ class ReadAhead:
         former = reader.loop if reader is not None else None
         if reader is not None and former in level.loops and identity not in reader.loop.read:
             return reader
-        # a reader that begins anew takes part in no loop in which it may have read before
+        is_again = former is not None and former.read.get(identity, reader) is reader
+        expected = None if former is None or is_again else former.expected.pop(identity, None)
+        # a reader that begins anew takes part in no loop in which it may have read before, and one that goes on in none
         after = -1 if reader is None else reader.turn
-        open_ones = (one for one in reversed(level.loops) if one.number > after and identity not in one.read)
+        others = level.loops if expected is None else ()
+        open_ones = (one for one in reversed(others) if one.number > after and identity not in one.read)
         loop = next(open_ones, None)
         is_new = loop is None
         if loop is None:
-            is_again = former is not None and former.read.get(identity, reader) is reader
-            since = now if is_again else former.since if former is not None else 0.0
+            since = now if is_again else 0.0 if former is None else former.since
             loop = _Loop(level, self._turns, since, former)
-            if former is not None and not is_again and identity in former.expected:
-                loop.expected[identity] = former.expected.pop(identity)
+            if expected is not None:
+                loop.expected[identity] = expected
         if reader is None:
             reader = level.readers[who] = _Reader(weakref.ref(who), loop)
         reader.loop, reader.latest = loop, ""

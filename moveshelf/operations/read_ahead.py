@@ -80,8 +80,10 @@ class _Batch:
     count: int
     #: how many of them may be ahead of the reader
     window: int
-    #: whether the reader has come to it
+    #: whether a reader has come to it
     is_entered: bool = False
+    #: those that are not dropped: without any, the request is cancelled
+    entries: set[_Entry] = attrs.field(factory=set)
 
 
 @attrs.define(eq=False)
@@ -380,11 +382,11 @@ class ReadAhead:
                 return entry.content
             if entry.error is not None:
                 return None
+            url = (await asyncio.shield(entry.batch.urls))[entry.number]
+            return url if isinstance(url, str) else None
         finally:
             self._leave(entry)
             self._start(service)
-        url = (await asyncio.shield(entry.batch.urls))[entry.number]
-        return url if isinstance(url, str) else None
 
     def _turn(
         self, service: Service, member: Entity, peers: Peers, name: str, who: object, *, whole: bool
@@ -596,6 +598,7 @@ class ReadAhead:
                 self._drop([former])
             self._entries[one.id] = entry
             entries.append(entry)
+        batch.entries.update(entries)
         if own is not None:
             entries[0].wanted = 1
             self._run(service, entries[0])
@@ -759,6 +762,9 @@ class ReadAhead:
             entry.content = None
             if entry.task is not None and not entry.has_ended:
                 entry.task.cancel()
+            entry.batch.entries.discard(entry)
+            if not entry.batch.entries:
+                entry.batch.urls.cancel()
 
     def _pass(self, loop: _Loop, entries: Iterable[_Entry] | None = None) -> None:
         """The loop does not come to those files (to any of them): drop what no other loop comes to."""

@@ -145,7 +145,9 @@ class Loader:
                 batch = self.in_flight.get((obj.id, name))
                 if batch is None:
                     batch = self._launch(obj, name, detours)
-                elif not batch.opens_loop:  # of a loop's first batch another reader waits for the first member
+                elif (
+                    not batch.opens_loop
+                ):  # of a loop's first batch another reader waits for the first member
                     batch.reached(obj)
                 batch.join()
             yield from batch.awaited()

@@ -120,7 +120,8 @@ class Sender:
 
 def service_of(respond: Callable[[str, Mapping[str, Any]], Any]) -> tuple[Service, Sender]:
     sender = Sender(respond)
-    wire: Any = SimpleNamespace(url="https://api.moveshelf.com/graphql", room=lambda: 3)
+    retry = SimpleNamespace(first=0.0, cap=0.0)
+    wire: Any = SimpleNamespace(url="https://api.moveshelf.com/graphql", room=lambda: 3, retry=retry)
     return Service(wire, Cache(), sender), sender
 
 
@@ -218,6 +219,8 @@ def test_one_refused_command_of_many_fails_alone() -> None:
 
 def test_a_lost_request_of_several_leaves_the_others() -> None:
     def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
         if "50" in variables.values():
             return OutcomeUnknownError("the connection was lost")
         return {f"n{n}": {"deleted": True} for n in range(len(variables))}
@@ -231,7 +234,12 @@ def test_a_lost_request_of_several_leaves_the_others() -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"deleted": "yes"}, [True], "text", {"deleted": {"a": 1}}])
 def test_a_malformed_payload_is_an_unknown_outcome_and_unloads(payload: Any) -> None:
-    service, _ = service_of(lambda query, variables: Response({"n0": payload}, [], "r1", 0, 200))
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
+        return Response({"n0": payload}, [], "r1", 0, 200)
+
+    service, _ = service_of(respond)
     cache = service.cache
     kind = ENTITIES["Subject"]
     obj = cache.get(kind, "s")
@@ -313,7 +321,7 @@ def test_a_request_that_is_refused_whole_is_sent_in_halves() -> None:
     service, sender = service_of(respond)
     names = [*(str(n) for n in range(9)), "bad"]
     rows = [{"projectId": "p", "name": name} for name in names]
-    outcomes = service.run_each(commands.CREATE_SUBJECT, rows)
+    outcomes = service.run_many(commands.CREATE_SUBJECT, rows)
     assert [failure(one) is None for one in outcomes] == [*[True] * 9, False]
     assert [one["patient"]["id"] for one in outcomes[:9] if isinstance(one, Mapping)] == [
         f"id-{n}" for n in range(9)
@@ -335,7 +343,7 @@ def test_trials_travel_as_a_list_and_come_back_in_order(
         for n in range(COMMANDS_A_REQUEST + 3)
     ]
     shared.requests.clear()
-    outcomes = ms._service.run_each(commands.CREATE_CLIPS, rows)
+    outcomes = ms._service.run_many(commands.CREATE_CLIPS, rows)
     assert len(shared.requests) == 2
     titles = [one["response"][0]["mocapClip"]["title"] for one in outcomes if isinstance(one, Mapping)]
     assert titles == [f"T{n}" for n in range(COMMANDS_A_REQUEST + 3)]
@@ -366,18 +374,16 @@ def test_values_of_which_some_cannot_be_had(shared: Sandbox, ms: Moveshelf, empt
     kind = ENTITIES["Subject"]
     ids = [empty_project.create_subject(f"P{n}").id for n in range(4)]
     selection = basic(kind)
-    found = ms._service.values_each(kind, [*ids, "nobody"], selection)
+    found = ms._service.values(kind, [*ids, "nobody"], selection)
     assert [one["name"] for one in found.values() if isinstance(one, Mapping)] == ["P0", "P1", "P2", "P3"]
     assert isinstance(found["nobody"], NotFoundError)
     shared.requests.clear()
     shared.fail("SubjectName", status=413)
-    again = ms._service.values_each(kind, ids, selection)
+    again = ms._service.values(kind, ids, selection)
     assert list(again) == ids
     assert len(shared.requests) == 3
     shared.fail("SubjectName", status=403)
-    assert all(
-        isinstance(one, RequestError) for one in ms._service.values_each(kind, ids, selection).values()
-    )
+    assert all(isinstance(one, RequestError) for one in ms._service.values(kind, ids, selection).values())
 
 
 def test_lost_responses_are_looked_for_together(
@@ -386,7 +392,7 @@ def test_lost_responses_are_looked_for_together(
     rows = [{"projectId": empty_project.id, "name": f"P{n:02}"} for n in range(40)]
     shared.fail("createPatient", drop="after")
     shared.requests.clear()
-    outcomes = ms._service.run_each(commands.CREATE_SUBJECT, rows)
+    outcomes = ms._service.run_many(commands.CREATE_SUBJECT, rows)
     assert [one["patient"]["name"] for one in outcomes if isinstance(one, Mapping)] == [
         row["name"] for row in rows
     ]

@@ -359,8 +359,6 @@ class Service:
         OutcomeUnknownError stands for what nobody knows; what such a row may have changed is unloaded, so that its next
         reader fetches it.
         """
-        from . import recovery
-
         self._refuse_to_block(command.name)
         outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)
         pending = list(range(len(rows)))
@@ -373,11 +371,15 @@ class Service:
                 ):
                     outcomes[n] = outcome
                 lost = [n for n in pending if isinstance(outcomes[n], OutcomeUnknownError)]
+                if not lost:
+                    break
+                from . import recovery
+
                 looked_for = [
                     recovery.Lost(command, rows[n], sent, None if before is None else before[n]) for n in lost
                 ]
                 pending = []
-                for n, found in zip(lost, self._look_for(looked_for, attempt), strict=True):
+                for n, found in zip(lost, self._look(looked_for, attempt), strict=True):
                     if found.payload is not None:
                         outcomes[n] = found.payload
                     elif found.verdict == recovery.ABSENT:
@@ -459,12 +461,12 @@ class Service:
             outcomes += [checked] if packed is rows else _unpacked(command, checked, count)
         return outcomes
 
-    def _look_for(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
+    def _look(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
         """What has become of commands whose responses were lost."""
         from . import recovery
 
         unknown = [recovery.Found(recovery.UNKNOWN)] * len(lost)
-        if not lost or self.is_replaced or not recovery.can_look(lost[0].command):
+        if self.is_replaced or not recovery.can_look(lost[0].command):
             return unknown
         retry = self.wire.retry
         found = unknown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,13 @@ from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.registry import ENTITIES
 from moveshelf.lazy.selection import basic
 from moveshelf.operations import commands, queries
-from moveshelf.operations.service import COMMANDS_A_REQUEST, OBJECTS_A_REQUEST, Service, failure
+from moveshelf.operations.service import (
+    COMMAND_ATTEMPTS,
+    COMMANDS_A_REQUEST,
+    OBJECTS_A_REQUEST,
+    Service,
+    failure,
+)
 from moveshelf.sandbox import Sandbox
 from moveshelf.wire import Response
 
@@ -397,3 +404,64 @@ def test_lost_responses_are_looked_for_together(
         row["name"] for row in rows
     ]
     assert [one.operation for one in shared.requests] == ["CreateSubject", "ProjectSubjects"]
+
+
+def test_lost_deletes_of_many_are_looked_for_in_one_request(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    session = empty_project.create_subject("P").create_session("s")
+    clips = [session.create_clip(f"T{n}") for n in range(20)]
+    rows = [{"clipId": clip.id} for clip in clips]
+    shared.fail("DeleteClip", drop="after")
+    shared.requests.clear()
+    outcomes = ms._service.run_many(commands.DELETE_CLIP, rows)
+    assert outcomes == [{"ok": True}] * 20
+    assert [len(one.variables) for one in shared.requests] == [20, 20]
+    assert not session.refresh().clips
+
+
+def test_trials_of_a_tree_whose_response_is_lost_are_created_once(
+    shared: Sandbox, empty_project: Project, tmp_path: Path
+) -> None:
+    for number in range(3):
+        path = tmp_path / "P" / "2024-01-02" / f"Trial-{number}" / "angles.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(str(number))
+    for name in ("createPatient", "createSession", "createClips"):
+        shared.fail(name, drop="after", times=1)
+    empty_project.upload_tree(
+        tmp_path, layout="{subject}/{session}/{trial}/{file}", progress=False
+    ).raise_for_errors()
+    (subject,) = empty_project.refresh().subjects
+    (session,) = subject.sessions
+    assert [(clip.title, clip.files[0].json()) for clip in session.clips] == [
+        (f"Trial-{number}", number) for number in range(3)
+    ]
+
+
+def test_a_row_of_another_object_is_the_only_one_that_is_unknown() -> None:
+    """A response of which one row is not what it must be says nothing about the others."""
+
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
+        rows: list[Any] = [{"deleted": True}, {"deleted": "yes"}, {"deleted": True}]
+        return Response({f"n{n}": one for n, one in enumerate(rows)}, [], "r1", 0, 200)
+
+    service, _ = service_of(respond)
+    outcomes = service.run_many(commands.DELETE_SUBJECT, [{"patientId": str(n)} for n in range(3)])
+    assert [isinstance(one, OutcomeUnknownError) for one in outcomes] == [False, True, False]
+
+
+def test_what_was_carried_out_at_the_last_attempt_is_found() -> None:
+    sent = []
+
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return {"n0": None if len(sent) == COMMAND_ATTEMPTS else {"id": "s"}}
+        sent.append(query)
+        return OutcomeUnknownError("the connection was lost")
+
+    service, _ = service_of(respond)
+    assert service.run(commands.DELETE_SUBJECT, {"patientId": "s"}) == {"deleted": True}
+    assert len(sent) == COMMAND_ATTEMPTS

@@ -43,6 +43,7 @@ _ALIVE: weakref.WeakSet[Cache] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for cache in list(_ALIVE):
+        # no ProcessLock: it is taken for each object of a response, which a lock in Python would slow down
         cache.lock = threading.RLock()
         cache._may_pause = False
 
@@ -284,6 +285,10 @@ class Cache:
         with self.lock:
             return self._owners().in_folder(kind, folder)  # type: ignore[return-value]  # of that class
 
+    def may_be_in_folder(self, kind: type[E], folder: str) -> list[E]:
+        """The living objects of a class whose path begins with that folder, or is not loaded."""
+        return [*self.in_folder(kind, folder), *self.in_folder(kind, None)]
+
     def _owners(self) -> OwnerIndex:
         """The index of owners, made by the first write that needs what is below an object."""
         if self._owner_index is None:
@@ -316,7 +321,7 @@ class Cache:
             if folder is None or kind.folder_field is None:
                 found.update((one.id, one) for one in self.objects.of_kind(kind))
             else:
-                found.update((one.id, one) for key in (folder, None) for one in self.in_folder(kind, key))
+                found.update((one.id, one) for one in self.may_be_in_folder(kind, folder))
         return list(found.values())
 
 

@@ -356,9 +356,7 @@ class Session(HasFiles, Deletable):
         )
         project = loaded_value(self, "project")
         before = "/" + old.strip("/")
-        folders = (first_part(old), None)
-        clips = [one for folder in folders for one in cache.in_folder(Clip, folder)]
-        for obj in (*clips, *cache.objects.of_kind(Norm)):
+        for obj in (*cache.may_be_in_folder(Clip, first_part(old)), *cache.objects.of_kind(Norm)):
             path = loaded_value(obj, "path")
             if path is NOT_LOADED:
                 cache.invalidate(obj.id)  # a read of it may be under way

@@ -380,14 +380,14 @@ class ProcessLock:
 
 
 _process_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
-lock = threading.RLock()
-"""Guards the creation of threads and channels, and the counters. One for the process; a fork renews it.
+lock = ProcessLock()
+"""Guards the creation of threads and channels, and the counters. One for the process.
 
 Reentrant, because the garbage collector may run any object's `__del__` while it is held.
 """
 import_lock = threading.RLock()
 """Held around the first import of gql, aiohttp and what imports them: two threads that import parts of them at the same
-time can get a package that is only half there. A fork renews it."""
+time can get a package that is only half there. A fork waits for it for a while, and renews it."""
 _current: IOThread | None = None
 _ended = False
 _abandoned: list[IOThread] = []
@@ -423,8 +423,8 @@ def _in_child() -> None:
     Nothing of it may be closed or even garbage collected here: unregistering a socket in the child takes it
     out of the parent's selector as well. So it is kept and never touched, and logs nothing when Python ends.
     """
-    global _current, lock, import_lock
-    lock, import_lock = threading.RLock(), threading.RLock()
+    global _current, import_lock
+    import_lock = threading.RLock()
     for one in list(_process_locks):
         one.after_fork()
     io, _current = _current, None

@@ -123,8 +123,12 @@ class Cohort:
 
         Curves: a row for each pair, condition, side and channel, with the start, maximum, minimum, average and range of
         motion of the strides. Parameters: a row for each pair, condition, side and parameter. See
-        `moveshelf.gait.cohort.summary_tables`. An existing file is replaced. Requests as of `cycles` and `parameters`.
+        `moveshelf.gait.cohort.summary_tables`. An existing file is replaced once the new one is whole. Requests as of `cycles`
+        and `parameters`. Raises ValidationError for a name that does not end in .xlsx, before any request.
         """
+        from ..tables.excel import workbook_path
+
+        workbook_path(path)
         self._choice.to_excel(path, self.cycles(file), self.parameters())
 
     def __repr__(self) -> str:

@@ -939,7 +939,8 @@ def plot_map(
         _map_norm(axes, norm, order, places, complete, width if overall is not None else 0.0)
     axes.set_xticks(places, labels, fontsize="small")
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("RMS difference (deg)", fontsize="small")
+    units = {_unit_of(scores, names.index(name)) for name in order} - {""} or {"deg"}
+    axes.set_ylabel(f"RMS difference ({', '.join(sorted(units))})", fontsize="small")
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
     axes.grid(False)

@@ -608,6 +608,14 @@ def test_the_profile_against_people_without_pathology() -> None:
     assert [segment[0][1] for segment in lines] == pytest.approx([3.0] * 10)
 
 
+def test_the_profile_names_the_unit_of_its_scores() -> None:
+    scores = xr.DataArray([[1.0, 2.0]], {"channel": ["pelvic_tilt", "hip_flexion"]}, ("stride", "channel"))
+    for unit, label in (("deg", "deg"), ("rad", "rad")):
+        told = scores.assign_coords(unit=("channel", [unit, unit]))
+        assert plot_map(told).axes[0].get_ylabel() == f"RMS difference ({label})"
+    assert plot_map(scores).axes[0].get_ylabel() == "RMS difference (deg)"
+
+
 def test_scores_that_are_none() -> None:
     with pytest.raises(ValidationError, match="there are no scores to draw"):
         plot_map(scores_of(np.zeros((0, 9)), []))

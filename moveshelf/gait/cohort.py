@@ -25,6 +25,7 @@ import xarray as xr
 from ..errors import AmbiguousError, ValidationError
 from ..tables.excel import safe_text, save_workbook, workbook_path
 from .content import warn
+from .scores import is_whole
 
 __all__ = [
     "Cohort",
@@ -787,7 +788,8 @@ def summary_tables(
         Two DataFrames (an empty one with its columns for what was not handed in).
 
         Both name the subject and its id: two subjects may have one name. Curves: one row for each pair, condition, side and
-        channel. `strides pre` and `strides post` count the strides without a gap, which alone are used; then for each of
+        channel. `strides pre` and `strides post` count the strides without a gap, which alone are used (up to 2 % that a
+        file does not have at an end of the cycle are none, as for the scores: "start" is NaN then); for each of
         "start" (the value at 0 %), "maximum", "minimum", "average" and "range of motion" (maximum - minimum) the columns
         `… pre`, `… post`, `… difference` (post - pre), in the channel's unit. Each is the mean over the strides of the
         value of each stride (not the value of the mean curve, which flattens peaks). Mind the sign: of `knee_flexion` the
@@ -807,13 +809,17 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
     if curves is None or not curves.sizes["stride"] or not len(cohort):
         return _empty(columns)
     chosen = cohort.select(curves).transpose("stride", "channel", "percent").sortby("percent")
-    values = np.array(chosen.values, dtype=np.float64)
-    values[~np.isfinite(values).all(axis=2)] = np.nan  # a stride with a gap may lack just its peak
+    chosen = chosen.where(np.isfinite(chosen.astype(np.float64)))
+    whole = is_whole(chosen).transpose("stride", "channel").values
+    values = np.where(
+        whole[:, :, np.newaxis], chosen.values, np.nan
+    )  # a stride with a gap may lack just its peak
+    start = values[:, :, 0] if chosen["percent"].values[0] == 0 else np.full(whole.shape, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a stride of gaps alone
-        high, low = values.max(axis=2), values.min(axis=2)
+        high, low = np.nanmax(values, axis=2), np.nanmin(values, axis=2)
         measured = dict(
-            zip(MEASURES, (values[:, :, 0], high, low, values.mean(axis=2), high - low), strict=True)
+            zip(MEASURES, (start, high, low, np.nanmean(values, axis=2), high - low), strict=True)
         )
     strides, channels = values.shape[:2]
     coordinates = chosen.coords
@@ -829,7 +835,7 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
             "channel": np.tile(coordinates["channel"].values.astype(object), strides),
             "unit": np.tile(np.asarray(units, dtype=object), strides),
             "phase": np.repeat(coordinates["phase"].values, channels),
-            "strides": np.isfinite(values).all(axis=2).ravel().astype(int),
+            "strides": whole.ravel().astype(int),
             **{name: one.ravel() for name, one in measured.items()},
         }
     )

@@ -121,7 +121,7 @@ def _aligned(curves: xr.DataArray, reference: xr.DataArray) -> tuple[xr.DataArra
     return _at(curves, percent), _at(reference, percent)
 
 
-def _whole(values: xr.DataArray) -> xr.DataArray:
+def is_whole(values: xr.DataArray) -> xr.DataArray:
     """Whether curves have a value everywhere, but for what may be absent at the ends."""
     percent = values["percent"]
     inner = (percent >= END_PERCENT) & (percent <= 100 - END_PERCENT)
@@ -160,7 +160,7 @@ def gvs(curves: xr.DataArray, reference: Reference, channels: Sequence[str] | No
     own, mean = _aligned(own, mean)
     # by position: channels and points are the same and in the same order, and coordinates are those of the curves
     difference = own - mean.transpose("channel", "percent").drop_vars([*mean.coords])
-    score: xr.DataArray = ((difference**2).mean("percent", skipna=True) ** 0.5).where(_whole(difference))
+    score: xr.DataArray = ((difference**2).mean("percent", skipna=True) ** 0.5).where(is_whole(difference))
     score.name = "gvs"
     score.attrs = {"long_name": "Gait Variable Score"}
     return score
@@ -223,7 +223,7 @@ def _overall(curves: xr.DataArray, reference: Reference, channels: Sequence[str]
         )
     trials = _trials(curves)
     curves = curves.transpose("stride", "channel", "percent")
-    complete = curves.where(_whole(curves)).values
+    complete = curves.where(is_whole(curves)).values
     sides = curves["side"].values
     means = np.full((len(trials), 2, *complete.shape[1:]), np.nan)
     for n, strides in enumerate(trials):
@@ -269,7 +269,7 @@ def _gait_vectors(curves: xr.DataArray, channels: Sequence[str], what: str) -> t
         own = own.expand_dims("stride")
     percent = np.linspace(0.0, 100.0, GDI_POINTS)
     own = _at(own, percent).transpose("stride", "channel", "percent")
-    values = np.where(_whole(own).values[..., None], own.values, np.nan)
+    values = np.where(is_whole(own).values[..., None], own.values, np.nan)
     # what a file does not have at an end of the cycle is the value next to it
     for at, beside in ((0, 1), (-1, -2)):
         hole = np.isnan(values[..., at])

@@ -604,6 +604,33 @@ def test_curves_before_and_after(one_pair: cohort.Cohort) -> None:
     assert list(curves["channel"]) == ["knee_flexion", "hip_flexion"] * 2
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 99), (1, 100), (0, 100), (3, 100), (0, 97)])
+def test_files_of_a_hundred_rows_count(one_pair: cohort.Cohort, first: int, last: int) -> None:
+    percent = np.arange(101.0)
+    curve = np.where((percent >= first) & (percent <= last), 10 + percent, np.nan)
+    array = xr.DataArray(
+        np.tile(curve, (2, 1, 1)),
+        dims=("stride", "channel", "percent"),
+        coords={
+            **{name: ("stride", [text] * 2) for name, text in (("subject", "P-001"), ("condition", ""))},
+            "session": ("stride", ["s0", "s1"]),
+            "date": ("stride", ["2020-01-01", "2021-01-01"]),
+            "side": ("stride", ["left", "left"]),
+            "channel": ["knee_flexion"],
+            "percent": percent,
+        },
+    )
+    (row,) = cohort.summary_tables(one_pair, array)[0].to_dict("records")
+    if first == 3 or last == 97:
+        assert (row["strides pre"], row["strides post"]) == (0, 0), "more than 2 % is a gap"
+        assert np.isnan(row["maximum pre"])
+        return
+    assert (row["strides pre"], row["strides post"]) == (1, 1)
+    assert (row["minimum pre"], row["maximum post"]) == (10 + first, 10 + last)
+    assert row["average pre"] == pytest.approx(10 + (first + last) / 2)
+    assert row["start post"] == pytest.approx(10 if first == 0 else np.nan, nan_ok=True)
+
+
 def test_the_maximum_is_of_each_stride(one_pair: cohort.Cohort) -> None:
     values = np.zeros((2, 2, 3))
     values[:, 0] = [[0, 60, 0], [0, 0, 60]]

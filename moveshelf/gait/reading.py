@@ -969,7 +969,10 @@ def _dataset(found: list[_Series], owner: FileContent | None, file: str, problem
                 variables[f"{name}_no_side"] = ("time", whole, {"units": one.unit, "label": one.label})
         units = dict.fromkeys(one.unit for one in own)
         if len(units) > 1:
-            problems.append(f"{name} is in several units: {', '.join(filter(None, units))}; left out")
+            where = "" if owner is None else f"{owner.where}: "
+            text = f"{where}{name} is in several units: {', '.join(one or 'none' for one in units)}; left out"
+            problems.append(text)
+            warn(text)
             continue
         about = {"units": next(iter(units)), "label": ", ".join(dict.fromkeys(one.label for one in own))}
         variables[variable] = (("side", "time") if sided else ("time",), values, about)
@@ -1150,6 +1153,9 @@ def _parameter(raw: object, index: int, findings: Findings) -> dict[str, Any] | 
     if not isinstance(values, dict):
         findings.fault(f"{label}: its values are {short(values)} in place of an object with a mean")
         return None
+    if "mean" not in values:
+        keys = ", ".join(map(short, list(values)[:8])) or "none"
+        findings.fault(f"{label}: its values have no mean, left empty; their keys are {keys}")
     row: dict[str, Any] = {"side": side or context, "name": name, "unit": unit_name(given or unit)}
     for key in ("mean", "std"):
         value = number(values.get(key))

@@ -974,6 +974,18 @@ def test_cycles_are_no_series_and_are_said_to_be_none() -> None:
     assert "it holds cycles, not time series" in found.attrs["problems"][0]
 
 
+def test_a_series_in_two_units_is_left_out_and_warned_of() -> None:
+    def knee(side: str, unit: str) -> dict[str, Any]:
+        rows = [{"time": 0.0, "mean": 1.0}, {"time": 0.1, "mean": 2.0}]
+        return {"label": f"{side[0]}KneeAngles-x", "context": side, "unit": unit, "values": rows}
+
+    one = file(packed(knee("Left", "deg"), knee("Right", "rad")), "angles.json")
+    with pytest.warns(GaitFileWarning, match="knee_flexion is in several units: deg, rad; left out"):
+        found = trial_series([one])
+    assert "knee_flexion" not in found
+    assert any("several units" in text for text in found.attrs["problems"])
+
+
 # --- parameters
 
 
@@ -1055,6 +1067,11 @@ def test_parameters_of_one_cycle_files_say_their_cycle() -> None:
         ({"label": "Speed", "values": {"mean": "1.2"}}, "its mean is '1.2': no number"),
         ({"label": "Speed", "values": {"mean": True}}, "its mean is True"),
         ({"label": "Speed", "values": {"mean": 1, "std": 1e400}}, "its std is"),
+        (
+            {"label": "Step Length", "values": {"Left": 0.6, "Right": 0.7}},
+            "have no mean, left empty; their keys are 'Left'",
+        ),
+        ({"label": "Step Length", "values": {}}, "have no mean, left empty; their keys are none"),
     ],
 )
 def test_a_parameter_that_is_no_number_is_empty(one: dict[str, Any], match: str) -> None:

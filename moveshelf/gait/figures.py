@@ -450,8 +450,9 @@ def _wanted(names: Iterable[str] | None, known: Sequence[str], what: str, where:
     wanted = list(dict.fromkeys(chosen))
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known[:12]
-            raise ValidationError(f"there is no {what} {name!r} in {where}. Close: {', '.join(near)}")
+            near = difflib.get_close_matches(name, known, n=3) or [one for one in known if str(name) in one]
+            hint = f"Close: {', '.join(near)}" if near else f"There are: {', '.join(known[:12])}"
+            raise ValidationError(f"there is no {what} {name!r} in {where}. {hint}")
     if not wanted:
         raise ValidationError(f"there are no {what}s to draw")
     return wanted

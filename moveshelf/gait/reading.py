@@ -797,7 +797,8 @@ def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
             continue
         if name not in CHANNELS and stack.seen:
             near = get_close_matches(name, {**CHANNELS, **stack.seen}, n=3, cutoff=0.5)
-            hint = f"; close: {', '.join(near)}" if near else ""
+            there = f"; there are {', '.join(list(stack.seen)[:12])}" if stack.seen else ""
+            hint = f"; close: {', '.join(near)}" if near else there
             raise ValidationError(f"no channel and no label of these files is called {name!r}{hint}")
         if stack.seen:
             text = f"no file has {name}: it is empty in the result"

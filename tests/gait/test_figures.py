@@ -459,6 +459,11 @@ def test_foot_off_of_each_trial_from_the_table_of_parameters() -> None:
     ("arguments", "text"),
     [
         ({"channels": ["knee_flexoin"]}, "no channel 'knee_flexoin' in the curves. Close: knee_flexion"),
+        (
+            {"channels": "knee"},
+            "no channel 'knee' in the curves. Close: knee_flexion, knee_adduction, knee_rotation",
+        ),
+        ({"channels": "zzz"}, "no channel 'zzz' in the curves. There are: pelvic_tilt, "),
         ({"by": "conditon"}, "no coordinate 'conditon' to group by. There is: condition"),
         ({"by": "channel"}, "no coordinate 'channel' to group by"),
         ({"side": "both"}, 'side is "left" or "right", not \'both\''),

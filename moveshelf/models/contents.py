@@ -38,6 +38,8 @@ _AT_ONCE = 1 << 16
 
 
 def _parsed(content: bytes, name: str) -> Any:
+    if not content:
+        raise ValidationError(f"{name!r} is not JSON: the file is empty (0 bytes)")
     try:
         return decode(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:

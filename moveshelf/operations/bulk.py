@@ -33,7 +33,7 @@ from ..lazy.entity import Entity
 from ..lazy.fields import Scalar
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED
-from ..metadata import MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
+from ..metadata import EHR_KEY, MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
 from ..values import Template, brief
 from . import commands
 from .additions import by_date, by_name, list_new, populated
@@ -63,8 +63,6 @@ T = TypeVar("T")
 
 #: How many rows are read, written and read back together; so many locks are held meanwhile, at most.
 ROWS_TOGETHER = 100
-#: The key of the metadata field that the service shows as the EHR id.
-EHR_KEY: Final = "ehr-id"
 _HALF: Final = re.compile("[\ud800-\udfff]")
 #: With how many names those are compared that match none, for "did you mean".
 _COMPARED: Final = 20_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from moveshelf import BudgetError, ChecksumError, TransferError, ValidationError
+from moveshelf import BudgetError, ChecksumError, RequestError, TransferError, ValidationError
 from moveshelf.operations import contents
 from moveshelf.operations.files import DataFiles
 
@@ -185,6 +185,20 @@ def test_what_is_incomplete_is_warned_of(own: tuple[Sandbox, Moveshelf]) -> None
     with pytest.warns(UserWarning, match=r"not complete.*late\.json \("):
         found = [file.name for file, _ in clip.read()]
     assert found == ["angles_normalized.json"]
+
+
+def test_a_status_that_cannot_be_read_is_no_file_that_is_gone(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    clip = next(iter(ms.projects[sandbox.generate(1, 1, 1, 2)].clips))
+    clip._create_file({"dataType": "data", "crc32c": "AAAAAA==", "filename": "late.json"})
+    clip.refresh()
+    clip.load("files")
+    sandbox.fail("DataFileUploadStatus", error="not this one", times=1)
+    with pytest.warns(UserWarning, match=r"late\.json \(its status cannot be read\)"):
+        assert len(list(clip.read())) == 2
+    sandbox.fail("DataFileUploadStatus", status=403, times=1)
+    with pytest.raises(RequestError):
+        clip.read()
 
 
 def test_json_of_an_empty_file_says_so(own: tuple[Sandbox, Moveshelf], tmp_path: Path) -> None:

@@ -505,7 +505,7 @@ class FileContent:
             return await aio.call(self.read_bytes)
         if service.ahead is None:
             return await result_of(files.reading(service, identity, name))
-        reader = id(asyncio.current_task())
+        reader = asyncio.current_task()
         return await result_of(service.ahead.reading(service, *self._among_peers(), name, reader))
 
     async def _aload_name(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..display import label
@@ -18,7 +18,6 @@ from ..metadata import (
     MetadataUpdate,
     ReadOnlyDict,
     merge,
-    merge_as_published,
     parse_record,
     parsed,
     read_only,
@@ -402,15 +401,19 @@ class Session(HasFiles, Deletable):
                         members._reorder(self, by_date)
         return self
 
-    def _fill_as_published(self, name: str, imported: Any, day: Any, previous: Any) -> Mapping[str, Any]:
-        """Rename and date the session, and fill what is empty in its metadata by 1.6.4's rule; the payload. Two requests.
+    def _fill_as_published(
+        self, name: str, imported: Any, day: Any, previous: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
+        """Rename and date the session, and merge stored and imported metadata by a rule; the payload. Two requests.
 
         Raises NotFoundError where the service has no such session, ValidationError where its metadata is no JSON object.
         """
         with write_lock(service_of(self._require("writing")), self.id):
-            return self._fill_locked(name, imported, day, previous)
+            return self._fill_locked(name, imported, day, previous, rule)
 
-    def _fill_locked(self, name: str, imported: Any, day: Any, previous: Any) -> Mapping[str, Any]:
+    def _fill_locked(
+        self, name: str, imported: Any, day: Any, previous: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
         node = self._shaped(_METADATA)
         if node is None:
             raise self._no_longer_there()
@@ -418,7 +421,7 @@ class Session(HasFiles, Deletable):
         whose = label(self)
         record = dict(record_of(None if text is None else parsed(text, f"the metadata of {whose}"), whose))
         before = record_of(record.get("metadata") or None, whose)
-        record["metadata"] = merge_as_published(before, imported)
+        record["metadata"] = rule(before, imported)
         values = {
             "sessionId": self.id,
             "sessionName": name,

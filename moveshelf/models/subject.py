@@ -14,7 +14,6 @@ from ..metadata import (
     MetadataUpdate,
     ReadOnlyDict,
     ReadOnlyList,
-    merge_as_published,
     merge_subject,
     parse_record,
     parsed,
@@ -303,15 +302,19 @@ class Subject(HasFiles, Deletable):
                 return str(before)  # ours is in it
         raise self._conflict()
 
-    def _fill_as_published(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
-        """Fill what is empty in the metadata by 1.6.4's rule, and replace the interventions; the payload. Two requests.
+    def _fill_as_published(
+        self, imported: dict[str, Any], interventions: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
+        """Merge stored and imported metadata by a rule, and replace the interventions; the payload. Two requests.
 
         Raises NotFoundError where the service has no such subject, ValidationError where its metadata is no JSON object.
         """
         with write_lock(service_of(self._require("writing")), self.id):
-            return self._fill_locked(imported, interventions)
+            return self._fill_locked(imported, interventions, rule)
 
-    def _fill_locked(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
+    def _fill_locked(
+        self, imported: dict[str, Any], interventions: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
         node = self._shaped(_METADATA)
         if node is None:
             raise self._no_longer_there()
@@ -321,7 +324,7 @@ class Subject(HasFiles, Deletable):
             record_of(None if text is None else parsed(text, f"the metadata of {whose}") or None, whose)
         )
         kept = before.pop("interventions", None)
-        merged = dict(merge_as_published(before, imported))
+        merged = dict(rule(before, imported))
         if interventions or kept:
             merged["interventions"] = interventions or kept
         return self._send(

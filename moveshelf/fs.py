@@ -4,7 +4,8 @@
 
 Levels are those of `moveshelf ls`, and what lies at each is named as `download` names it on the disk: what a path cannot hold
 is percent-encoded (`a/b` is `a%2Fb`), and of names that a disk would take for one the later get `~` and their id before the
-extension. A trial outside of any condition lies directly in its session's folder. Trials that are in no session have no place
+extension; subjects who share a name have it all, so that no path stands for one patient now and for another one later. A
+trial outside of any condition lies directly in its session's folder. Trials that are in no session have no place
 in this tree: `project.clips` has them, and `project.download()` brings them.
 
 Installed with the extra `fsspec`; fsspec finds the class by the protocol:
@@ -64,7 +65,7 @@ from .operations.paths import unescape
 from .operations.uploads import WantedFile
 from .operations.validation import checked_file_name
 from .transfer.layout import data_type
-from .transfer.names import original_name, safe_name, sibling_names
+from .transfer.names import of_one_name, original_name, safe_name, sibling_names
 from .transfer.run import JOBS, checked_jobs
 from .values import UploadStatus
 from .wire.thread import ProcessLock
@@ -1864,7 +1865,9 @@ def _placed(found: Sequence[tuple[str, Any]]) -> dict[str, Entry]:
     """The entries of a folder by the names that paths have for them."""
     entries = [Entry(kind, target) for kind, target in found]
     complete = [not one.is_file or one.target.upload_status == UploadStatus.COMPLETE for one in entries]
-    names = sibling_names([(_key(one), _name(one), _id(one)) for one in entries], complete)
+    # two patients of one name: whichever is listed first must not be the one that the name alone stands for
+    apart = of_one_name((_key(one), _name(one)) for one in entries if one.kind == "subject")
+    names = sibling_names([(_key(one), _name(one), _id(one)) for one in entries], complete, apart)
     return dict(zip(names, entries, strict=True))
 
 

@@ -254,6 +254,25 @@ def test_names_that_several_have_get_their_ids(ms: Moveshelf, empty_project: Pro
     assert fs.cat(f"{trial}/{second.id}") == b"22"
 
 
+def test_no_path_stands_for_one_of_two_patients_of_one_name(ms: Moveshelf, empty_project: Project) -> None:
+    fs = fsspec.filesystem("moveshelf", client=ms)
+    ids = []
+    for number in (1, 2):
+        made = ms.execute(
+            'mutation($p: String!) { createPatient(projectId: $p, name: "Doe") { patient { id } } }',
+            {"p": empty_project.id},
+        )
+        ids.append(made["createPatient"]["patient"]["id"])
+        clip = ms.subject(ids[-1]).create_session("S").create_clip("T", "C")
+        clip.upload(io.BytesIO(f"patient {number}".encode()), name="a.csv")
+    empty_project.refresh()
+    folders = [f"{empty_project.name}/Doe~{one}" for one in ids]
+    assert fs.ls(empty_project.name, detail=False) == sorted(folders)
+    assert [fs.cat(f"{one}/S/C/T/a.csv") for one in folders] == [b"patient 1", b"patient 2"]
+    with pytest.raises(FileNotFoundError, match=rf"2 are named 'Doe' here: write one of 'Doe~{ids[0]}'"):
+        fs.cat(f"{empty_project.name}/Doe/S/C/T/a.csv")
+
+
 # errors ---------------------------------------------------------------------------------------------------------------
 def test_errors_are_those_of_a_filesystem(ms: Moveshelf, filled_project: Project) -> None:
     fs = fsspec.filesystem("moveshelf", client=ms)

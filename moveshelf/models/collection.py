@@ -646,7 +646,9 @@ class Collection(Members[C], Lookup[C], HasFiles, Generic[C]):
     def _located_files(self, above: Parts = ()) -> Iterator[LocatedFile]:
         below = _CLIPS_BELOW.get(self._type.__name__)
         if below is not None:
-            self.load(f"{below}files", f"{below}original_name")
+            # whose a session is, in the same request: paths tell subjects by their names, which two may share
+            whose = ("subject",) if self._type.__name__ == "Session" else ()
+            self.load(f"{below}files", f"{below}original_name", *whose)
         for one in self:
             yield from one._located_files((*above, *self._parts_above(one)))  # type: ignore[attr-defined]
 

@@ -18,7 +18,7 @@ from ..operations import commands, queries
 from ..operations.locks import write_lock
 from ..operations.responses import is_valid
 from ..operations.validation import checked_name, checked_values
-from ..values import Configuration, Dataset, Template
+from ..values import Configuration, Dataset, Template, brief
 from ..wire.thread import check_stopped
 from .base import Model, service_of
 from .clip import Clip
@@ -508,7 +508,8 @@ class Project(HasFiles, Model):
         """The subjects that fit, as a collection, by name. One request, at once; the service does the filtering.
 
         `where`: `{"subject-sex": "Male", ...}` (all must hold; a list, an array or a Series of values: any of them; a tuple
-        of two: between them, both included, which the service does not know and which is compared here), or a filter group
+        of two: between them, both included, which the service does not know and which is compared here; what is no number
+        lies between no numbers, and a UserWarning says whose it is), or a filter group
         as the service takes it (`{"logic": "OR", "filters": [...]}`), nested at will. `sessions`: `{"start": day, "end":
         day, "min": count, "max": count}`, each optional, both days included; a subject comes with all its sessions.
 
@@ -550,7 +551,9 @@ class Project(HasFiles, Model):
             return self._listed(Subject, service.rows(queries.SUBJECTS, self.id, arguments))
         clock = service.cache.clock
         rows = service.rows(queries.SUBJECTS, self.id, arguments, _WITH_METADATA)
-        fitting = [row for row in rows or () if row and _is_within(row.get("metadata"), ranges)]
+        records = [(row, parse_record(row.get("metadata"))) for row in rows or () if row]
+        fitting = [row for row, record in records if _is_within(record, ranges)]
+        _warn_of_foreign(records, ranges)
         found = self._listed(Subject, fitting)
         with service.cache.lock:
             for row in fitting:
@@ -908,10 +911,28 @@ class Project(HasFiles, Model):
 _WITH_METADATA = Selection.of(Subject, [*Subject.groups[BASIC], Subject.fields["stored"]])
 
 
-def _is_within(metadata: Any, ranges: Sequence[Criterion]) -> bool:
-    """Whether a subject's stored metadata meet all ranges."""
-    record = parse_record(metadata)
+def _is_within(record: Any, ranges: Sequence[Criterion]) -> bool:
+    """Whether a subject's metadata meet all ranges."""
     return isinstance(record, dict) and all(one.is_met(_texts(plain(record.get(one.key)))) for one in ranges)
+
+
+def _warn_of_foreign(rows: Sequence[tuple[Mapping[str, Any], Any]], ranges: Sequence[Criterion]) -> None:
+    """Say which subjects were not found because what is stored is no number: nothing is left out without a word."""
+    for one in ranges:
+        foreign = []
+        for row, record in rows:
+            present = _texts(plain(record.get(one.key))) if isinstance(record, dict) else []
+            texts = [] if one.is_met(present) else one.not_comparable(present)
+            if texts:
+                foreign.append(f"{row.get('name')} ({', '.join(map(brief, texts))})")
+        if foreign:
+            from ..tables.extra import warn
+
+            more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+            warn(
+                f"{one.key!r} is no number, and so between none, of {', '.join(foreign[:5])}{more}",
+                UserWarning,
+            )
 
 
 def _texts(value: Any) -> list[str]:

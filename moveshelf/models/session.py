@@ -572,8 +572,8 @@ class Session(HasFiles, Deletable):
         """The folders from the owner of a collection down, and its own."""
         if type(owner).__name__ == "Subject":
             return (self._part(),)
-        subject = first_part(self.path)
-        return (("path", subject), subject), self._part()
+        subject, identity = first_part(self.path), loaded_value(self, "subject")
+        return (identity if isinstance(identity, str) else ("path", subject), subject), self._part()
 
     @property
     def url(self) -> str:

@@ -6,9 +6,10 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,8 +17,9 @@ import attrs
 
 from ..errors import NotFoundError, QueryError, TargetExistsError, TransferError, ValidationError
 from ..lazy.registry import ENTITIES
+from ..tables.extra import warn
 from ..transfer.layout import OutputLayout
-from ..transfer.names import local_paths
+from ..transfer.names import local_paths, of_one_name
 from ..transfer.paths import local_path
 from ..transfer.patterns import Given, Patterns, PatternWarning
 from ..transfer.result import Entry, Plan, Step, TransferResult
@@ -112,11 +114,12 @@ def download(
     with bar.waiting(service.wire, "looking for files") if bar is not None else nullcontext():
         found = selected(files, wanted)
     wanted.warn_of_unmatched()
+    apart = _subjects_of_one_name(service, found)
     if output is not None:
         found = [attrs.evolve(one, parts=output.parts(one.values, one.parts[-1][0])) for one in found]
     first = None if dry_run or carry or _has_entries(folder) else _first_urls(service, found)
     try:
-        plan, ids = make_plan(service, found, folder, existing, title)
+        plan, ids = make_plan(service, found, folder, existing, title, apart)
         if dry_run:
             return plan
         if existing == "error":
@@ -241,6 +244,32 @@ def download_to(
     return result
 
 
+def _subjects_of_one_name(service: Service, found: Sequence[LocatedFile]) -> set[Hashable]:
+    """The ids of subjects who share their name with another one of these. Warns of them.
+
+    Each one's folder gets a mark of the id: else the order of a listing would decide who is called by the name alone, and
+    two patients' files would meet in one folder.
+    """
+    subject = ENTITIES["Subject"]
+    parts = {part: None for one in found for part in one.parts[:-1]}
+    names = {
+        key: name
+        for key, name in parts
+        if isinstance(key, str) and isinstance(service.cache.peek(key), subject)
+    }
+    apart = of_one_name(names.items())
+    if apart:
+        held = ", ".join(
+            f"{name!r} ({key})" for key, name in sorted(names.items(), key=itemgetter(1)) if key in apart
+        )
+        warn(
+            f"there are subjects of one name, {held}: the folder of each has a mark of its own behind the name. Downloaded "
+            "alone, each is called by its name: take another folder then",
+            UserWarning,
+        )
+    return apart
+
+
 def _has_entries(folder: Path) -> bool:
     """Whether there is anything in a folder; also where that cannot be seen."""
     try:
@@ -311,9 +340,17 @@ def selected(files: Iterable[LocatedFile], wanted: Filter) -> list[LocatedFile]:
 
 
 def make_plan(
-    service: Service, found: Sequence[LocatedFile], to: Path, existing: str, title: str
+    service: Service,
+    found: Sequence[LocatedFile],
+    to: Path,
+    existing: str,
+    title: str,
+    apart: Container[Hashable] = (),
 ) -> tuple[Plan, list[str]]:
-    """What is going to happen to each, and the ids whose URLs will be requested, in that order."""
+    """What is going to happen to each, and the ids whose URLs will be requested, in that order.
+
+    `apart`: the ids of folders that get their mark in any case.
+    """
     from ..transfer.receiver import DownloadTask
 
     statuses = statuses_now(service, found)
@@ -321,7 +358,7 @@ def make_plan(
     ids: list[str] = []
     complete = [status == UploadStatus.COMPLETE for status in statuses]
     # those that are not complete do not take the names of those that are
-    paths = local_paths([one.parts for one in found], complete)
+    paths = local_paths([one.parts for one in found], complete, apart)
     for one, path, status in zip(found, paths, statuses, strict=True):
         target = to.joinpath(*path)
         shown = "/".join(path)

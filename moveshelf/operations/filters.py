@@ -5,6 +5,8 @@ Values mean what they mean (`values.plain_value`), and nothing becomes text that
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -19,6 +21,8 @@ MOST = 2**31 - 1
 """The largest number that the service takes."""
 MOST_LEVELS = 32
 """How deep groups of filters may be nested."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{1,2}\b")
 
 Where = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 SessionsWhere = Mapping[str, Any]
@@ -66,16 +70,34 @@ class Criterion:
         return {**made, "values": list(self.values)}
 
     def is_met(self, present: Iterable[str]) -> bool:
-        """Whether the texts of a stored value meet a BETWEEN, by the service's rule for sessions."""
+        """Whether the texts of a stored value meet a BETWEEN. Between numbers there are numbers only."""
         low, high = self.values
         return any(_between(one, low, high) for one in present)
 
+    def not_comparable(self, present: Iterable[str]) -> list[str]:
+        """The texts of a stored value that are no numbers, where the range is one of numbers."""
+        return [one for one in present if one.strip() and _is_foreign(one, *self.values)]
+
 
 def _between(text: str, low: str, high: str) -> bool:
+    if _is_foreign(text, low, high):
+        return False
     try:
         return float(low) <= float(text) <= float(high)
     except ValueError:  # dates and words, as texts; of a time the day counts where the bound is a day
         return text[: len(low)] >= low and text[: len(high)] <= high
+
+
+def _is_foreign(text: str, low: str, high: str) -> bool:
+    """Whether a text is no number where both ends are: "81,2" and "812 mm" lie between none. (2023 may be a year.)"""
+    return _is_number(low) and _is_number(high) and not _is_number(text) and not _DAY.match(text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
 
 
 def criteria(where: Any) -> list[Criterion]:

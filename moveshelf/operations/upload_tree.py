@@ -25,11 +25,12 @@ from ..transfer.layout import (
     Layout,
     LayoutFunction,
     Place,
+    Reading,
     SessionImport,
     nothing_fits,
     read_session_import,
 )
-from ..transfer.names import find_name, is_shortened
+from ..transfer.names import find_name, is_marked, is_shortened, original_name
 from ..transfer.paths import local_path
 from ..transfer.patterns import Given
 from ..transfer.result import Plan, Step, TransferResult
@@ -232,11 +233,12 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
             files[entry.shown] = entry
     readings = layout.read({shown: entry.path for shown, entry in files.items()})
     taken: dict[tuple[ClipKey, str], str] = {}
+    alike = _of_one_name(readings)
     for reading in readings:
         entry = files[reading.path]
         place, reason = reading.place, reading.reason
         if place is not None:
-            reason = _wrong_names(place)
+            reason = _wrong_names(place) or alike.get(reading.path, "")
             key = (clip_key(place), place.name)
             if not reason and key in taken:
                 reason = f"the same trial and name as {taken[key]}"
@@ -255,6 +257,39 @@ def read_tree(root: Path, layout: Layout, wanted: Filter, strict: bool = True) -
         warnings.warn(str(problem), stacklevel=4)  # a plan shows the reasons
     _match_imports(tree, imports)
     return tree
+
+
+def _of_one_name(readings: Sequence[Reading]) -> dict[str, str]:
+    """Why files may not go up whose subjects, or sessions of a subject, a download has told apart by marks; by path.
+
+    Their names are one, and the files of two patients would meet in one subject.
+    """
+    reasons: dict[str, str] = {}
+    for part in ("subject", "session"):
+        folders: dict[tuple[str, ...], dict[str, None]] = {}
+        of_files: list[tuple[str, tuple[str, ...], str]] = []
+        for one in readings:
+            folder = None if one.place is None else _folder_of(one.path, getattr(one.place, part))
+            if one.place is not None and folder is not None:
+                key = clip_key(one.place)[: 1 + (part == "session")]
+                of_files.append((one.path, key, folder))
+                folders.setdefault(key, {})[folder] = None
+        for path, key, _ in of_files:
+            held = folders[key]
+            if len(held) > 1 and any(is_marked(folder.rpartition("/")[2]) for folder in held):
+                reasons[path] = (
+                    f"rename its folder or upload it alone: {', '.join(held)} were different {part}s of one name, and would "
+                    "become one"
+                )
+    return reasons
+
+
+def _folder_of(path: str, name: str) -> str | None:
+    """The folder, from the top down, that the name of a file's subject or session is read from; None without one."""
+    folders = path.split("/")[:-1]
+    wanted = _form(name)
+    at = next((n for n, one in enumerate(folders) if _form(original_name(one) or one) == wanted), None)
+    return None if at is None else "/".join(folders[: at + 1])
 
 
 def _wrong_names(place: Place) -> str:

@@ -5,8 +5,8 @@ be written survives; it is percent-encoded, so that different names stay differe
 read. The same names in the same order give the same files on every run, on every system, which is how a run
 that was interrupted finds what it has.
 
-Two marks stand before the extension: `~` and ten hexadecimal digits where a sibling has the name already, `~-` and ten
-digits where the name was too long and lost its middle. A name that looks so by itself is encoded, so that a mark is one.
+Two marks stand before the extension: `~` and ten hexadecimal digits where a sibling has the name, `~-` and ten digits where
+the name was too long and lost its middle. A name that looks so by itself is encoded, so that a mark is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 
 # what no name may hold on Windows, or on a share that Windows reads; control characters and ends of lines; and halves
 # of surrogate pairs: JSON can say them, no file system can
@@ -73,6 +73,11 @@ def original_name(local: str) -> str | None:
     return decoded if safe_name(decoded) == plain else plain
 
 
+def is_marked(local: str) -> bool:
+    """Whether `local` has the mark of one of several siblings of its name."""
+    return _SIBLING.search(_split(local)[0]) is not None
+
+
 def is_shortened(local: str) -> bool:
     """Whether `local` is called so because the name was too long, so that the name cannot be read from it."""
     stem, _ = _split(local)
@@ -118,8 +123,18 @@ def same_on_disk(name: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
+def of_one_name(named: Iterable[tuple[Hashable, str]]) -> set[Hashable]:
+    """The keys of those whose name some file system takes for another one's; an entry is its `(key, name)`."""
+    held: dict[str, set[Hashable]] = {}
+    for key, name in named:
+        held.setdefault(same_on_disk(name), set()).add(key)
+    return {key for keys in held.values() if len(keys) > 1 for key in keys}
+
+
 def local_paths(
-    entries: Iterable[Sequence[tuple[Hashable, str]]], preferred: Iterable[bool] = ()
+    entries: Iterable[Sequence[tuple[Hashable, str]]],
+    preferred: Iterable[bool] = (),
+    apart: Container[Hashable] = (),
 ) -> list[tuple[str, ...]]:
     """A safe relative path for every entry; an entry is its `(key, name)` from the top folder down to the
     file.
@@ -128,7 +143,8 @@ def local_paths(
     it, and only there. Of siblings that one file system or another would take for the same, the first keeps
     its name and each later one gets a mark made of its key, before the extension: nothing overwrites a
     sibling. Those that are `preferred` come before the others: files that are complete, say, before those that
-    are not there yet.
+    are not there yet. Those whose key is in `apart` get their mark in any case, so that it does not depend on the order
+    who is called how.
     """
     folders: dict[tuple[str, ...], _Folder] = {}
     listed = list(entries)
@@ -140,13 +156,15 @@ def local_paths(
             folder = folders.get(path)
             if folder is None:
                 folder = folders[path] = _Folder()
-            path = (*path, folder.place(key, name))
+            path = (*path, folder.place(key, name, always=key in apart))
         paths[number] = path
     return [paths[number] for number in range(len(listed))]
 
 
 def sibling_names(
-    siblings: Iterable[tuple[Hashable, str, str | None]], preferred: Iterable[bool] = ()
+    siblings: Iterable[tuple[Hashable, str, str | None]],
+    preferred: Iterable[bool] = (),
+    apart: Container[Hashable] = (),
 ) -> list[str]:
     """The safe name of each entry of one folder, an entry being `(key, name, mark)`, by the rules of `local_paths`.
 
@@ -158,7 +176,7 @@ def sibling_names(
     first = list(preferred) or [True] * len(listed)
     names = [""] * len(listed)
     for number in sorted(range(len(listed)), key=lambda one: not first[one]):
-        names[number] = folder.place(*listed[number])
+        names[number] = folder.place(*listed[number], always=listed[number][0] in apart)
     return names
 
 
@@ -169,14 +187,14 @@ class _Folder:
         self.given: dict[Hashable, str] = {}
         self.taken: set[str] = set()
 
-    def place(self, key: Hashable, name: str, own_mark: str | None = None) -> str:
+    def place(self, key: Hashable, name: str, own_mark: str | None = None, *, always: bool = False) -> str:
         known = self.given.get(key)
         if known is not None:
             return known
         text = safe_name(name)
         mark = f"{key}\0{name}"
         tries = 0
-        while same_on_disk(text) in self.taken:
+        while same_on_disk(text) in self.taken or (always and not tries):
             digits = _digest(mark if not tries else f"{mark}\0{tries}")
             suffix = "~" + (digits if tries or own_mark is None else own_mark)
             text = shortened(safe_name(name), name, suffix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,22 @@ def test_find_subjects_by_metadata(reader: Moveshelf, project: Project, where: A
         assert found.names() == sorted(found.names())
         assert all(one.project is project for one in found)
         assert all(project.subjects[one.name] is one for one in found)
+
+
+def test_what_is_no_number_is_not_between_numbers_and_said(ms: Moveshelf, empty_project: Project) -> None:
+    stored = {"A": "850", "B": "81,2", "C": "812 mm", "D": None, "E": "700"}
+    for name, value in stored.items():
+        subject = empty_project.create_subject(name)
+        if value is not None:
+            subject.update_metadata({"subject-leg-length": {"left": value}}, validate=False)
+    with pytest.warns(
+        UserWarning, match=r"'subject-leg-length' is no number, .*, of B \('81,2'\), C \('812 mm'\)"
+    ):
+        found = empty_project.find_subjects({"subject-leg-length": (800, 900)})
+    assert found.names() == ["A"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert empty_project.find_subjects({"ehr-id": ("a", "b")}).names() == []
 
 
 def test_find_subjects_by_their_sessions(project: Project) -> None:

@@ -244,10 +244,22 @@ def test_values_of_filters_in_the_services_form() -> None:
         (("2023-01-01", "2023-01-31"), ["2023-01-31T10:00:00Z"], True),
         (("2023-01-01", "2023-01-31"), ["2023-02-01"], False),
         ((2, 10), ["tall"], False),
+        ((800, 900), ["81,2"], False),
+        ((800, 900), ["812 mm"], False),
+        ((800, 900), ["812 mm", "812"], True),
+        ((800, 900), ["nan"], False),
+        (("2023", "2024"), ["2023-05-01"], True),
+        (("a", "c"), ["b"], True),
     ],
 )
 def test_ranges_that_are_compared_here(bounds: Any, present: list[str], is_met: bool) -> None:
     assert filters.between("k", bounds).is_met(present) is is_met
+
+
+def test_what_is_no_number_is_told() -> None:
+    numbers = filters.between("k", (800, 900))
+    assert numbers.not_comparable(["812", "81,2", "", " ", "812 mm"]) == ["81,2", "812 mm"]
+    assert filters.between("k", ("2023-01-01", "2023-12-31")).not_comparable(["soon"]) == []
 
 
 @pytest.mark.parametrize("sessions", [{"min": np.int64(2)}, {"min": 2.0}, {"min": pd.Series([2])[0]}])

@@ -13,7 +13,9 @@ from moveshelf.transfer.names import (
     LONGEST,
     RESERVED,
     find_name,
+    is_marked,
     local_paths,
+    of_one_name,
     original_name,
     safe_name,
     same_on_disk,
@@ -187,3 +189,25 @@ def test_siblings_get_the_mark_that_is_theirs() -> None:
     assert names[2] == local_paths([[("1", "a.json")], [("3", "a.json")]])[1][0]
     assert sibling_names([("1", "a", "id1"), ("2", "a", "id2")], [False, True]) == ["a~id1", "a"]
     assert len(set(sibling_names([("1", "a", "x"), ("2", "a~x", "y"), ("3", "a", "x")]))) == 3
+
+
+def test_those_that_are_kept_apart_are_called_the_same_in_any_order_and_company() -> None:
+    one, other, third = (
+        (("id-1", "Doe"), ("f", "x.csv")),
+        (("id-2", "Doe"), ("f", "x.csv")),
+        (("id-3", "Roe"), ("f", "x")),
+    )
+    apart = of_one_name([path[0] for path in (one, other, third)])
+    assert apart == {"id-1", "id-2"}
+    first = local_paths([one, other, third], apart=apart)
+    assert local_paths([other, third, one], apart=apart) == [first[1], first[2], first[0]]
+    folders = [path[0] for path in first]
+    assert len(set(folders)) == 3
+    assert folders[2] == "Roe"
+    assert [is_marked(folder) for folder in folders] == [True, True, False]
+    assert [original_name(folder) for folder in folders] == ["Doe", "Doe", "Roe"]
+    assert sibling_names([("a", "Doe", "id-1"), ("b", "doe", "id-2")], apart={"a", "b"}) == [
+        "Doe~id-1",
+        "doe~id-2",
+    ]
+    assert of_one_name([("a", "Doe"), ("b", "DOE"), ("c", "Roe"), ("c", "Roe")]) == {"a", "b"}

@@ -479,6 +479,71 @@ def test_down_and_up_again(sandbox: Sandbox, tmp_path: Path) -> None:
             ).read_bytes()
 
 
+def two_of_one_name(ms: moveshelf.Moveshelf, practice: Project) -> list[moveshelf.Subject]:
+    """Two patients called Doe, each with a file that says whose it is."""
+    found = []
+    for number in (1, 2):
+        made = ms.execute(
+            'mutation($p: String!) { createPatient(projectId: $p, name: "Doe") { patient { id } } }',
+            {"p": practice.id},
+        )
+        subject = ms.subject(made["createPatient"]["patient"]["id"])
+        session = subject.create_session("Gait", date=f"2024-05-0{number}")
+        session.condition("Barefoot").create_clip("Walk").upload(
+            io.BytesIO(f"patient {number}".encode()), name="x.csv", progress=False
+        )
+        found.append(subject)
+    practice.refresh()
+    return found
+
+
+def contents_of(folder: Path) -> dict[str, str]:
+    """What the files below each folder say."""
+    return {path.relative_to(folder).parts[0]: path.read_text() for path in sorted(folder.rglob("*.csv"))}
+
+
+def test_two_patients_of_one_name_never_meet_in_one_folder(sandbox: Sandbox, tmp_path: Path) -> None:
+    with sandbox.connect() as ms:
+        practice = ms.projects["lab/practice"]
+        subjects = two_of_one_name(ms, practice)
+        ways: list[Callable[..., Any]] = [
+            practice.download,
+            practice.subjects.download,
+            practice.sessions.download,
+            practice.find_sessions().download,  # newest first
+        ]
+        for number, way in enumerate(ways):
+            with pytest.warns(UserWarning, match=r"subjects of one name, 'Doe' \("):
+                way(tmp_path / str(number), progress=False).raise_for_errors()
+        first = contents_of(tmp_path / "0")
+        assert sorted(first.values()) == ["patient 1", "patient 2"]
+        assert all(contents_of(tmp_path / str(number)) == first for number in range(len(ways)))
+        # one of them is deleted: the other one's files do not go into the folder of the first
+        subjects[0].delete()
+        practice.refresh().download(tmp_path / "0", progress=False).raise_for_errors()
+        assert contents_of(tmp_path / "0") == {**first, "Doe": "patient 2"}
+
+
+def test_two_patients_of_one_name_do_not_become_one_by_an_upload(sandbox: Sandbox, tmp_path: Path) -> None:
+    with sandbox.connect() as ms:
+        practice = ms.projects["lab/practice"]
+        two_of_one_name(ms, practice)
+        practice.create_subject("Roe").create_session("Gait").create_clip("Walk").upload(
+            io.BytesIO(b"another"), name="y.csv", progress=False
+        )
+        with pytest.warns(UserWarning, match="subjects of one name"):
+            practice.download(tmp_path / "all", progress=False).raise_for_errors()
+        name = sandbox.generate(subjects=0, sessions=0, clips=0, files=0)
+        copy = ms.refresh().projects[name]
+        plan = copy.upload_tree(tmp_path / "all", dry_run=True)
+        assert [step.action for step in plan] == ["upload", "skip", "skip"]
+        assert all(
+            "were different subjects of one name, and would become one" in step.reason for step in plan[1:]
+        )
+        copy.upload_tree(tmp_path / "all", progress=False).raise_for_errors()
+        assert copy.refresh().subjects.names() == ["Roe"]
+
+
 def test_names_that_a_download_has_shortened_come_home(sandbox: Sandbox, tmp_path: Path) -> None:
     """What such a name has lost nobody can read from it: it is found among the names that the service has."""
     name = "lab/practice"

@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import threading
+import time
 
 from moveshelf import _promote_objects
 from moveshelf.wire import thread
@@ -96,10 +97,24 @@ def _wait() -> None:
         _running.join(WAIT_SECONDS)
 
 
+def _is_importing_elsewhere() -> bool:
+    """Whether another thread is in the middle of importing a module of this library, most of which come when needed."""
+    locks = getattr(importlib._bootstrap, "_module_locks", {})
+    owners = {
+        getattr(lock(), "owner", None)
+        for name, lock in list(locks.items())
+        if name.partition(".")[0] in ("moveshelf", "moveshelf_api")
+    }
+    return bool(owners & ({*sys._current_frames()} - {threading.get_ident()}))
+
+
 def _before_fork() -> None:
     # a child would wait for ever for a module that a thread of its parent was importing
     global _fork_holds_lock
     _wait()
+    end = time.monotonic() + WAIT_SECONDS
+    while _is_importing_elsewhere() and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
     _fork_holds_lock = thread.import_lock.acquire(timeout=WAIT_SECONDS)
 
 

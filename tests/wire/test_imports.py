@@ -163,6 +163,31 @@ def test_a_fork_in_the_middle_waits_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_waits_for_what_another_thread_imports_of_this_library(tmp_path: Path) -> None:
+    """Its modules come when they are needed. A child would wait for ever for one that a thread was importing."""
+    (tmp_path / "slow.py").write_text(
+        "import sys\nsys.modules['__main__'].importing.set()\nimport time\ntime.sleep(0.3)\n"
+    )
+    code = (
+        "import os, signal, threading\n"
+        f"moveshelf.__path__.append({str(tmp_path)!r})\n"
+        "importing = threading.Event()\n"
+        "thread = threading.Thread(target=lambda: __import__('moveshelf.slow'))\n"
+        "thread.start()\n"
+        "importing.wait()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(10)\n"
+        "    import moveshelf.slow\n"
+        "    os._exit(0)\n"
+        "thread.join()\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0"
+    )
+    done = run(code, "-W", "ignore::DeprecationWarning", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_chain_of_forks(tmp_path: Path) -> None:
     code = (
         "import os\n"

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from types import FrameType
 
 from moveshelf import _promote_objects
 from moveshelf.wire import thread
@@ -98,14 +99,19 @@ def _wait() -> None:
 
 
 def _is_importing_elsewhere() -> bool:
-    """Whether another thread is in the middle of importing a module of this library, most of which come when needed."""
+    """Whether another thread is in the middle of an import by this library, most of which come when they are needed."""
     locks = getattr(importlib._bootstrap, "_module_locks", {})
-    owners = {
-        getattr(lock(), "owner", None)
-        for name, lock in list(locks.items())
-        if name.partition(".")[0] in ("moveshelf", "moveshelf_api")
-    }
-    return bool(owners & ({*sys._current_frames()} - {threading.get_ident()}))
+    owners = {getattr(lock(), "owner", None) for lock in list(locks.values())} - {threading.get_ident()}
+    return any(_is_ours(frame) for ident, frame in sys._current_frames().items() if ident in owners)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether this library is among the callers of what a thread does."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "moveshelf":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _before_fork() -> None:

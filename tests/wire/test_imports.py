@@ -163,22 +163,27 @@ def test_a_fork_in_the_middle_waits_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_fork_waits_for_what_another_thread_imports_of_this_library(tmp_path: Path) -> None:
-    """Its modules come when they are needed. A child would wait for ever for one that a thread was importing."""
+@pytest.mark.parametrize("name", ["moveshelf.slow", "slow"])
+def test_a_fork_waits_for_what_another_thread_imports_for_this_library(tmp_path: Path, name: str) -> None:
+    """Modules come when they are needed, others' too. A child would wait for ever for one that a thread was importing."""
     (tmp_path / "slow.py").write_text(
-        "import sys\nsys.modules['__main__'].importing.set()\nimport time\ntime.sleep(0.3)\n"
+        "import __main__, time\n__main__.importing.set()\n__main__.forking.wait(30)\ntime.sleep(0.2)\n"
     )
     code = (
         "import os, signal, threading\n"
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
         f"moveshelf.__path__.append({str(tmp_path)!r})\n"
-        "importing = threading.Event()\n"
-        "thread = threading.Thread(target=lambda: __import__('moveshelf.slow'))\n"
+        "importing, forking = threading.Event(), threading.Event()\n"
+        "os.register_at_fork(before=forking.set)\n"
+        f"work = eval(\"lambda: __import__('{name}')\", vars(moveshelf))  # as a function of the library's\n"
+        "thread = threading.Thread(target=work)\n"
         "thread.start()\n"
         "importing.wait()\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    signal.alarm(10)\n"
-        "    import moveshelf.slow\n"
+        f"    import {name}\n"
         "    os._exit(0)\n"
         "thread.join()\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0"

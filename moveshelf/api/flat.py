@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -16,7 +17,7 @@ from ..errors import ConfigError, MoveshelfError, NotFoundError, RequestError, T
 from ..operations import validation
 from .failures import GraphQlException, UnknownIdError, field, legacy_error
 from .hashes import calculate_file_crc32c, calculate_file_md5, calculate_stream_md5, crc32c_func
-from .kinds import BearerTokenAuth, Metadata, framerate_name, with_timecode
+from .kinds import BearerTokenAuth, Metadata, check_named, framerate_name, with_timecode
 
 if TYPE_CHECKING:
     from ..client import Moveshelf
@@ -62,10 +63,12 @@ class MoveshelfApi:
     # for subclasses with an __init__ of their own that sets nothing but api_url and _auth_token
     api_url = "https://api.moveshelf.com/graphql"
     _auth_token: BearerTokenAuth
-    _timeout: float = 120
-    _http: Any = None
-    _pool: Any = None
-    _connected: tuple[tuple[str, str], Moveshelf] | None = None
+    # names of our own are mangled: a subclass may have a `_project` or a `_call`
+    __timeout: float = 120
+    __http: Any = None
+    __pool: tuple[Any, Any] | None = None
+    __client: Any = None
+    __connected: tuple[tuple[str, str, int], Moveshelf] | None = None
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class MoveshelfApi:
         timeout: int = 120,
     ) -> None:
         self.api_url = api_url
-        self._timeout = timeout
+        self.__timeout = timeout
         with _importing():  # here, not above: importing the flat client costs no more than json
             from ..config import read_key_file
         problem: ConfigError | None = None
@@ -89,19 +92,25 @@ class MoveshelfApi:
 
     # the objects --------------------------------------------------------------------------------------------
     @property
-    def client(self) -> Moveshelf:
+    def client(self) -> Any:
         """The objects over the same connection: `api.client.subject(id)`. From its first use on, they hold what is read
         flat.
 
         Sends nothing. Raises ConfigError for an address that cannot be used.
         """
-        client = self._connection()
+        if self.__client is not None:
+            return self.__client
+        client = self.__connection()
         client._engine.populates_shapes = True
         return client
 
+    @client.setter
+    def client(self, value: Any) -> None:
+        self.__client = value  # scripts may have an attribute of that name
+
     def close(self) -> None:
         """Close the connection and let go of what was read. Another call opens a new one."""
-        connected, self._connected = self._connected, None
+        connected, self.__connected = self.__connected, None
         if connected is not None:
             connected[1].close()
 
@@ -111,77 +120,77 @@ class MoveshelfApi:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _connection(self) -> Moveshelf:
+    def __connection(self) -> Moveshelf:
         """The client for the present address and key."""
         token = getattr(self, "_auth_token", None)
         if token is None:
             raise ConfigError("this MoveshelfApi has no key: call MoveshelfApi.__init__, or set _auth_token")
-        key = (self.api_url, token._auth)
-        connected = self._connected
+        key = (self.api_url, token._auth, id(self))  # a copy is sent by methods of its own
+        connected = self.__connected
         if connected is not None and connected[0] == key:
             return connected[1]
         with _importing():  # here, not above: reading the key file is all that a MoveshelfApi costs
             from .sender import connect, connecting
         with connecting:
-            connected = self._connected
+            connected = self.__connected
             if connected is None or connected[0] != key:
-                connected = self._connected = (key, connect(self, MoveshelfApi._dispatch_graphql))
+                connected = self.__connected = (key, connect(self, self.__timeout, MoveshelfApi.__replaced))
             return connected[1]
 
-    def _account(self) -> Any:
-        return self._connection()._account
+    def __account(self) -> Any:
+        return self.__connection()._account
 
-    def _object(self, kind: str, identity: Any) -> Any:
+    def __object(self, kind: str, identity: Any) -> Any:
         """The object of an id; where the id is known as another kind's, an object that says what the service says."""
-        engine = self._connection()._engine
+        engine = self.__connection()._engine
         model = _model(kind)
         try:
             return engine.cache.get(model, identity)
         except NotFoundError:
             return model(identity, engine)
 
-    def _project(self, project: Any) -> Any:
+    def __project(self, project: Any) -> Any:
         """The project of an id, or of a name, which the service takes in its place."""
         if isinstance(project, str) and "/" not in project:
-            return self._object("Project", project)
+            return self.__object("Project", project)
         from ..models import Project
 
-        return Project(project, self._connection()._engine)
+        return Project(project, self.__connection()._engine)
 
-    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+    def __call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call an object's method; its errors as scripts know them."""
         try:
             return method(*arguments)
         except MoveshelfError as error:
             raise legacy_error(error) from None
 
-    def _shaped(self, obj: Any, shape: str) -> Any:
-        return self._call(obj._shaped, _shape(shape))
+    def __shaped(self, obj: Any, shape: str) -> Any:
+        return self.__call(obj._shaped, _shape(shape))
 
-    def _node(self, kind: str, identity: Any, shape: str) -> Json | None:
+    def __node(self, kind: str, identity: Any, shape: str) -> Json | None:
         """An object in a shape. One request."""
         validation.check_id(identity, _NOUNS[kind])
-        found: Json | None = self._shaped(self._object(kind, identity), shape)
+        found: Json | None = self.__shaped(self.__object(kind, identity), shape)
         return found
 
-    def _projects(self, shape: str) -> list[Json]:
+    def __projects(self, shape: str) -> list[Json]:
         """The projects of the account in a shape. One request."""
-        viewer = self._shaped(self._account(), shape)
+        viewer = self.__shaped(self.__account(), shape)
         if not viewer:
             raise UnknownIdError("the service names no account for your key, and so no projects")
         return list(viewer["projects"])
 
-    def _value(self, kind: str, identity: Any, shape: str, name: str) -> Any:
+    def __value(self, kind: str, identity: Any, shape: str, name: str) -> Any:
         """One value of an object in a shape. One request."""
-        return field(self._node(kind, identity, shape), name, _NOUNS[kind], identity)
+        return field(self.__node(kind, identity, shape), name, _NOUNS[kind], identity)
 
-    def _rows(self, listing: str, project_id: Any, filters: Mapping[str, Any], shape: str) -> list[Json]:
+    def __rows(self, listing: str, project_id: Any, filters: Mapping[str, Any], shape: str) -> list[Json]:
         """Rows of a project's listing in a shape. One request."""
         from ..operations import queries
 
         validation.check_id(project_id, "project")
-        project = self._object("Project", project_id)
-        rows: list[Json] = self._call(project._rows_shaped, getattr(queries, listing), filters, _shape(shape))
+        project = self.__object("Project", project_id)
+        rows: list[Json] = self.__call(project._rows_shaped, getattr(queries, listing), filters, _shape(shape))
         return rows
 
     # one request --------------------------------------------------------------------------------------------
@@ -192,10 +201,10 @@ class MoveshelfApi:
         GraphQlException for errors in the response and RequestError for everything else that can go wrong; where urllib3 or
         requests is imported, these are theirs too.
         """
-        if self._http is not None:
-            return self._through_http(query, kwargs)
+        if (http := self.__own_http()) is not None:
+            return self.__through_http(http, query, kwargs)
         try:
-            return self._connection()._wire.execute(query, kwargs)
+            return self.__connection()._wire.execute(query, kwargs)
         except ValidationError as error:
             raise validation.InputTypeError(error.message, error.errors) from None
         except MoveshelfError as error:
@@ -209,23 +218,37 @@ class MoveshelfApi:
 
         Raises ConfigError where urllib3 is not installed.
         """
-        if self._http is not None:
-            return self._http
-        if self._pool is None:
-            from .pool import make
+        if self.__http is not None:
+            return self.__http
+        from .pool import make, state
 
-            self._pool = make(self._timeout)
-        return self._pool
+        if self.__pool is None:
+            made = make(self.__timeout)
+            self.__pool = made, state(made)
+        return self.__pool[0]
 
     @http.setter
     def http(self, value: Any) -> None:
-        self._http = value
+        self.__http = value
 
-    def _through_http(self, query: str, variables: dict[str, Any]) -> Any:
+    def __own_http(self) -> Any:
+        """What carries the requests: a script's own `http`, or the pool where a script has changed it; else None."""
+        if self.__http is None and (self.__pool is not None or "urllib3" in sys.modules):
+            from .pool import is_patched, state
+
+            if is_patched() or (self.__pool is not None and state(self.__pool[0]) != self.__pool[1]):
+                return self.http
+        return self.__http
+
+    def __replaced(self) -> bool:
+        """Whether a script has replaced the way to send."""
+        return _is_own(self, "_dispatch_graphql") or self.__own_http() is not None
+
+    def __through_http(self, http: Any, query: str, variables: dict[str, Any]) -> Any:
         """One request through the script's own `http`; no repetition but its own."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json", **self._auth_token.get_auth_header()}
-        response = self._http.request("POST", self.api_url, body=body, headers=headers)
+        response = http.request("POST", self.api_url, body=body, headers=headers)
         if response.status >= 400:
             raise legacy_error(refusal("the request", response))
         content = json.loads(response.data)
@@ -241,7 +264,7 @@ class MoveshelfApi:
         """
         return [
             {"name": project["name"], "id": project["id"]}
-            for project in self._projects("USER_PROJECTS")
+            for project in self.__projects("USER_PROJECTS")
             if project is not None
         ]
 
@@ -251,7 +274,7 @@ class MoveshelfApi:
 
         Objects: `[(project.name, project.clips[:20]) for project in ms.projects]`
         """
-        return self._projects("PROJECTS_AND_CLIPS")
+        return self.__projects("PROJECTS_AND_CLIPS")
 
     def getProjectDatasets(self, project_id: str) -> list[Json]:
         """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire. Empty where the service
@@ -261,7 +284,7 @@ class MoveshelfApi:
 
         Objects: `ms.project(project_id).datasets`
         """
-        return list(self._value("Project", project_id, "DATASETS", "datasets") or ())
+        return list(self.__value("Project", project_id, "DATASETS", "datasets") or ())
 
     def getProjectTemplate(self, project_id: str) -> Any:
         """A project's template as a dict (template, subjectMetadataTabs, sessionMetadataTabs), None without one.
@@ -271,12 +294,12 @@ class MoveshelfApi:
 
         Objects: `ms.project(project_id).template`
         """
-        template = self._value("Project", project_id, "TEMPLATE", "template")
+        template = self.__value("Project", project_id, "TEMPLATE", "template")
         if not template:
             return None
         from ..metadata import parsed
 
-        return self._call(parsed, template["data"], f"the template of project {project_id!r}")
+        return self.__call(parsed, template["data"], f"the template of project {project_id!r}")
 
     def getProjectInfo(self, project_id: str) -> Json | None:
         """A project's template and configuration: {id, name, template: {name, data}, projectConfiguration: {id, name,
@@ -284,7 +307,7 @@ class MoveshelfApi:
 
         Objects: `ms.project(project_id).configuration`
         """
-        return self._node("Project", project_id, "PROJECT_INFO")
+        return self.__node("Project", project_id, "PROJECT_INFO")
 
     def getProjectClips(
         self, project_id: str, limit: int | None, include_download_link: bool = False
@@ -297,7 +320,7 @@ class MoveshelfApi:
         Objects: `ms.project(project_id).clips[:limit]`
         """
         shape = "PROJECT_CLIP_LINKS" if include_download_link else "PROJECT_CLIPS"
-        return self._rows("CLIPS", project_id, {"first": limit}, shape)
+        return self.__rows("CLIPS", project_id, {"first": limit}, shape)
 
     def getProjectSubjects(self, project_id: str) -> list[Json]:
         """The subjects of a project: [{id, name, updated, externalId}, ...]; externalId is the EHR id.
@@ -306,7 +329,7 @@ class MoveshelfApi:
 
         Objects: `ms.project(project_id).subjects`
         """
-        found: list[Json] = self._value("Project", project_id, "PROJECT_SUBJECTS", "patientsList")
+        found: list[Json] = self.__value("Project", project_id, "PROJECT_SUBJECTS", "patientsList")
         return found
 
     # subjects -----------------------------------------------------------------------------------------------
@@ -318,7 +341,7 @@ class MoveshelfApi:
         validation.check_id(project_id, "project")
         validation.check_id(ehr_id, "subject in the health record")
         shape = _shape("SUBJECT_BY_EHR_ID")
-        found: Json | None = self._call(self._account()._subject_by_ehr_id, ehr_id, project_id, shape)
+        found: Json | None = self.__call(self.__account()._subject_by_ehr_id, ehr_id, project_id, shape)
         return found
 
     def getSubjectContext(self, subject_id: str) -> Json | None:
@@ -327,7 +350,7 @@ class MoveshelfApi:
 
         Objects: `subject = ms.subject(subject_id); subject.metadata, subject.project`
         """
-        return self._node("Subject", subject_id, "SUBJECT_CONTEXT")
+        return self.__node("Subject", subject_id, "SUBJECT_CONTEXT")
 
     def getsubjectContext(self, subject_id: str) -> Json | None:
         """The early spelling of getSubjectContext; the same result.
@@ -342,7 +365,7 @@ class MoveshelfApi:
 
         Objects: `ms.subject(subject_id).load("sessions.clips").sessions`
         """
-        return self._node("Subject", subject_id, "SUBJECT_DETAILS")
+        return self.__node("Subject", subject_id, "SUBJECT_DETAILS")
 
     def getSubjectData(self, subject_id: str) -> Json | None:
         """A subject with everything below it: {id, name, metadata, sessions: [{id, projectPath, date, metadata, reports,
@@ -350,7 +373,7 @@ class MoveshelfApi:
 
         Objects: `ms.subject(subject_id).load("sessions.clips.files").sessions`
         """
-        return self._node("Subject", subject_id, "SUBJECT_DATA")
+        return self.__node("Subject", subject_id, "SUBJECT_DATA")
 
     # sessions, clips, jobs ----------------------------------------------------------------------------------
     def getSessionById(self, session_id: str, include_additional_data: bool = False) -> Json | None:
@@ -360,14 +383,14 @@ class MoveshelfApi:
         Objects: `ms.session(session_id).clips`
         """
         shape = "SESSION_FILES" if include_additional_data else "SESSION"
-        return self._node("Session", session_id, shape)
+        return self.__node("Session", session_id, shape)
 
     def getClipData(self, clip_id: str) -> Json | None:
         """A clip: {id, title, description, customOptions (JSON text)}. None for an unknown id.
 
         Objects: `clip = ms.clip(clip_id); clip.title, clip.description, clip.custom_options`
         """
-        return self._node("Clip", clip_id, "CLIP")
+        return self.__node("Clip", clip_id, "CLIP")
 
     def getAdditionalData(self, clip_id: str) -> list[Json]:
         """A clip's files: [{id, dataType, uploadStatus, originalFileName, previewDataUri, originalDataDownloadUri}, ...];
@@ -377,7 +400,7 @@ class MoveshelfApi:
 
         Objects: `ms.clip(clip_id).files`
         """
-        found: list[Json] = self._value("Clip", clip_id, "CLIP_FILES", "additionalData")
+        found: list[Json] = self.__value("Clip", clip_id, "CLIP_FILES", "additionalData")
         return found
 
     def getJobStatus(self, job_id: str) -> Json | None:
@@ -385,7 +408,7 @@ class MoveshelfApi:
 
         Objects: `ms.job(job_id).status`
         """
-        return self._node("Job", job_id, "JOB")
+        return self.__node("Job", job_id, "JOB")
 
     # searching ------------------------------------------------------------------------------------------------
     def getFilteredProjectSubjects(
@@ -410,7 +433,7 @@ class MoveshelfApi:
         self._validate_session_filters(session_filters)
         shape = "FILTERED_SUBJECTS_FILES" if include_additional_data else "FILTERED_SUBJECTS"
         filters = {"metadataFilters": subject_metadata_filters, "sessionFilters": session_filters}
-        return self._rows("SUBJECTS", project_id, filters, shape)
+        return self.__rows("SUBJECTS", project_id, filters, shape)
 
     def getProjectSessions(
         self,
@@ -431,7 +454,7 @@ class MoveshelfApi:
         self._validate_date(end_date)
         shape = "SESSIONS_FILES" if include_additional_data else "SESSIONS"
         days = {"startDate": start_date, "endDate": end_date}
-        return self._rows("SESSIONS", project_id, days, shape)
+        return self.__rows("SESSIONS", project_id, days, shape)
 
     def getFilteredProjectSessions(
         self,
@@ -476,7 +499,7 @@ class MoveshelfApi:
             "metadataFilters": session_metadata_filters,
             "patientMetadataFilters": patient_metadata_filters,
         }
-        rows = self._rows("RECENT_SESSIONS", project_id, filters, shape)
+        rows = self.__rows("RECENT_SESSIONS", project_id, filters, shape)
         if limit is None or rows is None or len(rows) <= limit:
             return rows
         warnings.warn(
@@ -493,11 +516,11 @@ class MoveshelfApi:
 
     def _validate_filter_dict_input(self, filter_dict: Any) -> None:
         """ValueError for a malformed subject filter."""
-        validation.check_subject_filter(filter_dict)
+        validation.check_subject_filter(filter_dict, self._validate_filter_dict_input)
 
     def _validate_session_filters(self, session_filters: Any) -> None:
         """ValueError for malformed session filters."""
-        validation.check_session_filters(session_filters)
+        validation.check_session_filters(session_filters, self._validate_date)
 
     def _validate_metadata_filters_list(self, filters: Any) -> None:
         """ValueError for a malformed list of filters."""
@@ -533,7 +556,7 @@ class MoveshelfApi:
         """
         validation.check_id(project_id, "project")
         _check_text(name, "name of a subject")
-        created = self._call(self._project(project_id)._create_subject, name)["patient"]
+        created = self.__call(self.__project(project_id)._create_subject, name)["patient"]
         return _picked(created, "id", "name")
 
     def createSession(
@@ -551,8 +574,8 @@ class MoveshelfApi:
         self._validate_date(session_date)
         _check_text(session_path, "path of a session")
         day = session_date or _date_in(session_path) or session_date
-        subject = self._object("Subject", subject_id)
-        created = self._call(subject._create_session, project_id, session_path, day)["session"]
+        subject = self.__object("Subject", subject_id)
+        created = self.__call(subject._create_session, project_id, session_path, day)["session"]
         return _picked(created, "id", "projectPath")
 
     def createClip(self, project: str, metadata: Metadata = NO_METADATA) -> str:
@@ -564,7 +587,7 @@ class MoveshelfApi:
         """
         validation.check_id(project, "project")
         clip_id: str = self._createClip(
-            project, {"clientId": "manual", "metadata": with_timecode(metadata, named=True)}
+            project, {"clientId": "manual", "metadata": with_timecode(metadata, check_named)}
         )["mocapClip"]["id"]
         logger.info("created clip %s", clip_id)
         return clip_id
@@ -579,8 +602,8 @@ class MoveshelfApi:
         Objects: `ms.clip(clip_id).update(title=...)`
         """
         validation.check_id(clip_id, "clip")
-        given = with_timecode(metadata)
-        payload = self._call(self._object("Clip", clip_id)._update_as_given, given, custom_options)
+        given = with_timecode(metadata, self._validateAndUpdateTimecode)
+        payload = self.__call(self.__object("Clip", clip_id)._update_as_given, given, custom_options)
         logger.info("updated clip %s", payload["clip"]["id"])
 
     def updateSubjectMetadataInfo(
@@ -600,15 +623,17 @@ class MoveshelfApi:
         validation.check_id(subject_id, "subject")
         imported = _as_dict(info_to_save, "the metadata of a subject")
         interventions = imported.pop("interventions", [])
-        subject = self._object("Subject", subject_id)
+        subject = self.__object("Subject", subject_id)
         if not skip_validation:
-            errors = _printed("subject", self._call(subject._complaints, "subjectMetadata", imported))
+            errors = _printed("subject", self.__call(subject._complaints, "subjectMetadata", imported))
             errors += _printed(
-                "intervention", self._call(subject._complaints, "interventionMetadata", interventions)
+                "intervention", self.__call(subject._complaints, "interventionMetadata", interventions)
             )
             if errors:
                 return ValidationErrors(errors)
-        return self._call(subject._fill_as_published, imported, interventions)["updated"]
+        return self.__call(
+            subject._fill_as_published, imported, interventions, self._merge_metadata_dictionaries
+        )["updated"]
 
     def updateSessionMetadataInfo(
         self,
@@ -636,13 +661,18 @@ class MoveshelfApi:
             session_date, previous_updated_at = skip_validation, previous_updated_at or session_date
         self._validate_date(session_date[:10] if isinstance(session_date, str) else session_date)
         imported = _as_dict(session_metadata, "the metadata of a session").get("metadata", {})
-        session = self._object("Session", session_id)
+        session = self.__object("Session", session_id)
         if not skip_validation:
-            errors = _printed("session", self._call(session._complaints, imported))
+            errors = _printed("session", self.__call(session._complaints, imported))
             if errors:
                 return errors
-        payload = self._call(
-            session._fill_as_published, session_name, imported, session_date, previous_updated_at
+        payload = self.__call(
+            session._fill_as_published,
+            session_name,
+            imported,
+            session_date,
+            previous_updated_at,
+            self._merge_metadata_dictionaries,
         )
         return payload["updated"]
 
@@ -663,14 +693,14 @@ class MoveshelfApi:
 
     def _createClip(self, project: str, clip_creation_data: dict[str, Any]) -> dict[str, Any]:
         """Create one clip: {clientId, uploadUrl, mocapClip: {id}}."""
-        row = self._call(self._project(project)._create_clip, clip_creation_data)
+        row = self.__call(self.__project(project)._create_clip, clip_creation_data)
         return {**_picked(row, "clientId", "uploadUrl"), "mocapClip": _picked(row["mocapClip"], "id")}
 
     def _createAdditionalData(self, clipId: str, metadata: dict[str, Any]) -> dict[str, Any]:
         """Create one file of a clip, without its bytes: {uploadUrl, data: {id, dataType, originalFileName, uploadStatus}}."""
         names = ("dataType", "crc32c", "filename", "clientId")
         given = {name: metadata[name] for name in names}
-        payload = self._call(self._object("Clip", clipId)._create_file, given)
+        payload = self.__call(self.__object("Clip", clipId)._create_file, given)
         data = _picked(payload["data"], "id", "dataType", "originalFileName", "uploadStatus")
         return {"uploadUrl": payload["uploadUrl"], "data": data}
 
@@ -681,7 +711,7 @@ class MoveshelfApi:
         Objects: `ms.subject(subject_id).delete()`
         """
         validation.check_id(subject_id, "subject")
-        return bool(self._call(self._object("Subject", subject_id)._delete))
+        return bool(self.__call(self.__object("Subject", subject_id)._delete))
 
     def deleteSubjects(self, subject_ids: Iterable[str]) -> dict[str, bool]:
         """Delete several subjects, one request each: {id: whether it went}. A failure is logged, and the rest go on.
@@ -704,7 +734,7 @@ class MoveshelfApi:
         Objects: `ms.session(session_id).delete()`
         """
         validation.check_id(session_id, "session")
-        return bool(self._call(self._object("Session", session_id)._delete))
+        return bool(self.__call(self.__object("Session", session_id)._delete))
 
     def deleteClip(self, clip_id: str) -> bool:
         """Delete a clip and its files; True if the service did.
@@ -712,7 +742,7 @@ class MoveshelfApi:
         Objects: `ms.clip(clip_id).delete()`
         """
         validation.check_id(clip_id, "clip")
-        return bool(self._call(self._object("Clip", clip_id)._delete))
+        return bool(self.__call(self.__object("Clip", clip_id)._delete))
 
     def deleteAdditionalData(self, additional_data_id: str) -> bool:
         """Delete one file of a clip; True if the service did.
@@ -720,7 +750,7 @@ class MoveshelfApi:
         Objects: `ms.clip(clip_id).files[name].delete()`
         """
         validation.check_id(additional_data_id, "file")
-        return bool(self._call(self._object("DataFile", additional_data_id)._delete))
+        return bool(self.__call(self.__object("DataFile", additional_data_id)._delete))
 
     def deleteClipByCondition(self, session_id: str, condition_name: str) -> dict[str, Any]:
         """Delete the clips of one condition: {deleted_count, failed_count, details: [{clip_id, title, deleted, error?}]}. A
@@ -731,6 +761,8 @@ class MoveshelfApi:
 
         Objects: `ms.session(session_id).conditions[condition_name].delete_clips()`
         """
+        if not isinstance(condition_name, str):
+            raise validation.InputTypeError(f"a condition is named by text, not by {condition_name!r}")
         session = self.getSessionById(session_id)
         if session is None:
             raise UnknownIdError(f"no session has the id {session_id!r}, or your key does not see it")
@@ -755,7 +787,7 @@ class MoveshelfApi:
 
         Objects: `session.process_gait_tool(trial_type, clips=...)`
         """
-        job_id: str = self._call(self._account()._process_gait, clip_ids, trial_type)["jobId"]
+        job_id: str = self.__call(self.__account()._process_gait, clip_ids, trial_type)["jobId"]
         return job_id
 
     def generateAutomaticInteractiveReports(self, session_id: str, norm_id: str | None = None) -> bool:
@@ -764,8 +796,8 @@ class MoveshelfApi:
         Objects: `ms.session(session_id).generate_reports(norm=...)`
         """
         validation.check_id(session_id, "session")
-        session = self._object("Session", session_id)
-        ok: bool = self._call(session._create_automatic_reports, norm_id)["ok"]
+        session = self.__object("Session", session_id)
+        ok: bool = self.__call(session._create_automatic_reports, norm_id)["ok"]
         return ok
 
     def generateConditionSummaryReport(
@@ -849,7 +881,7 @@ class MoveshelfApi:
             "normId": norm_id,
             "templateId": template_id,
         }
-        ok: bool = self._call(self._object("Session", session_id)._create_report, values)["ok"]
+        ok: bool = self.__call(self.__object("Session", session_id)._create_report, values)["ok"]
         return ok
 
     # files ----------------------------------------------------------------------------------------------------
@@ -868,19 +900,19 @@ class MoveshelfApi:
         validation.check_id(project, "project")
         file_path = os.fspath(file_path)
         name = os.path.basename(file_path)
-        sent = with_timecode(metadata or {})
+        sent = with_timecode({} if metadata is None else metadata, self._validateAndUpdateTimecode)
         sent.update(
             title=sent.get("title", name),
             allowDownload=sent.get("allowDownload", False),
             allowUnlistedAccess=sent.get("allowUnlistedAccess", False),
         )
-        source, checksum = self._prepared(file_path)
+        source, checksum = self.__prepared(file_path)
         logger.info("uploading %s", file_path)
         made = self._createClip(
             project, {"clientId": file_path, "crc32c": checksum, "filename": name, "metadata": sent}
         )
         clip_id: str = made["mocapClip"]["id"]
-        self._put(made["uploadUrl"], source, f"clip {clip_id}", clip_id)
+        self.__put(made["uploadUrl"], source, f"clip {clip_id}", clip_id)
         logger.info("uploaded %s as clip %s", file_path, clip_id)
         return clip_id
 
@@ -895,13 +927,13 @@ class MoveshelfApi:
         """
         validation.check_id(clipId, "clip")
         file_path = os.fspath(file_path)
-        source, checksum = self._prepared(file_path)
+        source, checksum = self.__prepared(file_path)
         logger.info("uploading %s", file_path)
         made = self._createAdditionalData(
             clipId, {"clientId": file_path, "crc32c": checksum, "filename": filename, "dataType": dataType}
         )
         file_id: str = made["data"]["id"]
-        self._put(made["uploadUrl"], source, f"file {file_id}", file_id)
+        self.__put(made["uploadUrl"], source, f"file {file_id}", file_id)
         logger.info("uploaded %s as file %s", file_path, file_id)
         return file_id
 
@@ -930,54 +962,56 @@ class MoveshelfApi:
         url = stored.get("originalDataDownloadUri")
         if not url:
             raise ValidationError(f"the file {name!r} of clip {clip_id!r} has no address to download it from")
-        return calculate_file_md5(file_path) == self._md5_at(url)
+        return calculate_file_md5(file_path) == self.__md5_at(url)
 
     def _calculateCrc32c(self, file_path: str) -> str:
         """The CRC-32C of a file as base64 text of its four big-endian bytes."""
         return calculate_file_crc32c(file_path)
 
     # --------------------------------------------------------------------------------------------------------
-    def _prepared(self, path: str) -> tuple[Source, str]:
+    def __prepared(self, path: str) -> tuple[Source, str]:
         """A file that was read once for its checksum, and the checksum that the service is told."""
         from ..transfer.source import FileSource
 
+        if not path:
+            raise FileNotFoundError("no file '': the path is empty")
         source = FileSource(path)
         source.prepare()
-        own = type(self)._calculateCrc32c is MoveshelfApi._calculateCrc32c
-        return source, source.crc32c if own else self._calculateCrc32c(path)
+        own = _is_own(self, "_calculateCrc32c")
+        return source, self._calculateCrc32c(path) if own else source.crc32c
 
-    def _put(self, url: str, source: Source, what: str, identity: str) -> None:
+    def __put(self, url: str, source: Source, what: str, identity: str) -> None:
         """PUT a file to its signed address. The key does not go there."""
         try:
-            if self._http is not None:
-                self._put_through_http(url, source)
+            if (http := self.__own_http()) is not None:
+                self.__put_through_http(http, url, source)
             else:
                 from ..operations.files import put
 
-                put(self._connection()._service, url, source, identity)
+                put(self.__connection()._service, url, source, identity)
         except TransferError as error:
             error.message += (
                 f" The {what} exists on the service, without its bytes: delete it, or leave it be."
             )
             raise legacy_error(error) from None
 
-    def _put_through_http(self, url: str, source: Source) -> None:
+    def __put_through_http(self, http: Any, url: str, source: Source) -> None:
         with open(source.label, "rb") as stream:
             # whole where it is small: a script's own `http` may not know how to send a file
             body: Any = stream.read() if source.size <= _SMALL else stream
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(source.size)}
-            response = self._http.request("PUT", url, body=body, headers=headers)
+            response = http.request("PUT", url, body=body, headers=headers)
         if response.status >= 400:
             raise TransferError(refusal("the upload", response).message, status=response.status)
 
-    def _md5_at(self, url: str) -> str:
+    def __md5_at(self, url: str) -> str:
         """The MD5 of what a signed address holds, in constant memory."""
         try:
-            if self._http is None:
+            if (http := self.__own_http()) is None:
                 from ..operations.files import md5_of
 
-                return md5_of(self._connection()._service, url)
-            response = self._http.request("GET", url, preload_content=False)
+                return md5_of(self.__connection()._service, url)
+            response = http.request("GET", url, preload_content=False)
             try:
                 if response.status >= 400:
                     raise TransferError(
@@ -989,6 +1023,15 @@ class MoveshelfApi:
                 response.release_conn()
         except TransferError as error:
             raise legacy_error(error) from None
+
+
+#: Methods as they are here: where a script has another one, it is called.
+_STANDARD = {name: vars(MoveshelfApi)[name] for name in ("_dispatch_graphql", "_calculateCrc32c")}
+
+
+def _is_own(api: MoveshelfApi, name: str) -> bool:
+    """Whether a method is a script's own: of a subclass, of the object, or put into MoveshelfApi itself."""
+    return getattr(getattr(api, name), "__func__", None) is not _STANDARD[name]
 
 
 @cache
@@ -1030,6 +1073,7 @@ def _as_dict(given: Any, what: str) -> dict[str, Any]:
         raise ValidationError(f"{what} is nested too deep") from None
     if not isinstance(found, dict):
         raise validation.InputTypeError(f"{what} is a dict, or JSON text of one, not {given!r}")
+    validation.json_text(found, what)  # NaN, too: stored, it makes the text unreadable for others
     return found
 
 

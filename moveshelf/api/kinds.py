@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from ..errors import ValidationError
+from ..operations.validation import InputTypeError
 from ..timecode import TimecodeFramerate as TimecodeFramerate  # scripts know it from here
 from ..timecode import parts
 
@@ -40,7 +42,7 @@ def framerate_name(timecode: Any) -> str:
 
     Raises TimecodeError. These are `raise`, not `assert`: `python -O` checks too.
     """
-    if not hasattr(timecode, "get"):
+    if not isinstance(timecode, Mapping):
         raise TimecodeError(f"a timecode is a dict of 'timecode' and 'framerate', not {timecode!r}")
     text, rate = timecode.get("timecode"), timecode.get("framerate")
     if not text:
@@ -62,19 +64,26 @@ def _rates() -> str:
     return ", ".join(str(rate) for rate in TimecodeFramerate)
 
 
-def with_timecode(metadata: Any, *, named: bool = False) -> dict[str, Any]:
-    """A copy of clip metadata as it travels: the frame rate by its name. The caller's dictionaries stay as they are.
+def check_named(timecode: Any) -> None:
+    """As a new clip's timecode is checked: its frame rate may have the service's own spelling ("FPS_25") already."""
+    spelled = timecode.get("framerate") if isinstance(timecode, Mapping) else None
+    if isinstance(spelled, str) and spelled in TimecodeFramerate.__members__:
+        _check_text(timecode.get("timecode"))
+    else:
+        timecode["framerate"] = framerate_name(timecode)
 
-    `named` lets the wire's own spelling ("FPS_25") through too. Raises TimecodeError.
+
+def with_timecode(metadata: Any, check: Callable[[Any], object]) -> dict[str, Any]:
+    """A copy of clip metadata as it travels; the caller's dictionaries stay as they are.
+
+    `check` gets a copy of the `startTimecode`, and puts the frame rate's name into it. Raises InputTypeError, TimecodeError.
     """
+    if not isinstance(metadata, Mapping):
+        raise InputTypeError(f"the metadata of a clip is a dict like {{'title': 'Walk'}}, not {metadata!r}")
     copied = dict(metadata)
-    start = copied.get("startTimecode")
-    if start:
-        spelled = start.get("framerate") if hasattr(start, "get") else None
-        if named and isinstance(spelled, str) and spelled in TimecodeFramerate.__members__:
-            _check_text(start.get("timecode"))
-        else:
-            copied["startTimecode"] = {**start, "framerate": framerate_name(start)}
+    if start := copied.get("startTimecode"):
+        copied["startTimecode"] = start = dict(start) if isinstance(start, Mapping) else start
+        check(start)
     return copied
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ..errors import ConfigError
@@ -26,3 +27,19 @@ def make(timeout: float) -> Any:
         backoff_factor=1,
     )
     return urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(connect=10, read=timeout))
+
+
+def state(pool: Any) -> Any:
+    """What of a pool a script may change, to compare: its settings, and methods replaced on it."""
+    return {
+        name: dict(value) if isinstance(value, dict) else value
+        for name, value in vars(pool).items()
+        if name != "pools"
+    }
+
+
+def is_patched() -> bool:
+    """Whether a script has replaced `request` of urllib3's PoolManager itself, as its tests do to send nothing."""
+    module = sys.modules.get("urllib3.poolmanager")
+    request = None if module is None else module.PoolManager.request
+    return request is not None and not str(getattr(request, "__module__", "")).startswith("urllib3.")

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from .flat import MoveshelfApi
 
 connecting = ProcessLock()
-_ALIASED = re.compile(r"\b(n0|a[0-9a-f]{8}): (\w+)")
+_ALIASED = re.compile(r"(?<!\$)\b([nv]\d+|a[0-9a-f]{8}): (\w+)")
 
 
-def connect(api: MoveshelfApi, standard: Callable[..., Any]) -> Moveshelf:
+def connect(api: MoveshelfApi, timeout: float, replaced: Callable[[MoveshelfApi], bool]) -> Moveshelf:
     """A client for the flat client's address and key, whose requests the flat client sends.
 
-    `standard` is `_dispatch_graphql` as the library has it: another one is a script's own.
+    `replaced` tells whether a script has replaced the flat client's way to send.
     """
     config = resolve(None, api.api_url, api_key=api._auth_token._auth.removeprefix("Bearer "))
-    sender = FlatSender(api, standard)
-    client = Moveshelf(config, timeout=api._timeout, sender=sender)
+    sender = FlatSender(api, replaced)
+    client = Moveshelf(config, timeout=timeout, sender=sender)
     sender.wire = client._wire
     client._engine.populates_shapes = False  # until somebody uses api.client
     if not sender.replaced:
@@ -42,18 +42,16 @@ class FlatSender:
 
     wire: Wire
 
-    def __init__(self, api: MoveshelfApi, standard: Callable[..., Any]) -> None:
+    def __init__(self, api: MoveshelfApi, replaced: Callable[[MoveshelfApi], bool]) -> None:
         # weak: the flat client holds the client that holds this
         self._api = weakref.ref(api)
-        self._standard = standard
+        self._replaced = replaced
 
     @property
     def replaced(self) -> bool:
         """Whether a script has replaced the way to send: its responses are its own, and it waits for them."""
         api = self._api()
-        if api is None:
-            return False
-        return api._http is not None or getattr(api._dispatch_graphql, "__func__", None) is not self._standard
+        return api is not None and self._replaced(api)
 
     def submit(
         self,
@@ -71,21 +69,21 @@ class FlatSender:
                 return self.wire.submit(query, variables, operation=operation, halve=halve, check=check)
             except ValidationError as error:
                 raise InputTypeError(error.message, error.errors) from None
+        # under the service's own name ("node"), as the script's method knows it from the published client
+        aliases = _ALIASED.findall(query)
+        alias, name = aliases[0] if len(aliases) == 1 else ("", "")
+        own = query.replace(f"{alias}: {name}", name, 1) if alias else query
         try:
-            data, errors = api._dispatch_graphql(query, **(variables or {})), []
+            data, errors = api._dispatch_graphql(own, **(variables or {})), []
         except QueryError as error:
             if error.data is None:
                 raise
             data, errors = error.data, error.errors  # one bad object among many fails alone
-        return Arrived(Response(_aliased(query, data), errors, None, 0, 200))
-
-
-def _aliased(query: str, data: Any) -> Any:
-    """What a script's method returned under the service's own name ("node"), under the alias that was requested."""
-    found = _ALIASED.search(query)
-    if isinstance(data, dict) and found is not None and found[1] not in data and "n1" not in data:
-        return {found[1]: data.get(found[2])}
-    return data
+            if alias:
+                errors = [{**one, "path": [alias, *(one.get("path") or ())[1:]]} for one in errors]
+        if alias and isinstance(data, dict) and alias not in data:
+            data = {alias: data.get(name)}
+        return Arrived(Response(data, errors, None, 0, 200))
 
 
 class Arrived:

@@ -10,13 +10,14 @@ from ..errors import OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..metadata import (
+    EHR_KEY,
     MetadataUpdate,
     ReadOnlyDict,
     ReadOnlyList,
-    merge_as_published,
     merge_subject,
     parse_record,
     parsed,
+    plain,
     read_only,
     record_of,
     stored,
@@ -187,10 +188,12 @@ class Subject(HasFiles, Deletable):
 
         Unless `validate` is False keys and options are compared with the project's template, with near misses (one request,
         the first time), and the service's validator goes first. Three requests (the last reads back what was
-        written), one where there is nothing to change.
+        written), one where there is nothing to change; one more where the EHR id changes, to see that no other subject
+        has it.
 
         Raises ValidationError for values that cannot be stored, NaN and NaT among them (before any request), for what the
-        template does not know and with all complaints of the validator in `errors`; ConflictError where somebody else has
+        template does not know (one value for a field with a left and a right one, too), for an EHR id that another subject
+        has and with all complaints of the validator in `errors`; ConflictError where somebody else has
         changed the subject since it was read here. In these cases nothing was written. OutcomeUnknownError where it was
         written and could not be read back.
 
@@ -238,6 +241,8 @@ class Subject(HasFiles, Deletable):
                 with cache.lock:
                     stored_state(Subject).populate(cache, self, node, clock)
                 return done
+            if validate and done.changed.get(EHR_KEY):
+                self._refuse_taken(service, merged[EHR_KEY])
             text = self._write_record(service, node["metadata"], merged, written)
             with cache.lock:
                 cache.invalidate(self.id)
@@ -245,6 +250,16 @@ class Subject(HasFiles, Deletable):
                 for name in ("updated", "ehr_id"):  # the service's to say
                     cache.unload(self, Subject.fields[name])
         return done
+
+    def _refuse_taken(self, service: Service, ehr_id: Any) -> None:
+        """Raise ValidationError where another subject of the project has this EHR id. One request."""
+        text = plain(ehr_id)
+        found = service.subject_by_ehr_id(self.project.id, text) if isinstance(text, str) else None
+        if found is not None and found.get("id") != self.id:
+            raise ValidationError(
+                f"the EHR id {text!r} is that of subject {found.get('name') or found.get('id')!r}, and nothing was written to "
+                f"{label(self)}: a patient has one of their own (validate=False writes it all the same)"
+            )
 
     def fill_metadata(self, values: Mapping[str, Any], *, validate: bool = True) -> MetadataUpdate:
         """Fill in what is empty, and return what was changed and what was kept; None says nothing.
@@ -287,15 +302,19 @@ class Subject(HasFiles, Deletable):
                 return str(before)  # ours is in it
         raise self._conflict()
 
-    def _fill_as_published(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
-        """Fill what is empty in the metadata by 1.6.4's rule, and replace the interventions; the payload. Two requests.
+    def _fill_as_published(
+        self, imported: dict[str, Any], interventions: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
+        """Merge stored and imported metadata by a rule, and replace the interventions; the payload. Two requests.
 
         Raises NotFoundError where the service has no such subject, ValidationError where its metadata is no JSON object.
         """
         with write_lock(service_of(self._require("writing")), self.id):
-            return self._fill_locked(imported, interventions)
+            return self._fill_locked(imported, interventions, rule)
 
-    def _fill_locked(self, imported: dict[str, Any], interventions: Any) -> Mapping[str, Any]:
+    def _fill_locked(
+        self, imported: dict[str, Any], interventions: Any, rule: Callable[[Any, Any], Any]
+    ) -> Mapping[str, Any]:
         node = self._shaped(_METADATA)
         if node is None:
             raise self._no_longer_there()
@@ -305,7 +324,7 @@ class Subject(HasFiles, Deletable):
             record_of(None if text is None else parsed(text, f"the metadata of {whose}") or None, whose)
         )
         kept = before.pop("interventions", None)
-        merged = dict(merge_as_published(before, imported))
+        merged = dict(rule(before, imported))
         if interventions or kept:
             merged["interventions"] = interventions or kept
         return self._send(

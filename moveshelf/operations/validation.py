@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, TypedDict
 
@@ -48,8 +48,13 @@ _CLIP_VALUES: dict[str, tuple[str, type]] = {
 
 # ids and names --------------------------------------------------------------------------------------------------------
 def check_id(value: Any, what: str) -> None:
-    """Refuse an id that is missing or blank, to which the service would respond with null. Raises InputTypeError."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    """Refuse an id that no object has: none, a blank text, a value of another type. Raises InputTypeError.
+
+    A whole number passes: the service takes it for text.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InputTypeError(f"the id of the {what} is {value!r}, and ids are text: nothing was sent")
+    if isinstance(value, str) and not value.strip():
         raise InputTypeError(f"the id of the {what} is {value!r}: nothing was sent")
 
 
@@ -120,14 +125,18 @@ def checked_values(values: Any) -> dict[str, Any]:
 
 
 def checked_interventions(given: Any) -> list[dict[str, Any]]:
-    """Interventions to write. Raises ValidationError where they are no list of dictionaries that JSON can hold."""
+    """Interventions to write, dates as text. Raises ValidationError where they are no list of dictionaries for JSON."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, (list, tuple)):
         raise ValidationError(f"interventions are a list of dictionaries, not {type(given).__name__}")
     for one in given:
         if not isinstance(one, Mapping):
             raise ValidationError(f"an intervention is a dictionary, not {one!r}")
-    json_text(list(given), "the interventions", inside=1)
-    return [dict(one) for one in given]
+    # when used: the import of the flat client needs no other module
+    from ..metadata import as_json
+
+    found = [as_json(one, f"intervention {number}") for number, one in enumerate(given, 1)]
+    json_text(found, "the interventions", inside=1)
+    return found
 
 
 def json_text(values: Any, what: str = "the metadata", *, inside: int = 0) -> str:
@@ -229,10 +238,11 @@ def check_date(value: Any) -> None:
 
 
 # filters, as the flat client takes them --------------------------------------------------------------------------------
-def check_subject_filter(tree: Any) -> None:
+def check_subject_filter(tree: Any, check: Callable[[Any], object] | None = None) -> None:
     """Refuse a subject filter that is neither a leaf {key, operator, value} nor a group {logic, filters}.
 
-    None means no filter. Raises ValidationError (a ValueError), for a nested one too.
+    None means no filter. `check` is called for each filter of a group, if it is not this function that is wanted. Raises
+    ValidationError (a ValueError), for a nested one too.
     """
     if tree is None:
         return
@@ -258,17 +268,17 @@ def check_subject_filter(tree: Any) -> None:
         if not isinstance(tree["filters"], list):
             raise ValidationError(f"'filters' of a group is a list, not {tree['filters']!r}")
         for part in tree["filters"]:
-            check_subject_filter(part)
+            (check or check_subject_filter)(part)
     else:
         raise ValidationError(
             f"{tree!r} is no filter: it needs key, operator and value, or logic and filters"
         )
 
 
-def check_session_filters(filters: Any) -> None:
+def check_session_filters(filters: Any, day: Callable[[Any], object] = check_date) -> None:
     """Refuse session filters other than {sessionDates: {startDate, endDate}, numSessions: {min, max}}.
 
-    None means no filter. Raises ValidationError (a ValueError).
+    None means no filter. `day` is called for each date. Raises ValidationError (a ValueError).
     """
     if filters is None:
         return
@@ -284,7 +294,7 @@ def check_session_filters(filters: Any) -> None:
             if key not in allowed:
                 raise ValidationError(f"{name!r} knows {', '.join(allowed)}, not {key!r}")
             if name == "sessionDates":
-                check_date(value)
+                day(value)
             elif value is not None and not isinstance(value, int):
                 raise ValidationError(f"{key!r} of numSessions is a whole number or None, not {value!r}")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.flat import connection
 
 import moveshelf.models
 import moveshelf.operations.overview
@@ -333,7 +334,7 @@ def test_every_method_goes_through_a_model_and_the_service(
 def test_responses_are_populated_once_the_objects_are_used(demo: Sandbox, demo_api: MoveshelfApi) -> None:
     project = next(one["id"] for one in demo_api.getUserProjects() if one["name"] == "lab/demo")
     subject = demo_api.getProjectSubjects(project)[0]["id"]
-    assert demo_api._connection()._engine.populates_shapes is False
+    assert connection(demo_api)._engine.populates_shapes is False
     client = demo_api.client
     assert not client.project(project).is_loaded("subjects"), "responses that came before are not populated"
     demo_api.getSubjectDetails(subject)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import urllib3
+from support.flat import connection
 
 from moveshelf.api import (
     GraphQlException,
@@ -48,7 +49,7 @@ def test_graphql_exception_is_its_list() -> None:
 @pytest.fixture
 def quick_api(api: MoveshelfApi) -> MoveshelfApi:
     """A flat client that does not pause between its tries."""
-    api._connection()._wire.retry = RetryPolicy(attempts=3, first=0.001, cap=0.002)
+    connection(api)._wire.retry = RetryPolicy(attempts=3, first=0.001, cap=0.002)
     return api
 
 
@@ -181,7 +182,7 @@ def test_lost_connection(quick_api: MoveshelfApi, sandbox: Sandbox) -> None:
 
 def test_no_service(sandbox: Sandbox) -> None:
     with MoveshelfApi(sandbox.key_file, "http://127.0.0.1:9/graphql") as api:
-        api._connection()._wire.retry = RetryPolicy(attempts=1)
+        connection(api)._wire.retry = RetryPolicy(attempts=1)
         with pytest.raises(urllib3.exceptions.MaxRetryError):
             api.getUserProjects()
 

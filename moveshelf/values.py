@@ -146,8 +146,10 @@ drawn_by: dict[str, Callable[[Any], str]] = {}
 
 def drawn(obj: Any) -> str | None:
     """An object as HTML, for a notebook; None (its repr is shown) where nothing that draws is imported."""
-    draw = drawn_by.get(type(obj).__name__)
-    return None if draw is None else draw(obj)
+    for kind in type(obj).__mro__:  # a program may have a class of its own below one of ours
+        if kind.__name__ in drawn_by:
+            return drawn_by[kind.__name__](obj)
+    return None
 
 
 # what a project is set up with ------------------------------------------------------------------------------------

@@ -318,6 +318,13 @@ def test_a_template() -> None:
     assert "<details open>" not in template_html(Template("Gait", {"template": many}))
 
 
+def test_a_class_of_a_program_s_own_is_drawn_like_the_one_below_it() -> None:
+    class Ours(Template):
+        pass
+
+    assert Ours("Gait", {})._repr_html_() == template_html(Template("Gait", {}))
+
+
 def test_a_template_without_fields() -> None:
     assert "declares no fields" in Page(template_html(Template("Gait", {}))).text
     assert (

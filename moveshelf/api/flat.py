@@ -190,7 +190,9 @@ class MoveshelfApi:
 
         validation.check_id(project_id, "project")
         project = self.__object("Project", project_id)
-        rows: list[Json] = self.__call(project._rows_shaped, getattr(queries, listing), filters, _shape(shape))
+        rows: list[Json] = self.__call(
+            project._rows_shaped, getattr(queries, listing), filters, _shape(shape)
+        )
         return rows
 
     # one request --------------------------------------------------------------------------------------------

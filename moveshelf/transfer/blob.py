@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
-from yarl import URL
 
 from ..config import is_loopback
 from ..errors import TransferError
+from ..wire.network import parsed_url
 from ..wire.retry import BARRED, LOST, REFUSED, Failure, RetryPolicy, phrase, retry_after
 from ..wire.transport import failure_of
 
@@ -359,7 +359,10 @@ async def _refusal(response: aiohttp.ClientResponse, host: str) -> StoreError:
 
 
 def _redirected(response: aiohttp.ClientResponse) -> str:
-    target = response.url.join(URL(response.headers.get("Location", ""), encoded=True))
+    try:
+        target = response.url.join(parsed_url(response.headers.get("Location", ""), encoded=True))
+    except ValueError:
+        raise StoreError(Failure(BARRED, f"{response.url.host} redirects to a text that is no URL")) from None
     safe = target.scheme == "https" or (target.scheme == "http" and response.url.scheme == "http")
     if not safe or not target.host:
         raise StoreError(Failure(BARRED, f"{response.url.host} redirects to a URL without https"))

@@ -13,6 +13,8 @@ import importlib
 import os
 import sys
 import threading
+import time
+from types import FrameType
 
 from moveshelf import _promote_objects
 from moveshelf.wire import thread
@@ -96,10 +98,29 @@ def _wait() -> None:
         _running.join(WAIT_SECONDS)
 
 
+def _is_importing_elsewhere() -> bool:
+    """Whether another thread is in the middle of an import by this library, most of which come when they are needed."""
+    locks = getattr(importlib._bootstrap, "_module_locks", {})
+    owners = {getattr(lock(), "owner", None) for lock in list(locks.values())} - {threading.get_ident()}
+    return any(_is_ours(frame) for ident, frame in sys._current_frames().items() if ident in owners)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether this library is among the callers of what a thread does."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "moveshelf":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _before_fork() -> None:
     # a child would wait for ever for a module that a thread of its parent was importing
     global _fork_holds_lock
     _wait()
+    end = time.monotonic() + WAIT_SECONDS
+    while _is_importing_elsewhere() and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
     _fork_holds_lock = thread.import_lock.acquire(timeout=WAIT_SECONDS)
 
 

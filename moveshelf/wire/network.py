@@ -103,7 +103,7 @@ class Proxies:
         if not place or is_loopback(host) or urllib.request.proxy_bypass(host):
             return {}
         try:
-            proxy = URL(place if "://" in place else f"http://{place}")
+            proxy = parsed_url(place if "://" in place else f"http://{place}")
         except ValueError:
             proxy = URL()
         if proxy.scheme not in ("http", "https") or not proxy.host:
@@ -376,6 +376,14 @@ def session_options(
 # -- the object store
 
 
+def parsed_url(text: str, *, encoded: bool = False) -> URL:
+    """A text as a URL; `encoded`: as it stands. Raises ValueError for what is none, also where yarl stumbles."""
+    try:
+        return URL(text, encoded=encoded)
+    except IndexError:  # yarl 1.25, a host in brackets without a host: https://[]@
+        raise ValueError("a URL without a host") from None
+
+
 def allowed_store_url(url: str | URL, api_url: str) -> URL:
     """The URL of a file in the object store, where bytes may go to and come from it: one rule for the first and redirects.
 
@@ -385,7 +393,7 @@ def allowed_store_url(url: str | URL, api_url: str) -> URL:
     """
     try:
         # a signed URL must stay as it was signed
-        parsed = url if isinstance(url, URL) else URL(url, encoded=True)
+        parsed = url if isinstance(url, URL) else parsed_url(url, encoded=True)
         host = (parsed.host or "").lower().rstrip(".")
     except (ValueError, TypeError):
         parsed, host = URL(), ""
@@ -473,7 +481,7 @@ class Blobs:
         if self.api_url:
             url = allowed_store_url(url, self.api_url)
         # a signed URL must stay as it was signed
-        url = URL(url, encoded=True) if isinstance(url, str) else url
+        url = parsed_url(url, encoded=True) if isinstance(url, str) else url
         trust: dict[str, Any] = {"ssl": tls_context()} if url.scheme == "https" else {}
         session = self.session
         if fresh:

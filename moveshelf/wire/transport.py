@@ -15,12 +15,11 @@ from gql.graphql_request import GraphQLRequest
 from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportError
 from graphql import ExecutionResult
-from yarl import URL
 
 from moveshelf.errors import RequestError
 from moveshelf.wire.codec import TOO_DEEP, decode
 from moveshelf.wire.collector import collector_paused
-from moveshelf.wire.network import UnexpectedBytesError
+from moveshelf.wire.network import UnexpectedBytesError, parsed_url
 from moveshelf.wire.response import Request
 from moveshelf.wire.retry import (
     BARRED,
@@ -304,7 +303,7 @@ def _text(body: bytes) -> str:
 def _target(response: aiohttp.ClientResponse, location: str) -> str:
     """Where a redirect leads, without its query: a signed part of it belongs in no message."""
     try:
-        url = response.url.join(URL(location))
+        url = response.url.join(parsed_url(location))
         return str(url.with_query(None).with_fragment(None).with_user(None))
     except ValueError:
         return "a text that is no URL"

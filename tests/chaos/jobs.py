@@ -132,4 +132,24 @@ def create(ms: Any, watch: Watch, arguments: dict[str, Any]) -> Any:
     return [subject.id, session.id, clip.id]
 
 
-JOBS = {"upload": upload, "download": download, "metadata": metadata, "create": create}
+def bulk(ms: Any, watch: Watch, arguments: dict[str, Any]) -> Any:
+    """Many rows at once; an entry for each."""
+    return bulk_entries(ms, watch, arguments["project"], arguments["call"], arguments["rows"])
+
+
+def bulk_entries(ms: Any, watch: Watch, project: str, call: str, rows: list[dict[str, Any]]) -> Any:
+    """What a bulk write said of each row."""
+    target = ms.project(project)
+    options = {"create": True, "validate": False} if call == "import_table" else {}
+    result = getattr(target, call)(rows, **options)
+    found = []
+    for entry in result:
+        if entry.error is not None:
+            watch.exception(entry.error)
+        error = None if entry.error is None else told(entry.error)
+        found.append({"status": entry.status, "id": getattr(entry.object, "id", None), "error": error})
+    watch.objects(result)
+    return found
+
+
+JOBS = {"upload": upload, "download": download, "metadata": metadata, "create": create, "bulk": bulk}

@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trees", type=int, help="trees, each killed several times (a tenth of the walks)")
     parser.add_argument("--mutations", type=int, help="calls whose responses are mutated (as many as walks)")
     parser.add_argument("--writes", type=int, help="writes (half as many as walks)")
+    parser.add_argument("--bulk", type=int, help="writes of many rows (a tenth of the walks)")
     parser.add_argument(
         "--together", type=int, help="several processes or threads at once (a fiftieth of the walks)"
     )
@@ -79,7 +80,8 @@ def jobs_of(given: argparse.Namespace) -> list[Job]:
         return only * given.repeat
     counts = {
         "tree": given.trials // 10 if given.trees is None else given.trees,
-        "together": max(7, given.trials // 50) if given.together is None else given.together,
+        "bulk": given.trials // 10 if given.bulk is None else given.bulk,
+        "together": max(11, given.trials // 50) if given.together is None else given.together,
         "walk": given.trials,
         "mutated": given.trials if given.mutations is None else given.mutations,
         "write": given.trials // 2 if given.writes is None else given.writes,

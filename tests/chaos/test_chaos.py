@@ -17,7 +17,7 @@ import run
 from proxy import KINDS, draw
 
 HERE = Path(__file__).resolve().parent
-COUNTS = {"walk": 60, "tree": 6, "mutated": 150, "write": 40, "together": 7}
+COUNTS = {"walk": 60, "tree": 6, "mutated": 150, "write": 40, "bulk": 8, "together": 11}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
 
@@ -26,7 +26,18 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes a
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     file = tmp_path_factory.mktemp("chaos") / "results.json"
     options = ["--trials", COUNTS["walk"], "--trees", COUNTS["tree"], "--mutations", COUNTS["mutated"]]
-    options += ["--writes", COUNTS["write"], "--together", COUNTS["together"], "--seed", 1, "--json", file]
+    options += [
+        "--writes",
+        COUNTS["write"],
+        "--bulk",
+        COUNTS["bulk"],
+        "--together",
+        COUNTS["together"],
+        "--seed",
+        1,
+        "--json",
+        file,
+    ]
     command = [sys.executable, str(HERE / "run.py"), *map(str, options)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert file.exists(), f"the campaign has failed:\n{ended.stdout}\n{ended.stderr}"

@@ -38,7 +38,15 @@ from moveshelf.errors import MoveshelfError, OutcomeUnknownError
 from moveshelf.sandbox import Sandbox
 from moveshelf_api.api import MoveshelfApi
 
-LIMITS = {"detector": 5.0, "walk": 60.0, "mutated": 60.0, "write": 60.0, "tree": 240.0, "together": 120.0}
+LIMITS = {
+    "detector": 5.0,
+    "walk": 60.0,
+    "mutated": 60.0,
+    "write": 60.0,
+    "bulk": 240.0,
+    "tree": 240.0,
+    "together": 120.0,
+}
 """Seconds after which a trial counts as hanging: many times what the slowest takes on a busy machine."""
 SHAPES = ((3, 2, 2, 2), (8, 1, 2, 1), (1, 3, 3, 2))
 """Subjects, sessions, clips and files of the projects that are only read."""
@@ -1062,6 +1070,188 @@ def _settled(world: World) -> None:
         time.sleep(0.002)
 
 
+# -- many rows at once
+
+BULK = ("create_subjects", "create_sessions", "create_clips", "import_table")
+
+
+def bulk_rows(trial: Trial, call: str, project: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of which some are there already, with a value that is nowhere stored yet."""
+    rng = trial.rng
+    count = rng.choice((3, 8, 60, 120))
+    subjects = [s["name"] for s in project["patientsList"]]
+    value = f"{trial.kind}-{trial.number}"
+    if call == "create_clips":
+        rows = []
+        for s in project["patientsList"]:
+            for e in s["sessions"]:
+                there = [(condition_name(c), c["title"]) for c in e["clips"]]
+                new = [("Fresh", f"Trial-{n}") for n in range(count)]
+                rows += [
+                    {
+                        "subject": s["name"],
+                        "session": session_name(e),
+                        "condition": condition,
+                        "title": title,
+                        "description": value,
+                        "custom_options": {"note": value},
+                    }
+                    for condition, title in (*there, *new)
+                ]
+        return rows
+    if call == "create_sessions":
+        owners = [(s["name"], session_name(s["sessions"][0])) for s in project["patientsList"]]
+        owners += [(rng.choice(subjects), f"new-{n}") for n in range(count)]
+        return [
+            {
+                "subject": subject,
+                "name": name,
+                "date": "2031-05-06",
+                "metadata": {"session-height": str(1000 + trial.number)},
+            }
+            for subject, name in owners
+        ]
+    names = [*subjects, *(f"New-{n}" for n in range(count))]
+    if call == "import_table":
+        return [{"name": name, "subject-notes": value} for name in names]
+    return [{"name": name, "metadata": {"subject-notes": value}} for name in names]
+
+
+def bulk_found(call: str, row: dict[str, Any], project: dict[str, Any]) -> list[tuple[str, bool]]:
+    """The objects of a row, by id, and whether they hold its values."""
+    if call in ("create_subjects", "import_table"):
+        value = row["subject-notes"] if call == "import_table" else row["metadata"]["subject-notes"]
+        return [
+            (s["id"], json.loads(s["metadata"] or "{}").get("subject-notes") == value)
+            for s in project["patientsList"]
+            if s["name"] == row["name"]
+        ]
+    sessions = [(s, e) for s in project["patientsList"] if s["name"] == row["subject"] for e in s["sessions"]]
+    if call == "create_sessions":
+        return [
+            (
+                e["id"],
+                str(e["date"])[:10] == row["date"]
+                and json.loads(e["metadata"] or "{}").get("metadata") is not None
+                and json.loads(e["metadata"])["metadata"].get("session-height")
+                == row["metadata"]["session-height"],
+            )
+            for _, e in sessions
+            if session_name(e) == row["name"]
+        ]
+    return [
+        (
+            c["id"],
+            c["description"] == row["description"]
+            and json.loads(c["customOptions"] or "null") == row["custom_options"],
+        )
+        for _, e in sessions
+        if session_name(e) == row["session"]
+        for c in e["clips"]
+        if (condition_name(c), c["title"]) == (row["condition"], row["title"])
+    ]
+
+
+def check_bulk(
+    trial: Trial,
+    call: str,
+    rows: list[dict[str, Any]],
+    entries: Any,
+    before: dict[str, Any],
+    *,
+    calm: bool = False,
+) -> None:
+    """No row is there twice, and each entry is true; `calm`: none has failed."""
+    after = trial.world.truth.project(before["id"])
+    told = f"after {trial.struck}"
+    for number, row in enumerate(rows):
+        found = bulk_found(call, row, after)
+        entry = entries[number] if isinstance(entries, list) else None
+        shown = f"{row}: {found}; {entry}"
+        if len(found) > 1:
+            trial.fail(f"{call}: a row was made twice, {told}", shown)
+        elif entry is None:
+            continue
+        elif entry["status"] == "failed":
+            if calm:
+                trial.fail(f"{call}: a row has failed although nothing disturbs it", shown)
+            unknown = entry["error"] is not None and entry["error"]["unknown"]
+            was = bulk_found(call, row, before)
+            if found != was and not unknown and entry["id"] is None:
+                trial.fail(f"{call}: a row is there that is said to have failed, {told}", shown)
+            if found and found[0][1] and not unknown:
+                trial.fail(f"{call}: a row is written that is said to have failed, {told}", shown)
+        elif not found or not found[0][1]:
+            trial.fail(f"{call}: a row that is said to be {entry['status']} is not, {told}", shown)
+        elif entry["id"] != found[0][0]:
+            trial.fail(f"{call}: the object of a row is another one, {told}", shown)
+    known = {identity for row in rows for identity, _ in bulk_found(call, row, after)}
+    known |= {one["id"] for one in everything(before)}
+    kinds = {"create_sessions": "projectPath", "create_clips": "title"}
+    for one in everything(after):
+        if one["id"] not in known and kinds.get(call, "externalId") in one:
+            trial.fail(f"{call}: an object that no row is about, {told}", str(one))
+
+
+def bulk(trial: Trial) -> None:
+    world, rng = trial.world, trial.rng
+    call = BULK[trial.number % len(BULK)]
+    before = a_small_project(trial)
+    rows = bulk_rows(trial, call, before)
+    if rng.random() < 0.3:
+        state = world.folder("state")
+        entries = killed_until_done(
+            trial,
+            "bulk",
+            state,
+            lambda: check_bulk(trial, call, rows, None, before),
+            project=before["id"],
+            call=call,
+            rows=rows,
+        )
+        if entries is not None:
+            check_bulk(trial, call, rows, entries, before, calm=True)
+        return
+    with world.connect() as ms:
+        if rng.random() < 0.5:
+            ms.project(before["id"]).subjects.load("metadata", "sessions.metadata", "sessions.clips")
+        world.proxy.again([draw(rng, "mutation", rng.choice((1, 1, 2, 3))) for _ in range(rng.randint(1, 3))])
+        if rng.random() < 0.4:
+            world.proxy.again(rate=rng.choice((0.1, 0.3, 0.6)), seed=trial.name)
+        entries = trial.step(call, lambda: jobs.bulk_entries(ms, world.watch, before["id"], call, rows))
+        _settled(world)
+        check_bulk(trial, call, rows, entries, before)
+        for entry in entries if isinstance(entries, list) else ():
+            if entry["error"] is not None and not entry["error"]["ours"]:
+                trial.foreign(call, entry["error"])
+        world.proxy.calm()
+        again = trial.step(
+            f"{call} again", lambda: jobs.bulk_entries(ms, world.watch, before["id"], call, rows)
+        )
+        check_bulk(trial, call, rows, again, before, calm=True)
+        if isinstance(again, MoveshelfError):
+            trial.fail(f"{call} again: {type(again).__name__}, after {trial.struck}", str(again))
+        # what the client shows is what the service holds
+        after = world.truth.project(before["id"])
+        trial.step("afterwards", lambda: _shows(ms.project(before["id"]), after))
+
+
+def _shows(project: Any, after: dict[str, Any]) -> None:
+    for subject, s in pairs("subject", project.subjects, after["patientsList"]):
+        same("subject.name", subject.name, s["name"])
+        same(
+            "subject's note",
+            subject.metadata.get("subject-notes"),
+            json.loads(s["metadata"] or "{}").get("subject-notes"),
+        )
+        for session, e in pairs("session", subject.sessions, s["sessions"]):
+            same("session.name", session.name, session_name(e))
+            same("session.date", str(session.date), str(e["date"])[:10])
+            for clip, c in pairs("clip", session.clips, e["clips"]):
+                same("clip.title", clip.title, c["title"])
+                same("clip.description", clip.description, c["description"])
+
+
 # -- trees, killed
 
 
@@ -1153,7 +1343,57 @@ class Death:
         return f"to die {self.delay} s after {self.what or 'request'} #{self.nth} {self.phase}, {self._count} were seen"
 
 
+def faulty_tree(trial: Trial) -> None:
+    """A folder goes up while requests fail: each line of the result is true; run again, all of it is there once."""
+    world = trial.world
+    identity = world.sandbox.add_project(f"lab/faulty-{trial.number}-{world.folder('p').name}")
+    folder = world.folder("in")
+    content = make_folder(trial, folder)
+
+    def upload(ms: moveshelf.Moveshelf) -> list[dict[str, Any]]:
+        result = ms.project(identity).upload_tree(folder, "underscore", progress=False)
+        for entry in result:
+            if entry.error is not None and not isinstance(entry.error, MoveshelfError):
+                trial.foreign("upload_tree", jobs.told(entry.error))
+        return jobs.entries(result, world.watch)
+
+    with world.connect() as ms:
+        world.proxy.again(rate=trial.rng.choice((0.05, 0.15, 0.4)), seed=trial.name)
+        entries = trial.step("upload_tree", lambda: upload(ms))
+        _settled(world)
+        found = world.truth.tree(identity)
+        done = (
+            {one["path"]: one for one in entries if one["status"] == "done"}
+            if isinstance(entries, list)
+            else {}
+        )
+        for path, data in content.items():
+            complete = [one for status, one in found.get(path, []) if status == "Complete"]
+            if len(complete) > 1:
+                trial.fail(f"upload_tree: a file is there twice, after {trial.struck}", path)
+            elif complete not in ([], [data]):
+                trial.fail(f"upload_tree: a file has other bytes, after {trial.struck}", path)
+            elif path in done and not complete:
+                trial.fail(
+                    f"upload_tree: a file that is reported done is not there, after {trial.struck}", path
+                )
+        world.proxy.calm()
+        again = trial.step("upload_tree again", lambda: upload(ms))
+        if isinstance(again, MoveshelfError):
+            trial.fail(f"upload_tree again: {type(again).__name__}, after {trial.struck}", str(again))
+        elif again is not None:
+            for one in again:
+                if one["status"] == "failed":
+                    trial.fail(f"upload_tree again: {one['error']['type']}, after {trial.struck}", str(one))
+        check_tree(trial, identity, content, again if isinstance(again, list) else None)
+        after = world.truth.project(identity)
+        trial.step("afterwards", lambda: _shows(ms.project(identity), after))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def tree(trial: Trial) -> None:
+    if trial.rng.random() < 0.4:
+        return faulty_tree(trial)
     world = trial.world
     identity = world.sandbox.add_project(f"lab/tree-{trial.number}-{world.folder('p').name}")
     folder, target, state = world.folder("in"), world.folder("out"), world.folder("state")
@@ -1230,6 +1470,10 @@ def together(trial: Trial) -> None:
         create_at_once,
         one_name_threads,
         cold_start,
+        bulk_at_once,
+        killed_beside,
+        killed_beside,
+        killed_beside,
     )
     kinds[trial.number % len(kinds)](trial)
 
@@ -1329,6 +1573,72 @@ def create_at_once(trial: Trial) -> None:
     elif len({tuple(one) for one in results if one}) > 1:
         trial.fail("create_*(exist_ok=True) from three processes: different ids returned", str(results))
     clean_only(trial, "create_*(exist_ok=True) from three processes")
+
+
+def bulk_at_once(trial: Trial) -> None:
+    """Three processes write the same rows."""
+    call = trial.rng.choice(BULK)
+    before = a_small_project(trial)
+    rows = bulk_rows(trial, call, before)
+    results = _run_all(trial, f"{call} at once", "bulk", 3, project=before["id"], call=call, rows=rows)
+    for entries in results:
+        check_bulk(trial, call, rows, entries, before, calm=True)
+    clean_only(trial, f"{call} at once")
+
+
+def killed_beside(trial: Trial) -> None:
+    """Two processes do the same, and one is killed: the other does it all, and a third finds nothing left to do."""
+    world, rng = trial.world, trial.rng
+    state, target = world.folder("state"), world.folder("out")
+    job = ("upload", "download", "bulk")[trial.number % 3]
+    label = f"{job} beside one that is killed"
+    arguments: dict[str, Any] = {"environment": {"MOVESHELF_STATE_DIR": str(state)}}
+    content: dict[str, bytes] = {}
+    before: dict[str, Any] = {}
+    if job == "upload":
+        arguments["project"] = world.sandbox.add_project(
+            f"lab/beside-{trial.number}-{world.folder('p').name}"
+        )
+        arguments["folder"] = str(world.folder("in"))
+        content = make_folder(trial, Path(arguments["folder"]))
+    elif job == "download":
+        project = world.project(trial.number % len(SHAPES))
+        arguments |= {"project": project["id"], "folder": str(target)}
+        content = world.known(("whole", project["id"]), lambda: _reference(world, project))
+    else:
+        before = a_small_project(trial)
+        call = rng.choice(BULK)
+        arguments |= {"project": before["id"], "call": call, "rows": bulk_rows(trial, call, before)}
+    world.sandbox.latency(rng.choice((0, 0.005, 0.02)))
+    try:
+        victim = world.child(job, **arguments)
+        if rng.random() < 0.5:
+            time.sleep(rng.random() * 0.1)
+        other = world.child(job, **arguments)
+        # the requests of both are counted: which one comes first is chance
+        world.proxy.spy = Death(rng, victim)
+        trial.child_result(label, victim)
+        results = [trial.child_result(label, other)]
+    finally:
+        world.sandbox.latency(0)
+        world.proxy.spy = None
+    trial.notes.append(f"the victim {'lived' if victim.status == 0 else f'died of {victim.status}'}")
+    _settled(world)
+    results.append(trial.child_result(f"{job} afterwards", world.child(job, **arguments)))
+    for entries in results:
+        if job == "upload":
+            check_tree(trial, arguments["project"], content, entries)
+        elif job == "download":
+            try:
+                same("files on the disk", contents_of(target), content)
+            except Wrong as error:
+                trial.fail(f"{label}: wrong bytes or missing files", str(error))
+        else:
+            check_bulk(trial, arguments["call"], arguments["rows"], entries, before, calm=True)
+    parts = [path.name for path in target.rglob("*") if ".part" in path.name]
+    if parts:
+        trial.fail(f"{label}: parts are left in the folder", str(parts))
+    clean_only(trial, label)
 
 
 def one_name_threads(trial: Trial) -> None:
@@ -1453,6 +1763,7 @@ KINDS: dict[str, Callable[[Trial], None]] = {
     "walk": walk,
     "mutated": mutated,
     "write": write,
+    "bulk": bulk,
     "tree": tree,
     "together": together,
 }

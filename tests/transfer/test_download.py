@@ -232,6 +232,18 @@ def test_a_redirect_is_followed_without_a_key(run: Run, store: Store, tmp_path: 
     assert not any("Authorization" in headers for headers in store.headers)
 
 
+@pytest.mark.parametrize("place", ["http://[", "https://[]@/x", "//[]@"])
+def test_a_redirect_to_no_url_is_a_failure_of_the_file(
+    run: Run, store: Store, tmp_path: Path, place: str
+) -> None:
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": place})
+
+    store.each = elsewhere
+    with pytest.raises(TransferError, match="no URL"):
+        get(run, store, tmp_path / "x")
+
+
 def test_redirects_end(run: Run, store: Store, tmp_path: Path) -> None:
     async def around(request: web.Request) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": "/again"})

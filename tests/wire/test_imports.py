@@ -76,12 +76,19 @@ def test_an_exception_in_the_middle_is_the_only_one(tmp_path: Path) -> None:
 
 def test_the_second_thread_waits_for_the_certificates(tmp_path: Path) -> None:
     """Two threads that compute take turns: graphql comes while nothing else computes, or it is of no use."""
+    looking = (
+        "import sys\n"
+        "begun = []\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None): begun.append(name)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
     done = run(
         "from moveshelf.wire import imports\n"
         "imports._running.join()\n"
-        "order = list(sys.modules)\n"
-        "assert order.index(imports.CERTIFICATES) < order.index(imports.BESIDE)",
+        "assert begun.index(imports.CERTIFICATES) < begun.index(imports.BESIDE)",
         folder=tmp_path,
+        before=looking,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -160,6 +167,36 @@ def test_a_fork_in_the_middle_waits_for_it(tmp_path: Path) -> None:
             code.format(pause=number / 40), "-W", "error::DeprecationWarning:__main__", folder=tmp_path
         )
         assert (done.returncode, done.stderr) == (0, ""), number
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("name", ["moveshelf.slow", "slow"])
+def test_a_fork_waits_for_what_another_thread_imports_for_this_library(tmp_path: Path, name: str) -> None:
+    """Modules come when they are needed, others' too. A child would wait for ever for one that a thread was importing."""
+    (tmp_path / "slow.py").write_text(
+        "import __main__, time\n__main__.importing.set()\n__main__.forking.wait(30)\ntime.sleep(0.2)\n"
+    )
+    code = (
+        "import os, signal, threading\n"
+        "from moveshelf.wire import imports\n"
+        "imports._running.join()\n"
+        f"moveshelf.__path__.append({str(tmp_path)!r})\n"
+        "importing, forking = threading.Event(), threading.Event()\n"
+        "os.register_at_fork(before=forking.set)\n"
+        f"work = eval(\"lambda: __import__('{name}')\", vars(moveshelf))  # as a function of the library's\n"
+        "thread = threading.Thread(target=work)\n"
+        "thread.start()\n"
+        "importing.wait()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(10)\n"
+        f"    import {name}\n"
+        "    os._exit(0)\n"
+        "thread.join()\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0"
+    )
+    done = run(code, "-W", "ignore::DeprecationWarning", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moveshelf.errors import RequestError, TransferError
@@ -192,6 +192,7 @@ def test_urls_that_no_bytes_go_to(url, api_url, host):
     assert "s3cret" not in str(caught.value)
 
 
+@example("[]@")
 @given(st.text(max_size=60) | st.text(alphabet="htps:/.@#?[]%\\127aelo0x \t", max_size=60))
 def test_no_text_makes_the_check_stumble(text):
     for url in (text, "https://" + text, "http://" + text):

@@ -32,6 +32,7 @@ Names are imported when first used, so that `import moveshelf` costs next to not
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import sys
@@ -234,6 +235,17 @@ def _promote_objects() -> None:
         gc.freeze()
         gc.unfreeze()
 
+
+def _end() -> None:
+    """Python is ending: end what runs in threads, if there is any."""
+    for name in ("wire.imports", "wire.thread"):
+        end = getattr(sys.modules.get(f"{__name__}.{name}"), "end", None)
+        if end is not None:
+            end()
+
+
+# with the first import, not with the first request: what a program registers after it runs before it, and can still send
+atexit.register(_end)
 
 if not TYPE_CHECKING:  # a checker would take every name for one that there is
 

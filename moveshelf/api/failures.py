@@ -58,6 +58,8 @@ def field(node: Any, name: str, what: str, identity: Any) -> Any:
 
 def legacy_error(error: MoveshelfError) -> Exception:
     """The error as scripts know it: GraphQlException, or one that urllib3's and requests' handlers catch too."""
+    if isinstance(error, GraphQlException):
+        return error  # a script's own method raised it, perhaps of a class of its own
     if isinstance(error, QueryError) and (error.status or 200) < 400:
         found = GraphQlException(error.errors)
         found.data, found.request_id, found.operation = error.data, error.request_id, error.operation

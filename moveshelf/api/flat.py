@@ -35,6 +35,8 @@ NO_METADATA = Metadata()
 _SMALL = 1 << 20
 #: Bytes up to which a file is compared.
 _LARGEST = 10 * 1024 * 1024
+#: Seconds that stand for no limit: twenty days, about what every system can wait.
+_LONGEST = 20 * 86400.0
 #: What people call the objects of a class, for error texts.
 _NOUNS = {"Project": "project", "Subject": "subject", "Session": "session", "Clip": "clip", "Job": "job"}
 
@@ -74,10 +76,13 @@ class MoveshelfApi:
         self,
         api_key_file: str = "mvshlf-api-key.json",
         api_url: str = "https://api.moveshelf.com/graphql",
-        timeout: int = 120,
+        timeout: float | None = 120,
     ) -> None:
         self.api_url = api_url
-        self.__timeout = timeout
+        seconds = _LONGEST if timeout is None else timeout
+        if isinstance(seconds, bool) or not hasattr(seconds, "__float__") or not seconds > 0:
+            raise validation.InputTypeError(f"timeout is seconds above 0, or None for no limit: {timeout!r}")
+        self.__timeout = min(float(seconds), _LONGEST)
         with _importing():  # here, not above: importing the flat client costs no more than json
             from ..config import read_key_file
         problem: ConfigError | None = None
@@ -190,7 +195,9 @@ class MoveshelfApi:
 
         validation.check_id(project_id, "project")
         project = self.__object("Project", project_id)
-        rows: list[Json] = self.__call(project._rows_shaped, getattr(queries, listing), filters, _shape(shape))
+        rows: list[Json] = self.__call(
+            project._rows_shaped, getattr(queries, listing), filters, _shape(shape)
+        )
         return rows
 
     # one request --------------------------------------------------------------------------------------------
@@ -1052,8 +1059,8 @@ def _shape(name: str) -> Shape:
 
 
 def _picked(values: Mapping[str, Any], *names: str) -> Json:
-    """Those of the values that scripts know, in their order."""
-    return {name: values[name] for name in names}
+    """Those of the values that scripts know, in their order; what a script's own code has left out is not there."""
+    return {name: values[name] for name in names if name in values}
 
 
 def _printed(what: str, complaints: list[str]) -> list[str]:

@@ -81,8 +81,8 @@ class FlatSender:
             data, errors = error.data, error.errors  # one bad object among many fails alone
             if alias:
                 errors = [{**one, "path": [alias, *(one.get("path") or ())[1:]]} for one in errors]
-        if alias and isinstance(data, dict) and alias not in data:
-            data = {alias: data.get(name)}
+        if alias and not (isinstance(data, dict) and alias in data):
+            data = {alias: data[name]}  # where it is not there, the error that the published client gives
         return Arrived(Response(data, errors, None, 0, 200))
 
 

@@ -358,9 +358,14 @@ class Service:
 
     # commands ------------------------------------------------------------------------------------------------
     def run(
-        self, command: Command, values: Values, before: Mapping[str, Any] | None = None
+        self,
+        command: Command,
+        values: Values,
+        before: Mapping[str, Any] | None = None,
+        *,
+        raw: bool = False,
     ) -> Mapping[str, Any]:
-        """Carry one command out; its payload, checked. One request.
+        """Carry one command out; its payload, checked (`raw`: not where a script's own code responds). One request.
 
         A command whose response is lost is looked for (recovery.py): what was carried out is not repeated, what was
         certainly not is. `before` is the object as it was read before the command.
@@ -374,7 +379,7 @@ class Service:
             while True:
                 sent = time.time()
                 try:
-                    return self._run_once(command, values)
+                    return self._run_once(command, values, raw)
                 except OutcomeUnknownError as error:
                     from . import recovery
 
@@ -385,10 +390,13 @@ class Service:
                         raise fresh(error) from None
                 attempt += 1
 
-    def _run_once(self, command: Command, values: Values) -> Mapping[str, Any]:
+    def _run_once(self, command: Command, values: Values, raw: bool) -> Mapping[str, Any]:
         response = self._submit_command(command, [values]).result()
         if response.errors:
             raise query_error(response.errors, command.name, response)
+        if raw and self.is_replaced:
+            payload: Mapping[str, Any] = (response.data or {})["n0"]
+            return payload
         outcome = self._payloads(command, [values], response)[0]
         if isinstance(outcome, Exception):
             raise outcome

@@ -1,11 +1,18 @@
 """moveshelf.api under the name that scripts import.
 
-The modules that the published client imports are here too, since scripts that say `from moveshelf_api.api import *` have
-them from it.
+What every published version imports of the standard library is here too: scripts that say
+`from moveshelf_api.api import *` use it.
 """
 
-from importlib import import_module
-from typing import Any
+import base64
+import enum
+import json
+import logging
+import re
+import struct
+from datetime import datetime, timedelta
+from os import path
+from typing import TypedDict
 
 from moveshelf.api import (
     BearerTokenAuth,
@@ -20,44 +27,25 @@ from moveshelf.api import (
     logger,
 )
 
-#: What `import *` gives of the standard library, by where it is from; imported when somebody uses it.
-_STANDARD = {
-    "base64": "base64",
-    "TypedDict": "typing:TypedDict",
-    "calendar": "calendar",
-    "datetime": "datetime:datetime",
-    "enum": "enum",
-    "json": "json",
-    "logging": "logging",
-    "parse_qs": "urllib.parse:parse_qs",
-    "path": "os.path",
-    "re": "re",
-    "struct": "struct",
-    "timedelta": "datetime:timedelta",
-    "urlparse": "urllib.parse:urlparse",
-}
-#: What need not be installed.
-_OTHERS = {"requests": "requests", "urllib3": "urllib3"}
-
-
-def __getattr__(name: str) -> Any:
-    place = {**_STANDARD, **_OTHERS}.get(name)
-    if place is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute) if attribute else import_module(module)
-
-
 __all__ = [
-    *_STANDARD,
     "BearerTokenAuth",
     "GraphQlException",
     "Metadata",
     "MoveshelfApi",
     "Timecode",
     "TimecodeFramerate",
+    "TypedDict",
+    "base64",
     "calculate_file_crc32c",
     "calculate_file_md5",
     "calculate_stream_md5",
+    "datetime",
+    "enum",
+    "json",
     "logger",
+    "logging",
+    "path",
+    "re",
+    "struct",
+    "timedelta",
 ]

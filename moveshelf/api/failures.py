@@ -100,9 +100,8 @@ def _bases(status: int | None) -> tuple[type[Exception], ...]:
     found: list[type[Exception]] = []
     urllib3 = sys.modules.get("urllib3.exceptions")
     requests = sys.modules.get("requests.exceptions")
-    has_response = (
-        status is not None and 200 <= status < 300
-    )  # with something that is no response of GraphQL's
+    # with something that is no response of GraphQL's
+    has_response = status is not None and 200 <= status < 300
     if has_response:
         found.append(json.JSONDecodeError if requests is None else requests.JSONDecodeError)
     if urllib3 is not None:

@@ -614,7 +614,7 @@ class MoveshelfApi:
         """
         validation.check_id(subject_id, "subject")
         imported = _as_dict(info_to_save, "the metadata of a subject")
-        interventions = imported.pop("interventions", [])
+        interventions = validation.checked_interventions(imported.pop("interventions", None) or [])
         subject = self.__object("Subject", subject_id)
         if not skip_validation:
             errors = _printed("subject", self.__call(subject._complaints, "subjectMetadata", imported))
@@ -648,6 +648,7 @@ class MoveshelfApi:
         Objects: `ms.session(session_id).fill_metadata(values)`, `.rename(name)`, `.set_date(date)`
         """
         validation.check_id(session_id, "session")
+        _check_text(session_name, "name of a session")
         if isinstance(skip_validation, str):
             session_date, previous_updated_at = skip_validation, previous_updated_at or session_date
         self._validate_date(session_date[:10] if isinstance(session_date, str) else session_date)

@@ -388,6 +388,17 @@ class TestArguments:
         with pytest.raises(ValidationError, match="session cannot be written as JSON"):
             offline_api.updateSessionMetadataInfo("s", "n", value, skip)
 
+    @pytest.mark.parametrize("value", [5, "text", {"id": 1}, [1], [None]])
+    def test_interventions(self, offline_api: MoveshelfApi, value: Any) -> None:
+        """Stored, they stand in place of the list that was there."""
+        with pytest.raises(ValidationError, match="intervention"):
+            offline_api.updateSubjectMetadataInfo("s", {"interventions": value}, True)
+
+    @pytest.mark.parametrize("value", [None, "", "/", 5, float("nan")])
+    def test_name_of_a_session(self, offline_api: MoveshelfApi, value: Any) -> None:
+        with pytest.raises(ValidationError, match="name of a session"):
+            offline_api.updateSessionMetadataInfo("s", value, "{}")
+
     def test_empty_path(self, offline_api: MoveshelfApi) -> None:
         with pytest.raises(FileNotFoundError):
             offline_api.uploadFile("", "p")

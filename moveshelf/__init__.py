@@ -35,9 +35,11 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -214,15 +216,41 @@ def _imported(room: str) -> ModuleType:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Around the import of much: the cycle collector would go through all that it makes, again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
+    """Around the import of much: the cycle collector would go through all that it makes, again and again.
+
+    Where the program has turned the collector off, it stays off. An interrupt anywhere leaves it as it was.
+    """
+    was_on, known = gc.isenabled(), len(sys.modules)
     try:
+        if was_on:
+            _importers.append(None)
+            gc.disable()
         yield
     finally:
         if was_on:
-            _promote_objects()
-            gc.enable()
+            try:
+                if len(sys.modules) != known:
+                    _promote_objects()
+            finally:
+                try:
+                    gc.enable()
+                finally:
+                    del _importers[:1]
+
+
+_importers: list[None] = []
+"""One for each thread that has turned the collector off."""
+
+
+def _in_child() -> None:
+    """In a forked process, in which the importing threads are not: the collector is on again."""
+    if _importers:
+        _importers.clear()
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def _promote_objects() -> None:
@@ -230,10 +258,16 @@ def _promote_objects() -> None:
 
     Called after an import with the collector off. Otherwise its next three runs would go through all that is new, for
     nothing: a tenth of the time until the first response. What is garbage by then is found by the next full collection.
+    Not where nothing was imported: a program that makes clients in a loop would never come to a full collection.
     """
-    if not gc.get_freeze_count():  # a program that froze its objects wants them to stay frozen
-        gc.freeze()
-        gc.unfreeze()
+    if hasattr(gc, "freeze") and gc.get_freeze_count() < _FROZEN_BY_PROGRAM:
+        # one call of C's: no interrupt, fork or end of the program comes in between, and leaves all objects frozen
+        list(map(methodcaller("__call__"), (gc.freeze, gc.unfreeze)))
+
+
+_FROZEN_BY_PROGRAM = 1_500
+"""From so many frozen objects on it is the program that froze them, and wants them to stay frozen: every interpreter has
+thousands of objects at its start. Python 3.12 itself freezes some hundreds."""
 
 
 def _end() -> None:

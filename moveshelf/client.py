@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from . import _importing
 from .config import Config, resolve
 from .errors import ConfigError, NotFoundError, ValidationError
 from .lazy.inspection import View
@@ -17,7 +18,7 @@ from .operations.connection import make_engine
 from .operations.service import Sender
 from .operations.validation import checked_id
 from .values import count_value, seconds_value
-from .wire import Budget, Stats, begin_import, collector_paused
+from .wire import Budget, Stats, begin_import
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -379,7 +380,7 @@ def connect(
     problem: ConfigError | None = None
     try:
         config = resolve(api_key_file, api_url, api_key=api_key, region=region)
-        with collector_paused:
+        with _importing():
             client = Moveshelf(config, timeout=timeout, cache=cache)
         begin_import()  # after the models were imported: two threads that compute hinder each other
         return client

@@ -14,12 +14,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, Final, NoReturn, TypeGuard
 
 import attrs
 
 from .errors import ValidationError
 from .values import DEEPEST, brief, is_deeper, plain_value, text_value
+
+#: The key of the metadata field that the service shows as the EHR id.
+EHR_KEY: Final = "ehr-id"
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FRACTION = re.compile(r"\.(\d+)")
@@ -153,8 +156,15 @@ def _text(value: Any, name: str) -> Any:
     return text_value(value, name)
 
 
+def as_json(value: Any, name: str) -> Any:
+    """A structure as JSON holds it: numbers stay numbers, dates become texts, those of numpy and pandas too.
+
+    Raises ValidationError, which names `name`, for what JSON has no form for.
+    """
+    return _json(plain_value(value, name), name)
+
+
 def _json(value: Any, name: str) -> Any:
-    """A structure as JSON holds it: numbers stay numbers, dates become texts."""
     if isinstance(value, Mapping):
         return {key: _json(one, name) for key, one in value.items()}
     if isinstance(value, list):

@@ -62,7 +62,7 @@ def check(curves: xr.DataArray, *, limits: Mapping[str, float] | None = None) ->
 
     Args:
         curves: strides, dims `stride`, `channel`, `percent`; on `stride` the coordinates `side`, `clip`, `subject`,
-            `session` and `condition` where known, on `channel` the coordinate `unit`.
+            `session` (and their ids) and `condition` where known, on `channel` the coordinate `unit`.
         limits: other limits than `LIMITS`, by the name of the check. `{"constant": -1}` calls no curve constant.
 
     Returns:
@@ -137,8 +137,10 @@ class _Findings:
         self.channels = [str(name) for name in curves.coords["channel"].values]
         self.sides = self.words("side")
         self.clips = self.words("clip")
-        self.sessions = self.keys(("subject", "session"))
-        self.conditions = self.keys(("subject", "session", "condition"))
+        # ids tell subjects and sessions of one name apart
+        sessions = ("subject", "subject_id", "session", "session_id")
+        self.sessions = self.keys(sessions)
+        self.conditions = self.keys((*sessions, "condition"))
         self.rows: list[tuple[int, int, str, float, float]] = []
 
     def words(self, name: str) -> npt.NDArray[np.object_]:

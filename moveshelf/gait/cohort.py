@@ -23,7 +23,9 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import AmbiguousError, ValidationError
+from ..tables.excel import safe_text, save_workbook, workbook_path
 from .content import warn
+from .scores import is_whole
 
 __all__ = [
     "Cohort",
@@ -392,7 +394,11 @@ class Cohort:
         chosen = self._chosen(table)
         found: xr.DataArray = curves.isel(stride=[row for row, _, _ in chosen])
         sides = table["side"] if "side" in table else pd.Series([""] * len(table))
+        # the pair knows whose it is, which curves read elsewhere may not tell
+        whose = [pair.subject for _, pair, _ in chosen]
         found = found.assign_coords(
+            subject=("stride", np.array([one.name for one in whose], dtype=np.str_)),
+            subject_id=("stride", np.array([one.id for one in whose], dtype=np.str_)),
             phase=("stride", np.array([phase for _, _, phase in chosen], dtype=object)),
             intervention=("stride", np.array([pair.day.isoformat() for _, pair, _ in chosen], dtype=object)),
             operated=("stride", np.array([sides[row] in pair.sides for row, pair, _ in chosen], dtype=bool)),
@@ -407,6 +413,7 @@ class Cohort:
         chosen = self._chosen(table.reset_index(drop=True))
         found: pd.DataFrame = table.iloc[[row for row, _, _ in chosen]].reset_index(drop=True)
         sides = [table["side"].iloc[row] if "side" in table else None for row, _, _ in chosen]
+        found["subject_id"] = [pair.subject.id for _, pair, _ in chosen]
         found["phase"] = [phase for _, _, phase in chosen]
         found["intervention"] = [pair.day.isoformat() for _, pair, _ in chosen]
         found["operated"] = [
@@ -456,8 +463,9 @@ class Cohort:
     ) -> None:
         """Write the two tables of `summary_tables` as the sheets "Curves" and "Parameters" of a workbook.
 
-        A header row that stays in view, filters, widths that fit, numbers with two decimals and dates as dates. Text
-        that begins with "=" stays text. An existing file is replaced.
+        A header row that stays in view, filters, widths that fit, numbers that show two decimals and dates as dates. Text
+        that begins with "=" stays text; control characters are written as signs, with a warning. An existing file is
+        replaced once the new one is whole. Raises ValidationError for a name that does not end in .xlsx.
 
         Example:
             >>> found.to_excel("before and after.xlsx", curves, parameters)
@@ -760,8 +768,9 @@ def _day(session: SessionRecord) -> date:
 
 # -- before and after in numbers ------------------------------------------------------------------------------------
 
-_CURVE_KEYS = ["subject", "intervention", "condition", "side", "operated", "channel", "unit"]
-_PARAMETER_KEYS = ["subject", "intervention", "condition", "side", "operated", "name", "unit"]
+#: what tells a row from all others: the id too, since two subjects may have one name and the same day of an operation
+_CURVE_KEYS = ["subject", "subject_id", "intervention", "condition", "side", "operated", "channel", "unit"]
+_PARAMETER_KEYS = ["subject", "subject_id", "intervention", "condition", "side", "operated", "name", "unit"]
 
 
 def summary_tables(
@@ -778,12 +787,13 @@ def summary_tables(
     Returns:
         Two DataFrames (an empty one with its columns for what was not handed in).
 
-        Curves: one row for each pair, condition, side and channel. `strides pre` and `strides post` count the strides
-        without a gap, which alone are used; then for each of "start" (the value at 0 %), "maximum", "minimum",
-        "average" and "range of motion" (maximum - minimum) the columns `… pre`, `… post`, `… difference` (post - pre),
-        in the channel's unit. Each is the mean over the strides of the value of each stride (not the value of the mean
-        curve, which flattens peaks). Mind the sign: of `knee_flexion` the maximum is peak flexion, the minimum peak
-        extension.
+        Both name the subject and its id: two subjects may have one name. Curves: one row for each pair, condition, side and
+        channel. `strides pre` and `strides post` count the strides without a gap, which alone are used (up to 2 % that a
+        file does not have at an end of the cycle are none, as for the scores: "start" is NaN then); for each of
+        "start" (the value at 0 %), "maximum", "minimum", "average" and "range of motion" (maximum - minimum) the columns
+        `… pre`, `… post`, `… difference` (post - pre), in the channel's unit. Each is the mean over the strides of the
+        value of each stride (not the value of the mean curve, which flattens peaks). Mind the sign: of `knee_flexion` the
+        maximum is peak flexion, the minimum peak extension.
 
         Parameters: one row for each pair, condition, side, name and unit: `values pre`, `values post` (how many), `pre`
         and `post` (their means), `difference`.
@@ -799,13 +809,17 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
     if curves is None or not curves.sizes["stride"] or not len(cohort):
         return _empty(columns)
     chosen = cohort.select(curves).transpose("stride", "channel", "percent").sortby("percent")
-    values = np.array(chosen.values, dtype=np.float64)
-    values[~np.isfinite(values).all(axis=2)] = np.nan  # a stride with a gap may lack just its peak
+    chosen = chosen.where(np.isfinite(chosen.astype(np.float64)))
+    whole = is_whole(chosen).transpose("stride", "channel").values
+    values = np.where(
+        whole[:, :, np.newaxis], chosen.values, np.nan
+    )  # a stride with a gap may lack just its peak
+    start = values[:, :, 0] if chosen["percent"].values[0] == 0 else np.full(whole.shape, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a stride of gaps alone
-        high, low = values.max(axis=2), values.min(axis=2)
+        high, low = np.nanmax(values, axis=2), np.nanmin(values, axis=2)
         measured = dict(
-            zip(MEASURES, (values[:, :, 0], high, low, values.mean(axis=2), high - low), strict=True)
+            zip(MEASURES, (start, high, low, np.nanmean(values, axis=2), high - low), strict=True)
         )
     strides, channels = values.shape[:2]
     coordinates = chosen.coords
@@ -813,6 +827,7 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "subject": np.repeat(_text_coordinate(chosen, "subject"), channels),
+            "subject_id": np.repeat(_text_coordinate(chosen, "subject_id"), channels),
             "intervention": np.repeat(_days(coordinates["intervention"].values), channels),
             "condition": np.repeat(_text_coordinate(chosen, "condition"), channels),
             "side": np.repeat(_text_coordinate(chosen, "side"), channels),
@@ -820,7 +835,7 @@ def _curve_table(cohort: Cohort, curves: xr.DataArray | None) -> pd.DataFrame:
             "channel": np.tile(coordinates["channel"].values.astype(object), strides),
             "unit": np.tile(np.asarray(units, dtype=object), strides),
             "phase": np.repeat(coordinates["phase"].values, channels),
-            "strides": np.isfinite(values).all(axis=2).ravel().astype(int),
+            "strides": whole.ravel().astype(int),
             **{name: one.ravel() for name, one in measured.items()},
         }
     )
@@ -896,7 +911,6 @@ def _side_by_side(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 # -- workbooks --------------------------------------------------------------------------------------------------
 
-_NOT_IN_A_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _WIDEST = 60
 
 
@@ -909,6 +923,7 @@ def _write_excel(path: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 
+    target = workbook_path(path)
     book = Workbook()
     book.remove(book.active)
     for title, table in tables.items():
@@ -926,7 +941,7 @@ def _write_excel(path: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame
                     continue
                 cell = sheet.cell(row, column)
                 if isinstance(shown, str):
-                    cell.value = _NOT_IN_A_CELL.sub("", shown)
+                    cell.value = safe_text(shown, f"row {row} of {name!r}")
                     cell.data_type = "s"  # "=1+1" in a name is a name, not a formula
                 else:
                     cell.value = shown
@@ -942,7 +957,7 @@ def _write_excel(path: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame
         sheet.freeze_panes = "A2"
         if widths:
             sheet.auto_filter.ref = f"A1:{get_column_letter(len(widths))}{len(table) + 1}"
-    book.save(os.fspath(path))
+    save_workbook(book, target)
 
 
 def _cell_value(value: Any) -> str | float | int | bool | date | None:

@@ -161,6 +161,16 @@ def series_files(names: Iterable[str], file: str) -> list[str]:
     return [name for name in names if (match := pattern.fullmatch(name)) and not match["normalized"]]
 
 
+def held_by(name: str) -> str:
+    """What a derived file holds by its name, as `wanted` takes it; "" for a name that is none of a JSON file.
+
+    >>> held_by("P-1<<<Walk 01>>>angles_normalized.json"), held_by("event.json"), held_by("a.c3d")
+    ('angles', 'event', '')
+    """
+    stem = name.rpartition(">>>")[2]
+    return stem[: -len(".json")].removesuffix("_normalized") if stem.casefold().endswith(".json") else ""
+
+
 def parameter_files(names: Iterable[str]) -> list[str]:
     """Which of a trial's file names hold gait parameters.
 

@@ -30,6 +30,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..errors import ValidationError
+from .same_names import Known, labels_apart
 
 __all__ = ["GaitFigure", "Panel", "panel_of", "plot", "plot_map", "plot_parameters"]
 
@@ -228,7 +229,9 @@ def plot(
         curves: strides, dims `stride`, `channel`, `percent` (0 … 100); on `stride` the coordinate `side` and what `by`
             names, on `channel` the coordinate `unit`. NaN leaves a gap.
         by: what tells the groups apart: a coordinate on `stride` ("condition", "phase", "subject", "session", "date",
-            …) or several. None and "side": the sides only. The sides of a group are always drawn apart.
+            …) or several. None and "side": the sides only. The sides of a group are always drawn apart, and so are
+            two subjects of one name, two sessions of one name of a subject, two trials of one title of a condition:
+            their labels end in the day or the id.
         channels: which channels, in place of all.
         norm: reference curves, a grey band of mean ± standard deviation: a Dataset of `mean` and `sd` over `channel`
             and `percent` (`schwartz2008("free")`), or strides. Its points and its unit may differ from the curves'
@@ -447,8 +450,9 @@ def _wanted(names: Iterable[str] | None, known: Sequence[str], what: str, where:
     wanted = list(dict.fromkeys(chosen))
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known[:12]
-            raise ValidationError(f"there is no {what} {name!r} in {where}. Close: {', '.join(near)}")
+            near = difflib.get_close_matches(name, known, n=3) or [one for one in known if str(name) in one]
+            hint = f"Close: {', '.join(near)}" if near else f"There are: {', '.join(known[:12])}"
+            raise ValidationError(f"there is no {what} {name!r} in {where}. {hint}")
     if not wanted:
         raise ValidationError(f"there are no {what}s to draw")
     return wanted
@@ -469,9 +473,16 @@ def _labels(curves: xr.DataArray, by: str | Sequence[str] | None) -> npt.NDArray
             )
         values = np.atleast_1d(curves.coords[name].values)
         texts = [_word(one) for one in values]
-        found.append(texts if len(texts) == count else texts * count)
+        found.append(labels_apart(name, texts if len(texts) == count else texts * count, _on_strides(curves)))
     return np.array(
         [", ".join(parts) for parts in zip(*found, strict=True)] if found else [""] * count, dtype=object
+    )
+
+
+def _on_strides(curves: xr.DataArray) -> Known:
+    """The coordinates of an array's strides by their names."""
+    return lambda name: (
+        curves.coords[name].values if name in curves.coords and curves.coords[name].ndim else None
     )
 
 
@@ -818,7 +829,8 @@ def _told(curves: xr.DataArray) -> str:
     parts = []
     for name in ("subject", "date", "condition"):
         if name in curves.coords:
-            values = list(dict.fromkeys(_word(one) for one in np.atleast_1d(curves.coords[name].values)))
+            texts = [_word(one) for one in np.atleast_1d(curves.coords[name].values)]
+            values = list(dict.fromkeys(labels_apart(name, texts, _on_strides(curves))))
             if len(values) == 1 and values[0] != "not told":
                 parts.append(values[0])
             elif name == "subject" and len(values) > 1:
@@ -928,7 +940,8 @@ def plot_map(
         _map_norm(axes, norm, order, places, complete, width if overall is not None else 0.0)
     axes.set_xticks(places, labels, fontsize="small")
     axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("RMS difference (deg)", fontsize="small")
+    units = {_unit_of(scores, names.index(name)) for name in order} - {""} or {"deg"}
+    axes.set_ylabel(f"RMS difference ({', '.join(sorted(units))})", fontsize="small")
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
     axes.grid(False)
@@ -1037,7 +1050,8 @@ def plot_parameters(
             (what `parameters()` returns).
         norm: mean and standard deviation of each parameter, in the table's unit: `{"cadence": (119, 11)}`, or a
             DataFrame with the columns `name` (or as its index), `mean` and `sd`.
-        by: a column that tells groups apart, "condition" or "phase".
+        by: a column that tells groups apart, "condition" or "phase"; subjects, sessions and trials of one name as of
+            `plot`.
         names: which parameters, in place of all.
         colors: as of `plot`.
         title: as of `plot`.
@@ -1061,7 +1075,7 @@ def plot_parameters(
     norms = _parameter_norms(norm)
     columns = min(4, len(wanted))
     rows = -(-len(wanted) // columns)
-    labels = [_word(one) for one in table[by]] if by else [""] * len(table)
+    labels = labels_apart(by, [_word(one) for one in table[by]], _of_rows(table)) if by else [""] * len(table)
     groups = _in_order(labels)
     sides = [
         str(one).casefold() if str(one).casefold() in SIDES else ""
@@ -1200,11 +1214,18 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
+def _of_rows(table: pd.DataFrame) -> Known:
+    """The columns of a table by their names."""
+    return lambda name: table[name].tolist() if name in table else None
+
+
 def _told_rows(table: pd.DataFrame) -> str:
     parts = []
     for name in ("subject", "date", "condition"):
         if name in table:
-            values = list(dict.fromkeys(_word(one) for one in table[name]))
+            values = list(
+                dict.fromkeys(labels_apart(name, [_word(one) for one in table[name]], _of_rows(table)))
+            )
             if len(values) == 1 and values[0] != "not told":
                 parts.append(values[0])
             elif name == "subject" and len(values) > 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from bisect import bisect, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -63,6 +64,9 @@ __all__ = [
 ]
 
 _CYCLE_KEY = re.compile(r"cycle[\s_-]?\d+", re.I)
+#: Seconds within which a foot cannot meet the ground twice, nor leave it twice: a running stride takes four times as long.
+SAME_EVENT = 0.1
+_FEET = frozenset({"footstrike", "footoff"})
 _SIDES = (LEFT, RIGHT, NO_SIDE)
 _MIDLINE = frozenset({"pelvis", "trunk"})
 _TRIAL_COLUMNS = ("subject", "session", "date", "condition", "trial", "clip")
@@ -793,7 +797,8 @@ def _check_chosen(chosen: tuple[str, ...], stack: _Stack) -> None:
             continue
         if name not in CHANNELS and stack.seen:
             near = get_close_matches(name, {**CHANNELS, **stack.seen}, n=3, cutoff=0.5)
-            hint = f"; close: {', '.join(near)}" if near else ""
+            there = f"; there are {', '.join(list(stack.seen)[:12])}" if stack.seen else ""
+            hint = f"; close: {', '.join(near)}" if near else there
             raise ValidationError(f"no channel and no label of these files is called {name!r}{hint}")
         if stack.seen:
             text = f"no file has {name}: it is empty in the result"
@@ -965,7 +970,10 @@ def _dataset(found: list[_Series], owner: FileContent | None, file: str, problem
                 variables[f"{name}_no_side"] = ("time", whole, {"units": one.unit, "label": one.label})
         units = dict.fromkeys(one.unit for one in own)
         if len(units) > 1:
-            problems.append(f"{name} is in several units: {', '.join(filter(None, units))}; left out")
+            where = "" if owner is None else f"{owner.where}: "
+            text = f"{where}{name} is in several units: {', '.join(one or 'none' for one in units)}; left out"
+            problems.append(text)
+            warn(text)
             continue
         about = {"units": next(iter(units)), "label": ", ".join(dict.fromkeys(one.label for one in own))}
         variables[variable] = (("side", "time") if sided else ("time",), values, about)
@@ -1070,9 +1078,10 @@ def parameters(contents: Iterable[FileContent]) -> pd.DataFrame:
     """The gait parameters of trials, one row a value.
 
     Columns: subject, session, date, condition, trial, clip, side ("left", "right", or "" where the file names none), name (in
-    words), unit (as the file says it, "" where it does not), mean, std (NaN where the file has none), label (the file's
-    own) and cycle (of a one-cycle file, the text in its name; else ""). Coordinates of `FileContent.extra` are columns behind
-    clip. `.attrs["problems"]` lists what could not be read. Sends no request.
+    words), unit (one spelling for each, such as "steps/min", nothing is converted; "" where the file does not say it), mean,
+    std (NaN where the file has none), label (the file's own) and cycle (of a one-cycle file, the text in its name; else "").
+    Coordinates of `FileContent.extra` are columns behind clip. `.attrs["problems"]` lists what could not be read. Sends no
+    request.
 
     Examples
     --------
@@ -1145,7 +1154,10 @@ def _parameter(raw: object, index: int, findings: Findings) -> dict[str, Any] | 
     if not isinstance(values, dict):
         findings.fault(f"{label}: its values are {short(values)} in place of an object with a mean")
         return None
-    row: dict[str, Any] = {"side": side or context, "name": name, "unit": (given or unit).strip()}
+    if "mean" not in values:
+        keys = ", ".join(map(short, list(values)[:8])) or "none"
+        findings.fault(f"{label}: its values have no mean, left empty; their keys are {keys}")
+    row: dict[str, Any] = {"side": side or context, "name": name, "unit": unit_name(given or unit)}
     for key in ("mean", "std"):
         value = number(values.get(key))
         if value is None:
@@ -1160,7 +1172,9 @@ def events(contents: Iterable[FileContent]) -> pd.DataFrame:
 
     Columns: subject, session, date, condition, trial, clip, side ("left", "right", or "" where the file names none), name
     ("Foot Strike", "Foot Off", …), time and its unit (seconds), percent of the gait cycle and opposite, as far as the file has
-    them. Events without a time that is a number are left out, and `.attrs["problems"]` says so. Sends no request.
+    them. Events without a time that is a number are left out. Of several files of a trial, a foot strike or foot off within
+    0.1 s of one of its side in an earlier file is that one, with the earlier file's time. `.attrs["problems"]` says so. Sends
+    no request.
 
     Examples
     --------
@@ -1171,24 +1185,42 @@ def events(contents: Iterable[FileContent]) -> pd.DataFrame:
     """
     problems: list[str] = []
     rows: list[dict[str, Any]] = []
-    seen: set[tuple[Any, ...]] = set()
-    for content in contents:
+    seen: dict[tuple[Any, ...], list[tuple[float, int]]] = {}
+    files: list[str] = []
+    for at, content in enumerate(contents):
         findings = Findings(content.where)
+        files.append(content.name)
+        near: list[str] = []
         try:
             document = parse(content.content)
             for index, raw in enumerate(items(document, "events" if "events" in document else "data")):
                 row = _event(raw, index, findings)
                 if row is None:
                     continue
-                key = (content.trial_key, row["side"], row["name"], row["time"])
-                if key in seen:  # two files of one trial say the same
-                    continue
-                seen.add(key)
-                rows.append({**_of_trial(content), **row})
+                kind = _squeezed(row["name"])
+                have = seen.setdefault((content.trial_key, row["side"], kind), [])
+                same = _same_event(have, row["time"], SAME_EVENT if row["side"] and kind in _FEET else 0.0)
+                if same is None or (same[0] != row["time"] and same[1] == at):
+                    insort(have, (row["time"], at))
+                    rows.append({**_of_trial(content), **row})
+                elif same[0] != row["time"]:
+                    near.append(
+                        f"{row['side']} {row['name']} at {row['time']:g} s, which is at {same[0]:g} s in {files[same[1]]}"
+                    )
         except UnreadableError as error:
             findings.fault(f"not read: {error}")
+        if near:
+            more = f" (and {len(near) - 1} more)" if len(near) > 1 else ""
+            findings.fault(f"{near[0]}{more}: taken for one event, with the time of the first file")
         findings.report(problems)
     return _frame(rows, _EVENT_COLUMNS, problems)
+
+
+def _same_event(have: Sequence[tuple[float, int]], time: float, apart: float) -> tuple[float, int] | None:
+    """The event, of those in the order of time, that is nearest to this time and not further than `apart`; or None."""
+    at = bisect(have, (time, -1))
+    near = [one for one in have[max(0, at - 1) : at + 1] if abs(one[0] - time) <= apart]
+    return min(near, key=lambda one: abs(one[0] - time), default=None)
 
 
 def _event(raw: object, index: int, findings: Findings) -> dict[str, Any] | None:
@@ -1248,7 +1280,8 @@ def temporal(events: pd.DataFrame) -> pd.DataFrame:
     support is the part of the stance in which the other foot is in the air, from its one foot off to its one foot strike
     within the stance; double support is the rest of the stance (J. Perry, J. M. Burnfield, Gait Analysis, 2nd ed. 2010,
     ch. 2). A stride in which an event is absent or out of order counts for what it has: stance and swing need one foot off,
-    single and double support need the other side's two events. Sends no request.
+    single and double support need the other side's two events. Where two strikes of a foot are within 0.1 s of each other it
+    cannot be told which one is meant: the strides that begin or end there do not count. Sends no request.
 
     Examples
     --------
@@ -1304,10 +1337,12 @@ def _strides(times: Mapping[tuple[str, str], Array], side: str, other: str) -> d
     """What each stride of a side measures."""
     found: dict[str, list[float]] = {name: [] for name in _TEMPORAL_UNITS}
     strikes = times[side, "footstrike"]
-    for start, end in pairwise(strikes):
-        length = end - start
-        if length <= 0:
+    close = np.diff(strikes) <= SAME_EVENT
+    unsure = np.append(close, False) | np.append(False, close) if len(strikes) else close
+    for n, (start, end) in enumerate(pairwise(strikes)):
+        if unsure[n] or unsure[n + 1]:
             continue
+        length = end - start
         found["Stride Time"].append(float(length))
         off = _between(times[side, "footoff"], start, end)
         if off is None:

@@ -17,6 +17,7 @@ from ..errors import ValidationError
 from . import accessor  # noqa: F401  registers `.gait` with xarray
 from .channels import CHANNELS, GPS_CHANNELS, LEFT, RIGHT
 from .grid import Array, plan
+from .units import unit_name
 
 Reference = xr.Dataset | xr.DataArray
 Value = TypeVar("Value", float, npt.NDArray[np.float64], xr.DataArray)
@@ -120,7 +121,7 @@ def _aligned(curves: xr.DataArray, reference: xr.DataArray) -> tuple[xr.DataArra
     return _at(curves, percent), _at(reference, percent)
 
 
-def _whole(values: xr.DataArray) -> xr.DataArray:
+def is_whole(values: xr.DataArray) -> xr.DataArray:
     """Whether curves have a value everywhere, but for what may be absent at the ends."""
     percent = values["percent"]
     inner = (percent >= END_PERCENT) & (percent <= 100 - END_PERCENT)
@@ -159,7 +160,7 @@ def gvs(curves: xr.DataArray, reference: Reference, channels: Sequence[str] | No
     own, mean = _aligned(own, mean)
     # by position: channels and points are the same and in the same order, and coordinates are those of the curves
     difference = own - mean.transpose("channel", "percent").drop_vars([*mean.coords])
-    score: xr.DataArray = ((difference**2).mean("percent", skipna=True) ** 0.5).where(_whole(difference))
+    score: xr.DataArray = ((difference**2).mean("percent", skipna=True) ** 0.5).where(is_whole(difference))
     score.name = "gvs"
     score.attrs = {"long_name": "Gait Variable Score"}
     return score
@@ -171,9 +172,10 @@ def gps(
     overall: bool = False,
     channels: Sequence[str] = GPS_CHANNELS,
 ) -> xr.DataArray:
-    """Gait Profile Score, in degrees: the root mean square of the Gait Variable Scores of nine kinematic variables.
+    """Gait Profile Score: the root mean square of the Gait Variable Scores of nine kinematic variables.
 
-    Returns one value a stride, with the coordinates of `curves`; each stride is of one side. With `overall=True` one value a
+    Returns one value a stride, in the unit of the curves (degrees), which `.attrs["units"]` says, with the coordinates of
+    `curves`; each stride is of one side. With `overall=True` one value a
     trial (dim `clip`): the mean curves of its left and of its right strides give 2 × 9 scores, of which the right pelvis'
     three are left out, since the pelvis is one (15 in all). A trial without strides of each side, or without a complete
     curve of each variable, scores NaN.
@@ -197,10 +199,20 @@ def gps(
     else:
         score = _overall(_select(_checked(curves, "curves"), channels, "curves"), reference, channels)
     score.name = "gps"
-    score.attrs = {"long_name": "Gait Profile Score" + (", overall" if overall else ""), "units": "deg"}
-    if set(channels) - set(GPS_CHANNELS):
-        del score.attrs["units"]  # of channels in different units
+    score.attrs = {"long_name": "Gait Profile Score" + (", overall" if overall else "")}
+    units = _units_of(curves, channels)
+    if len(units) == 1:  # else of channels in different units
+        score.attrs["units"] = units.pop()
     return score
+
+
+def _units_of(curves: xr.DataArray, channels: Sequence[str]) -> set[str]:
+    """The units of these channels of the curves; that of the vocabulary where the curves say none."""
+    told = {str(name): CHANNELS[str(name)].unit for name in channels if str(name) in CHANNELS}
+    if "unit" in curves.coords and curves["unit"].dims == ("channel",):
+        own = zip(curves["channel"].values, curves["unit"].values, strict=True)
+        told.update({str(name): str(unit) for name, unit in own if str(name) in channels and unit})
+    return set(told.values()) if len(told) == len(set(channels)) else set()
 
 
 def _overall(curves: xr.DataArray, reference: Reference, channels: Sequence[str]) -> xr.DataArray:
@@ -211,7 +223,7 @@ def _overall(curves: xr.DataArray, reference: Reference, channels: Sequence[str]
         )
     trials = _trials(curves)
     curves = curves.transpose("stride", "channel", "percent")
-    complete = curves.where(_whole(curves)).values
+    complete = curves.where(is_whole(curves)).values
     sides = curves["side"].values
     means = np.full((len(trials), 2, *complete.shape[1:]), np.nan)
     for n, strides in enumerate(trials):
@@ -257,7 +269,7 @@ def _gait_vectors(curves: xr.DataArray, channels: Sequence[str], what: str) -> t
         own = own.expand_dims("stride")
     percent = np.linspace(0.0, 100.0, GDI_POINTS)
     own = _at(own, percent).transpose("stride", "channel", "percent")
-    values = np.where(_whole(own).values[..., None], own.values, np.nan)
+    values = np.where(is_whole(own).values[..., None], own.values, np.nan)
     # what a file does not have at an end of the cycle is the value next to it
     for at, beside in ((0, 1), (-1, -2)):
         hole = np.isnan(values[..., at])
@@ -374,7 +386,8 @@ def gdi_star(gps: Value, a: float = GDI_STAR_A, b: float = GDI_STAR_B) -> Value:
 
     Takes and returns a number or an array, of scores in degrees. `a` and `b` are the mean and the standard deviation of
     ln GPS of people without gait pathology: 1.677 and 0.263 are the published ones; a laboratory with controls of its own
-    hands in theirs. Raises ValidationError for a negative score and for a `b` that is not above 0. Sends no request.
+    hands in theirs. Raises ValidationError for a negative score, for an array whose `.attrs["units"]` are not degrees and for
+    a `b` that is not above 0. Sends no request.
 
     Source: R. Baker et al., "The Gait Profile Score and Movement Analysis Profile", Gait & Posture 30 (2009) 265-269.
 
@@ -386,6 +399,11 @@ def gdi_star(gps: Value, a: float = GDI_STAR_A, b: float = GDI_STAR_B) -> Value:
     """
     if not b > 0:
         raise ValidationError(f"b is {b!r}: a standard deviation is above 0")
+    unit = gps.attrs.get("units", "deg") if isinstance(gps, xr.DataArray) else "deg"
+    if unit_name(str(unit)) != "deg":
+        raise ValidationError(
+            f"the scores are in {unit}, and GDI* is of scores in degrees: compute them of curves in degrees"
+        )
     if bool(np.any(np.asarray(gps) < 0)):
         raise ValidationError("a Gait Profile Score is never negative")
     with np.errstate(divide="ignore"):

@@ -145,7 +145,9 @@ class Loader:
                 batch = self.in_flight.get((obj.id, name))
                 if batch is None:
                     batch = self._launch(obj, name, detours)
-                else:
+                elif (
+                    not batch.opens_loop
+                ):  # of a loop's first batch another reader waits for the first member
                     batch.reached(obj)
                 batch.join()
             yield from batch.awaited()
@@ -474,6 +476,8 @@ class Loader:
                     self.failed.pop(key, None)
             if failed:
                 batch.leave_window()
+            if batch.peers is not None:
+                batch.peers.window.land(batch.group)
         batch.finish()
 
     def cancel(self, batch: Batch) -> None:

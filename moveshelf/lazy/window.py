@@ -79,7 +79,7 @@ class Window:
         "expected",
         "feeds_lower_level",
         "full",
-        "opened",
+        "landed",
         "read_on",
         "size",
     )
@@ -96,8 +96,8 @@ class Window:
         self.ahead = 0
         #: whether a level below this one is being read: then this one stays only just ahead of it
         self.feeds_lower_level = False
-        #: the groups whose first batch was requested
-        self.opened: tuple[str, ...] = ()
+        #: the groups of which a batch has come
+        self.landed: tuple[str, ...] = ()
         #: whether the reader went on from a first batch's first member: then it is a loop, and batches are large
         self.read_on = False
         self._most_ahead = FIRST_AHEAD
@@ -139,14 +139,17 @@ class Window:
         return min(self.size, most)
 
     def first(self, group: str) -> bool:
-        """Whether a batch of the group is the first of a loop that may end after one member."""
-        if self.read_on:
-            return False
-        if group in self.opened:
-            self.read_on = True  # its first batch is behind the reader
-            return False
-        self.opened += (group,)
-        return True
+        """Whether a batch of the group is the first of a loop that may end after one member, or one beside it: of another
+        reader, who came here before the first one had its own."""
+        if self.read_on or group not in self.landed:
+            return not self.read_on
+        self.read_on = True  # its first batch is behind the reader
+        return False
+
+    def land(self, group: str) -> None:
+        """A batch of the group has come, or will not."""
+        if group not in self.landed:
+            self.landed += (group,)
 
     def slide(self) -> None:
         """The reader has come to a batch that was prefetched: it goes on reading, so the whole window opens."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from ..display import near_misses
 from ..errors import ValidationError
 from ..gait.extra import numeric
 from ..operations.folders import condition_name
@@ -123,8 +124,12 @@ class Cohort:
 
         Curves: a row for each pair, condition, side and channel, with the start, maximum, minimum, average and range of
         motion of the strides. Parameters: a row for each pair, condition, side and parameter. See
-        `moveshelf.gait.cohort.summary_tables`. An existing file is replaced. Requests as of `cycles` and `parameters`.
+        `moveshelf.gait.cohort.summary_tables`. An existing file is replaced once the new one is whole. Requests as of `cycles`
+        and `parameters`. Raises ValidationError for a name that does not end in .xlsx, before any request.
         """
+        from ..tables.excel import workbook_path
+
+        workbook_path(path)
         self._choice.to_excel(path, self.cycles(file), self.parameters())
 
     def __repr__(self) -> str:
@@ -159,6 +164,8 @@ def choose(
     known: list[records.SubjectRecord] = []
     left_out: list[records.LeftOut] = []
     sessions: dict[str, Session] = {}
+    if conditions is not None:
+        _check_known(conditions, subjects)
     for subject in subjects:
         try:
             interventions: Sequence[Mapping[str, Any]] = subject.interventions
@@ -184,6 +191,22 @@ def choose(
     choice = attrs.evolve(choice, left_out=(*choice.left_out, *left_out))
     chosen = [sessions[identity] for identity in choice.session_ids]
     return Cohort(choice, _view(subjects, chosen), conditions)
+
+
+def _check_known(conditions: tuple[str, ...], subjects: Collection[Subject]) -> None:
+    """Raise ValidationError for a condition that no session has: a typing error would leave everybody out."""
+    sessions = [session for subject in subjects for session in subject.sessions]
+    held = dict.fromkeys(_condition_of(clip, session) for session in sessions for clip in session.clips)
+    names = [name for name in held if name]
+    for name in conditions:
+        if names and name not in held:
+            near = near_misses(name, names)
+            hint = (
+                f"did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"there are {', '.join(map(repr, names[:12]))}{', ...' if len(names) > 12 else ''}"
+            )
+            raise ValidationError(f"no session of these subjects has a condition {name!r}; {hint}")
 
 
 def _unfit(session: Session, fitting: set[str] | None, conditions: tuple[str, ...] | None) -> str:

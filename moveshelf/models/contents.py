@@ -38,6 +38,8 @@ _AT_ONCE = 1 << 16
 
 
 def _parsed(content: bytes, name: str) -> Any:
+    if not content:
+        raise ValidationError(f"{name!r} is not JSON: the file is empty (0 bytes)")
     try:
         return decode(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
@@ -503,7 +505,7 @@ class FileContent:
             return await aio.call(self.read_bytes)
         if service.ahead is None:
             return await result_of(files.reading(service, identity, name))
-        reader = id(asyncio.current_task())
+        reader = asyncio.current_task()
         return await result_of(service.ahead.reading(service, *self._among_peers(), name, reader))
 
     async def _aload_name(self) -> None:

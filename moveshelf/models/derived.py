@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ class DerivedFiles:
             chosen += found
             if not found:
                 without.append(_folder_of(files[0]))
-        self._note_without(without, len(trials), what, optional)
+        self._note_without(without, trials, what, optional)
         complete, incomplete = contents.by_status(service, chosen)
         self._describe(chosen)
         for one, status in incomplete:
@@ -135,11 +135,17 @@ class DerivedFiles:
         self.problems.append(text)
         warn(text)
 
-    def _note_without(self, without: Sequence[str], count: int, what: str, optional: bool) -> None:
-        from ..gait.content import warn
+    def _note_without(
+        self, without: Sequence[str], trials: Mapping[str, Sequence[LocatedFile]], what: str, optional: bool
+    ) -> None:
+        from ..gait.content import held_by, warn
 
+        count = len(trials)
         if len(without) == count:
-            text = f"no trial has a file of {what}" if count else "there are no trials with files"
+            names = [str(one.file.name) for files in trials.values() for one in files]
+            held = list(dict.fromkeys(filter(None, map(held_by, names))))
+            hint = f"; there are files of {_some(held)}" if held and not optional else ""
+            text = f"no trial has a file of {what}{hint}" if count else "there are no trials with files"
             self.problems.append(text)
             if not optional:
                 warn(text)

@@ -628,7 +628,7 @@ class Project(HasFiles, Model):
         Sends at once what is needed to list subjects with their metadata and sessions (many to a request; with `where` and
         `session_where` the service filters). Needs the extra `gait`. Raises ValidationError for arguments that
         cannot be right, before any request, for keys and values in filters that do not fit the template, before any
-        subject is listed, and for a procedure that no subject has, with close matches.
+        subject is listed, and for a procedure or a condition that none of the subjects has, with close matches.
 
         >>> found = project.cohort(procedure="Hamstrings/Lengthening", condition="Barefoot")  # doctest: +SKIP
         >>> found.to_frame()[["subject", "pre_date", "post_date", "why"]]  # doctest: +SKIP

@@ -45,6 +45,7 @@ from ..operations.validation import (
 from ..values import ReportType
 from .base import Deletable, service_of, template_of
 from .clip import Clip
+from .collection import nfc
 from .condition import Condition, Conditions
 from .contents import HasFiles
 from .job import CLIPS_OF_JOBS, Job
@@ -475,6 +476,25 @@ class Session(HasFiles, Deletable):
             raise ValidationError(f"there is no clip to {what} in {label(self)}")
         return chosen
 
+    def _refuse_clips_of_others(self, chosen: Sequence[Clip]) -> None:
+        """Raise ValidationError for clips of another subject; a request where their paths are not loaded."""
+        engine = self._require("clips")
+        engine.load([self], Session, ["path"])
+        engine.load(chosen, Clip, ["path"])
+        own, mine = loaded_value(self, "subject"), nfc(first_part(self.path))
+        for clip in chosen:
+            holder = loaded_value(clip, "session")
+            session = engine.cache.peek(holder) if isinstance(holder, str) else None
+            subject = None if session is None else loaded_value(session, "subject")
+            # ids where both are known, since two subjects may have one name
+            known = isinstance(own, str) and isinstance(subject, str)
+            if own != subject if known else nfc(first_part(clip.path or "")) != mine:
+                whose = first_part(clip.path or "") or "no subject"
+                raise ValidationError(
+                    f"{label(clip)} is of another subject ({whose!r}) than {label(self)}, which is of {mine!r}: "
+                    "a report is of one patient"
+                )
+
     def generate_reports(self, norm: Norm | str | None = None) -> Collection[Report]:
         """Let the service make the reports that it makes by itself, against a norm (or its id); `reports`, to be read anew.
 
@@ -500,8 +520,9 @@ class Session(HasFiles, Deletable):
     ) -> Collection[Report]:
         """Let the service make one report of trials (all of the session, or those given); `reports`, to be read anew.
 
-        `kind` is a ReportType or its text; `template` the id of a report template. One request. Raises ValidationError
-        for an unknown kind, a blank title and where there is no trial, before the request.
+        `kind` is a ReportType or its text; `template` the id of a report template; trials may be of other sessions of the
+        subject. One request, one more for trials that are not loaded. Raises ValidationError for an unknown kind, a blank
+        title, where there is no trial, and for trials of another subject, before the request.
         """
         self._attached("generate_report()")
         if not isinstance(kind, str) or kind not in {one.value for one in ReportType}:
@@ -512,11 +533,14 @@ class Session(HasFiles, Deletable):
             raise ValidationError(f"a report needs a title, which is text and not blank; this is {title!r}")
         if template is not None and (not isinstance(template, str) or not template):
             raise ValidationError(f"template is the id of a report template, or None; this is {template!r}")
+        chosen = self._chosen_clips(clips, "report on")
+        if clips is not None:
+            self._refuse_clips_of_others(chosen)
         values = {
             "sessionId": self.id,
             "reportType": str(ReportType(kind).value),
             "title": title,
-            "trialsIds": [clip.id for clip in self._chosen_clips(clips, "report on")],
+            "trialsIds": [clip.id for clip in chosen],
             "normId": _norm_id(norm),
             "templateId": template,
         }

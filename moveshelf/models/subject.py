@@ -10,12 +10,14 @@ from ..errors import OutcomeUnknownError, RequestError, ValidationError
 from ..lazy.entity import entity
 from ..lazy.fields import BASIC, Many, One, Scalar
 from ..metadata import (
+    EHR_KEY,
     MetadataUpdate,
     ReadOnlyDict,
     ReadOnlyList,
     merge_subject,
     parse_record,
     parsed,
+    plain,
     read_only,
     record_of,
     stored,
@@ -186,10 +188,12 @@ class Subject(HasFiles, Deletable):
 
         Unless `validate` is False keys and options are compared with the project's template, with near misses (one request,
         the first time), and the service's validator goes first. Three requests (the last reads back what was
-        written), one where there is nothing to change.
+        written), one where there is nothing to change; one more where the EHR id changes, to see that no other subject
+        has it.
 
         Raises ValidationError for values that cannot be stored, NaN and NaT among them (before any request), for what the
-        template does not know and with all complaints of the validator in `errors`; ConflictError where somebody else has
+        template does not know (one value for a field with a left and a right one, too), for an EHR id that another subject
+        has and with all complaints of the validator in `errors`; ConflictError where somebody else has
         changed the subject since it was read here. In these cases nothing was written. OutcomeUnknownError where it was
         written and could not be read back.
 
@@ -237,6 +241,8 @@ class Subject(HasFiles, Deletable):
                 with cache.lock:
                     stored_state(Subject).populate(cache, self, node, clock)
                 return done
+            if validate and done.changed.get(EHR_KEY):
+                self._refuse_taken(service, merged[EHR_KEY])
             text = self._write_record(service, node["metadata"], merged, written)
             with cache.lock:
                 cache.invalidate(self.id)
@@ -244,6 +250,16 @@ class Subject(HasFiles, Deletable):
                 for name in ("updated", "ehr_id"):  # the service's to say
                     cache.unload(self, Subject.fields[name])
         return done
+
+    def _refuse_taken(self, service: Service, ehr_id: Any) -> None:
+        """Raise ValidationError where another subject of the project has this EHR id. One request."""
+        text = plain(ehr_id)
+        found = service.subject_by_ehr_id(self.project.id, text) if isinstance(text, str) else None
+        if found is not None and found.get("id") != self.id:
+            raise ValidationError(
+                f"the EHR id {text!r} is that of subject {found.get('name') or found.get('id')!r}, and nothing was written to "
+                f"{label(self)}: a patient has one of their own (validate=False writes it all the same)"
+            )
 
     def fill_metadata(self, values: Mapping[str, Any], *, validate: bool = True) -> MetadataUpdate:
         """Fill in what is empty, and return what was changed and what was kept; None says nothing.

@@ -33,7 +33,7 @@ from ..lazy.entity import Entity
 from ..lazy.fields import Scalar
 from ..lazy.registry import ENTITIES
 from ..lazy.state import NOT_LOADED
-from ..metadata import MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
+from ..metadata import EHR_KEY, MetadataUpdate, merge, merge_subject, parse_record, record_of, stored
 from ..values import Template, brief
 from . import commands
 from .additions import by_date, by_name, list_new, populated
@@ -63,8 +63,6 @@ T = TypeVar("T")
 
 #: How many rows are read, written and read back together; so many locks are held meanwhile, at most.
 ROWS_TOGETHER = 100
-#: The key of the metadata field that the service shows as the EHR id.
-EHR_KEY: Final = "ehr-id"
 _HALF: Final = re.compile("[\ud800-\udfff]")
 #: With how many names those are compared that match none, for "did you mean".
 _COMPARED: Final = 20_000
@@ -579,7 +577,7 @@ def _plan_subjects(
     kind = ENTITIES["Subject"]
     there = [row for row in rows if row.identity and not row.has_failed]
     giving = [row for row in there if row.given != PlainValues() or row.interventions is not None]
-    nodes = project.service.values_each(kind, [str(row.identity) for row in giving], stored_state(kind))
+    nodes = project.service.values(kind, [str(row.identity) for row in giving], stored_state(kind))
     for row in giving:
         _compare_subject(project, row, nodes[str(row.identity)], overwrite=overwrite, checks=True)
     for row in rows:
@@ -757,7 +755,7 @@ def _create(project: Project, rows: Sequence[SubjectRow]) -> None:
     cache = project.cache
     values = [{"projectId": project.id, "name": row.name} for row in rows]
     new = []
-    for row, outcome in zip(rows, project.service.run_each(commands.CREATE_SUBJECT, values), strict=True):
+    for row, outcome in zip(rows, project.service.run_many(commands.CREATE_SUBJECT, values), strict=True):
         if isinstance(outcome, Exception):
             row.fail(outcome)
             continue
@@ -794,7 +792,7 @@ def _write_records(project: Project, rows: Sequence[SubjectRow], *, overwrite: b
     service, cache, kind = project.service, project.cache, ENTITIES["Subject"]
     clock = cache.clock
     known = [str(row.identity) for row in rows if not row.is_new]
-    nodes = service.values_each(kind, known, stored_state(kind))
+    nodes = service.values(kind, known, stored_state(kind))
     waiting = []
     for row in rows:
         node = {"metadata": None} if row.is_new else nodes[str(row.identity)]
@@ -824,7 +822,7 @@ def _write_records(project: Project, rows: Sequence[SubjectRow], *, overwrite: b
 def _write_once(project: Project, writes: Sequence[_Write], *, overwrite: bool) -> list[_Write]:
     """Write the records and read them back; those that another program has overwritten, merged again."""
     service, kind = project.service, ENTITIES["Subject"]
-    outcomes = service.run_each(
+    outcomes = service.run_many(
         commands.UPDATE_SUBJECT, [one.values for one in writes], [{"metadata": one.before} for one in writes]
     )
     sent = []
@@ -836,7 +834,7 @@ def _write_once(project: Project, writes: Sequence[_Write], *, overwrite: bool) 
         else:
             one.row.fail(error)
     selection = _METADATA.selection(kind)
-    nodes = service.values_each(kind, [str(one.row.identity) for one in sent], selection)
+    nodes = service.values(kind, [str(one.row.identity) for one in sent], selection)
     again = []
     for one in sent:
         node = nodes[str(one.row.identity)]
@@ -1014,7 +1012,7 @@ def _look_at_sessions(
     """Find the sessions of the rows among those that their subjects have now, and what the rows change of them."""
     kind = ENTITIES["Subject"]
     wanted = [row.subject_id for row in rows if not row.has_failed]
-    found = project.service.values_each(kind, wanted, _SESSIONS.selection(kind))
+    found = project.service.values(kind, wanted, _SESSIONS.selection(kind))
     for row in rows:
         if row.has_failed:
             continue
@@ -1106,7 +1104,7 @@ def _create_sessions(project: Project, rows: Sequence[SessionRow]) -> None:
         for row in rows
     ]
     new: dict[str, list[Any]] = {}
-    for row, outcome in zip(rows, project.service.run_each(commands.CREATE_SESSION, values), strict=True):
+    for row, outcome in zip(rows, project.service.run_many(commands.CREATE_SESSION, values), strict=True):
         if isinstance(outcome, Exception):
             row.fail(outcome)
             continue
@@ -1138,7 +1136,7 @@ def _write_session_records(project: Project, rows: Sequence[SessionRow], *, over
                 prepared.append((row, one))
         sent = [row for row, _ in prepared]
         values = [one for _, one in prepared]
-        outcomes = service.run_each(commands.UPDATE_SESSION, values, [row.node for row in sent])
+        outcomes = service.run_many(commands.UPDATE_SESSION, values, [row.node for row in sent])
         refused = []
         for row, written, outcome in zip(sent, values, outcomes, strict=True):
             error = _not_done(commands.UPDATE_SESSION, outcome)
@@ -1151,7 +1149,7 @@ def _write_session_records(project: Project, rows: Sequence[SessionRow], *, over
                 row.fail(error)
         if not refused:
             return
-        nodes = service.values_each(kind, [str(row.identity) for row, _ in refused], stored_state(kind))
+        nodes = service.values(kind, [str(row.identity) for row, _ in refused], stored_state(kind))
         waiting = []
         for row, error in refused:
             node = nodes[str(row.identity)]
@@ -1282,7 +1280,7 @@ def _find_sessions(project: Project, rows: Sequence[ClipRow]) -> None:
     listed = Listed.now(project)
     subjects = {row.row: _or_fail(row, lambda row=row: listed.subject(row.subject)) for row in owned}  # type: ignore[misc]
     ids = [one for one in subjects.values() if one is not None]
-    nodes = project.service.values_each(kind, ids, Shape(sessions=Shape("projectPath")).selection(kind))
+    nodes = project.service.values(kind, ids, Shape(sessions=Shape("projectPath")).selection(kind))
     for row in owned:
         subject = subjects[row.row]
         if subject is not None:
@@ -1311,7 +1309,7 @@ def _look_at_clips(project: Project, rows: Sequence[ClipRow], *, overwrite: bool
     """Find the trials of the rows among those that their sessions have now, and what the rows change of them."""
     kind = ENTITIES["Session"]
     wanted = [row.session_id for row in rows if not row.has_failed]
-    nodes = project.service.values_each(kind, wanted, _CLIPS.selection(kind))
+    nodes = project.service.values(kind, wanted, _CLIPS.selection(kind))
     trials = {one: _Trials.of(node) for one, node in nodes.items() if not isinstance(node, Exception)}
     for row in rows:
         if not row.has_failed:
@@ -1388,7 +1386,7 @@ def _create_clips(project: Project, rows: Sequence[ClipRow]) -> None:
         for row in rows
     ]
     new: dict[str, list[Any]] = {}
-    for row, outcome in zip(rows, project.service.run_each(commands.CREATE_CLIPS, values), strict=True):
+    for row, outcome in zip(rows, project.service.run_many(commands.CREATE_CLIPS, values), strict=True):
         clip = outcome if isinstance(outcome, Exception) else outcome["response"][0]["mocapClip"]
         if isinstance(clip, Exception):
             row.fail(clip)
@@ -1417,7 +1415,7 @@ def _update_clips(project: Project, rows: Sequence[ClipRow]) -> None:
         if given or options is not None:
             sent.append(row)
             values.append({"input": {"id": row.identity, "metadata": given, "customOptions": options}})
-    outcomes = project.service.run_each(commands.UPDATE_CLIP, values, [row.node for row in sent])
+    outcomes = project.service.run_many(commands.UPDATE_CLIP, values, [row.node for row in sent])
     for row, outcome in zip(sent, outcomes, strict=True):
         if isinstance(outcome, Exception):
             row.fail(outcome)

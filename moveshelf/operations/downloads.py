@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 
-from ..errors import TargetExistsError, TransferError, ValidationError
+from ..errors import NotFoundError, QueryError, TargetExistsError, TransferError, ValidationError
 from ..lazy.registry import ENTITIES
 from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths
@@ -365,8 +365,12 @@ def statuses_now(service: Service, found: Sequence[LocatedFile]) -> list[UploadS
     now: list[UploadStatus | str | None] = []
     for one in found:
         node = nodes.get(one.id) if one.is_data_file else None
-        if isinstance(node, Exception):
+        if isinstance(node, NotFoundError):
             now.append("gone")
+        elif isinstance(node, QueryError):
+            now.append("its status cannot be read")
+        elif isinstance(node, Exception):
+            raise node
         elif node is not None and node.get("uploadStatus"):
             now.append(UploadStatus(node["uploadStatus"]))
         else:

@@ -17,12 +17,12 @@ import attrs
 
 from ..display import near_misses
 from ..errors import AmbiguousError, NotFoundError, ValidationError
-from ..metadata import plain
+from ..metadata import EHR_KEY, plain
 from ..tables.excel import LARGEST
 from ..tables.read import BadCell, Line, Lines, empty, is_shown_as, text_of
 from ..tables.typed import SIDES, column_names
 from ..values import Template, TemplateField, brief, day_value, plain_value, text_value
-from .bulk import EHR_KEY, Listed, SessionRow, SubjectRow, check_texts, form, meant, refuse_twice
+from .bulk import Listed, SessionRow, SubjectRow, check_texts, form, meant, refuse_twice
 from .known_fields import Kind, unknown_key, unknown_option
 from .validation import checked_name
 

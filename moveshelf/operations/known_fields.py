@@ -45,7 +45,7 @@ def checked_criteria(
 
 
 def check_values(template: Template | None, kind: Kind, values: Mapping[str, Any], whose: str) -> None:
-    """Refuse metadata to write whose keys or options the template does not know; None, which removes, is not looked at.
+    """Refuse metadata to write whose keys, sides or options the template does not know; None, which removes, is passed.
 
     Raises ValidationError with all that is wrong, and near misses.
     """
@@ -59,6 +59,11 @@ def check_values(template: Template | None, kind: Kind, values: Mapping[str, Any
         field = fields.get(key)
         if field is None:
             problems.append(unknown_key(key, template, fields, kind))
+        elif field.has_context and _is_without_side(value):
+            problems.append(
+                f"{key!r} has a left and a right value, and one value would replace both: "
+                f"write {{'left': ..., 'right': ...}}, or one of them"
+            )
         else:
             problems += [one for text in _texts(value) if (one := unknown_option(field, text))]
     if problems:
@@ -148,6 +153,13 @@ def _near_keys(key: str, fields: Mapping[str, TemplateField]) -> list[str]:
 
 def _words(text: str) -> list[str]:
     return [one for one in re.split(r"[\W_]+", text.casefold()) if one]
+
+
+def _is_without_side(value: Any) -> bool:
+    """Whether a value in its stored form is one for both sides."""
+    if isinstance(value, list) and value:
+        return not all(isinstance(one, Mapping) and "context" in one for one in value)
+    return value not in (None, "", [])
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -46,11 +46,16 @@ _SUBJECTS = Shape(patientsList=Shape("name", "externalId", "updated", "metadata"
 _SESSIONS = Shape(sessions=Shape("projectPath", "date", "updated", "metadata"))
 _SESSION = Shape("projectPath", "date", "metadata", "updated")
 _METADATA = Shape("metadata")
+_IDENTITY = Shape()
 #: Command -> the class of the object that its look reads, what of it, and the variable with its id.
 _LOOKED_AT: Mapping[str, tuple[str, Shape, str]] = {
     "CreateSession": ("Subject", _SESSIONS, "patientId"),
     "UpdateSubject": ("Subject", _METADATA, "patientId"),
     "UpdateSession": ("Session", _SESSION, "sessionId"),
+    "DeleteSubject": ("Subject", _IDENTITY, "patientId"),
+    "DeleteSession": ("Session", _IDENTITY, "sessionId"),
+    "DeleteClip": ("Clip", _IDENTITY, "clipId"),
+    "DeleteFile": ("DataFile", _IDENTITY, "id"),
 }
 
 
@@ -85,14 +90,8 @@ class Reader(Protocol):
 Look = Callable[[Reader, Lost], Found]
 
 
-def find(service: Service, lost: Lost) -> Found:
-    """Look for what a command was to do. Sends one request, or a few."""
-    look = _LOOKS.get(lost.command.name)
-    return _UNKNOWN if look is None else look(service, lost)
-
-
-def find_many(service: Service, lost: Sequence[Lost]) -> list[Found]:
-    """Look for what several commands were to do, in order. What they look at is read together, many in a request."""
+def find(service: Service, lost: Sequence[Lost]) -> list[Found]:
+    """Look for what commands were to do, in order. What they look at is read together, many in a request."""
     reader = _Together(service)
     reader.prepare(lost)
     return [_UNKNOWN if (look := _LOOKS.get(one.command.name)) is None else look(reader, one) for one in lost]
@@ -119,7 +118,9 @@ class _Together:
             for identity, node in self._service.values(ENTITIES[kind], ids, selection).items():
                 if isinstance(node, NotFoundError):
                     self._nodes[selection.kind, selection.key, identity] = None
-                elif not isinstance(node, Exception):
+                elif isinstance(node, Exception):
+                    raise node
+                else:
                     self._nodes[selection.kind, selection.key, identity] = node
 
     def node(self, selection: Selection, identity: str) -> dict[str, Any] | None:
@@ -281,9 +282,11 @@ def _updated_clip(service: Reader, lost: Lost) -> Found:
     return Found(DONE, {"clip": node}) if same and visible else _ABSENT
 
 
-def _deleted(kind: str, variable: str) -> Look:
+def _deleted(name: str) -> Look:
+    kind, shape, variable = _LOOKED_AT[name]
+
     def look(service: Reader, lost: Lost) -> Found:
-        node = service.node(Shape().selection(ENTITIES[kind]), str(lost.values[variable]))
+        node = service.node(shape.selection(ENTITIES[kind]), str(lost.values[variable]))
         return Found(DONE, {lost.command.done: True}) if node is None else _ABSENT
 
     return look
@@ -306,8 +309,5 @@ _LOOKS: dict[str, Look] = {
     "UpdateSubject": _updated_subject,
     "UpdateSession": _updated_session,
     "UpdateClip": _updated_clip,
-    "DeleteSubject": _deleted("Subject", "patientId"),
-    "DeleteSession": _deleted("Session", "sessionId"),
-    "DeleteClip": _deleted("Clip", "clipId"),
-    "DeleteFile": _deleted("DataFile", "id"),
+    **{name: _deleted(name) for name in ("DeleteSubject", "DeleteSession", "DeleteClip", "DeleteFile")},
 }

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import attrs
-
 from ..errors import MoveshelfError, NotFoundError, OutcomeUnknownError, QueryError, RequestError, fresh
 from ..lazy.cache import Cache
 from ..lazy.entity import Entity
@@ -87,15 +85,6 @@ class Sender(Protocol):
         replaced sender does not call it.
         """
         ...
-
-
-@attrs.frozen(eq=False)
-class _Sent:
-    """A request for several commands that is in flight, and whose they are."""
-
-    rows: Sequence[Values]
-    future: Pending | None
-    error: Exception | None = None
 
 
 class Service:
@@ -252,21 +241,18 @@ class Service:
     def values(
         self, kind: type[Entity], ids: Sequence[str], selection: Selection
     ) -> dict[str, dict[str, Any] | Exception]:
-        """A selection of objects now, many to a request and all at once: {id: dictionary or exception}. Nothing is kept."""
+        """A selection of objects now, many to a request and all at once: {id: dictionary or exception}. Nothing is kept.
+
+        A request that fails is the failure of its own objects only; one that is too large is sent in halves.
+        """
         wanted = list(dict.fromkeys(ids))
-        self._refuse_to_block(selection.name)
-        found: dict[str, Any] = {}
-        sent = []
-        for begin in range(0, len(wanted), OBJECTS_A_REQUEST):
-            part = wanted[begin : begin + OBJECTS_A_REQUEST]
-            query = queries.nodes(selection, part)
-            sent.append((query, part, self._submit(query)))
-        for query, part, future in sent:
-            response = future.result()
-            if self.is_replaced:
-                query.check(response.data, response.errors)
-            found.update(_nodes(query, kind, part, response))
-        return found
+
+        def read(query: Query, part: Sequence[str], response: Response) -> list[Any]:
+            found = _nodes(query, kind, part, response)
+            return [found[identity] for identity in part]
+
+        found = self._in_parts(wanted, OBJECTS_A_REQUEST, lambda part: queries.nodes(selection, part), read)
+        return dict(zip(wanted, found, strict=True))
 
     def state(
         self, kind: type[Entity], identity: str, tabs: Sequence[tuple[str, Any]], *, stored: bool = True
@@ -289,19 +275,6 @@ class Service:
     def complaints(self, kind: type[Entity], identity: str, tab: str, values: Any) -> list[str]:
         """The validator's complaints on metadata that is to be stored. One request."""
         return self.state(kind, identity, [(tab, values)], stored=False)[1]
-
-    def values_each(
-        self, kind: type[Entity], ids: Sequence[str], selection: Selection
-    ) -> dict[str, dict[str, Any] | Exception]:
-        """As `values`, and a request that fails is the failure of its own objects only; too large ones are halved."""
-        wanted = list(dict.fromkeys(ids))
-
-        def read(query: Query, part: Sequence[str], response: Response) -> list[Any]:
-            found = _nodes(query, kind, part, response)
-            return [found[identity] for identity in part]
-
-        found = self._in_parts(wanted, OBJECTS_A_REQUEST, lambda part: queries.nodes(selection, part), read)
-        return dict(zip(wanted, found, strict=True))
 
     def complaints_of(
         self, rows: Sequence[tuple[type[Entity], str, str, str]]
@@ -337,6 +310,7 @@ class Service:
         for begin in range(0, len(items), size):
             part = items[begin : begin + size]
             query = query_of(part)
+            self._refuse_to_block(query.operation)
             try:
                 sent.append((part, query, self._submit(query, halve=len(part) > 1)))
             except RequestError as error:
@@ -365,111 +339,44 @@ class Service:
         *,
         raw: bool = False,
     ) -> Mapping[str, Any]:
-        """Carry one command out; its payload, checked (`raw`: not where a script's own code responds). One request.
+        """Carry one command out, as `run_many` does; its payload, checked. One request.
 
-        A command whose response is lost is looked for (recovery.py): what was carried out is not repeated, what was
-        certainly not is. `before` is the object as it was read before the command.
+        `raw`: where a script's own code responds, its payload as it is, and its exceptions.
 
-        Where the outcome is unknown, what the command may have changed is unloaded, so that its next reader fetches it.
         Raises QueryError where the service refuses, OutcomeUnknownError where nobody knows.
         """
-        self._refuse_to_block(command.name)
-        with self._doubt(command, [values]):
-            attempt = 1
-            while True:
-                sent = time.time()
-                try:
-                    return self._run_once(command, values, raw)
-                except OutcomeUnknownError as error:
-                    from . import recovery
-
-                    found = self._look(recovery.Lost(command, values, sent, before), attempt)
-                    if found.payload is not None:
-                        return found.payload
-                    if found.verdict != recovery.ABSENT:
-                        raise fresh(error) from None
-                attempt += 1
-
-    def _run_once(self, command: Command, values: Values, raw: bool) -> Mapping[str, Any]:
-        response = self._submit_command(command, [values]).result()
-        if response.errors:
-            raise query_error(response.errors, command.name, response)
         if raw and self.is_replaced:
+            with self._interruptible(command, [values]):
+                response = self._submit_command(command, [values]).result()
+            if response.errors:
+                raise query_error(response.errors, command.name, response)
             payload: Mapping[str, Any] = (response.data or {})["n0"]
             return payload
-        outcome = self._payloads(command, [values], response)[0]
+        (outcome,) = self.run_many(command, [values], None if before is None else [before])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _look(self, lost: recovery.Lost, attempt: int) -> recovery.Found:
-        """What has become of a command whose response was lost."""
-        from . import recovery
-
-        unknown = recovery.Found(recovery.UNKNOWN)
-        if attempt >= COMMAND_ATTEMPTS or self.is_replaced or not recovery.can_look(lost.command):
-            return unknown
-        retry = self.wire.retry
-        try:
-            # the service may still be at it: a look that comes too soon would have it done twice
-            for pause in (retry.first * 2**attempt, retry.first * 4**attempt):
-                time.sleep(min(pause, retry.cap))
-                found = recovery.find(self, lost)
-                if found.verdict != recovery.ABSENT:
-                    return found
-        except (RequestError, NotFoundError):
-            return unknown
-        return found
-
-    def _submit_command(self, command: Command, rows: Sequence[Values]) -> Pending:
-        text, variables = command.build(rows)
-
-        def check(data: Mapping[str, Any], errors: Sequence[Any] = ()) -> None:
-            for n, values in enumerate(rows):
-                if data.get(f"n{n}") is not None:
-                    command.check(values, data[f"n{n}"])
-
-        return self.sender.submit(text, variables, operation=command.name, check=check)
-
-    def run_many(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
-        """Carry one command out for each row of values, many in a request, all requests at once; outcomes in order.
-
-        An exception stands for a row that failed by itself.
-        """
-        self._refuse_to_block(command.name)
-        with self._doubt(command, rows):
-            sent = [self._submit_many(command, part) for part in self._parts(command, rows)]
-            outcomes: list[Outcome] = []
-            for one in sent:
-                if one.future is None:
-                    outcomes += [one.error] * len(one.rows)  # type: ignore[list-item]
-                    continue
-                try:
-                    outcomes += self._payloads(command, one.rows, one.future.result())
-                except RequestError as error:
-                    outcomes += [fresh(error) for _ in one.rows]
-            if any(isinstance(one, OutcomeUnknownError) for one in outcomes):
-                self.touch(command, rows)
-            return outcomes
-
-    def run_each(
+    def run_many(
         self,
         command: Command,
         rows: Sequence[Values],
         before: Sequence[Mapping[str, Any] | None] | None = None,
     ) -> list[Outcome]:
-        """As `run` for each row of values, many in a request, all requests at once; outcomes in order.
+        """Carry one command out for each row of values, many in a request, all requests at once; outcomes in order.
 
-        Rows whose response is lost are looked for together: what was carried out is not repeated, what certainly was not
-        is, in smaller requests. A row that the service refuses stops no other. `before` are the objects as they were read
-        before. Rows that create clips have one clip each, and travel as lists. OutcomeUnknownError stands for what nobody
-        knows; what such a row may have changed is unloaded.
+        A row that the service refuses stops no other: its exception stands in its place. Rows whose response is lost are
+        looked for together (recovery.py): what was carried out is not repeated, what certainly was not is, in smaller
+        requests. `before` are the objects as they were read before the command. Rows that create clips have one clip each,
+        and travel as lists.
+
+        OutcomeUnknownError stands for what nobody knows; what such a row may have changed is unloaded, so that its next
+        reader fetches it.
         """
-        from . import recovery
-
+        self._refuse_to_block(command.name)
         outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)
         pending = list(range(len(rows)))
-        with self._doubt(command, rows):
+        with self._interruptible(command, rows):
             for attempt in range(1, COMMAND_ATTEMPTS + 1):
                 sent = time.time()
                 size = max(COMMANDS_A_REQUEST >> (attempt - 1), 1)
@@ -480,34 +387,39 @@ class Service:
                 lost = [n for n in pending if isinstance(outcomes[n], OutcomeUnknownError)]
                 if not lost:
                     break
+                from . import recovery
+
                 looked_for = [
                     recovery.Lost(command, rows[n], sent, None if before is None else before[n]) for n in lost
                 ]
                 pending = []
-                for n, found in zip(lost, self._look_for(looked_for, attempt), strict=True):
+                for n, found in zip(lost, self._look(looked_for, attempt), strict=True):
                     if found.payload is not None:
                         outcomes[n] = found.payload
                     elif found.verdict == recovery.ABSENT:
                         pending.append(n)
                 if not pending:
                     break
-        unknown = [rows[n] for n, one in enumerate(outcomes) if isinstance(one, OutcomeUnknownError)]
-        if unknown:
-            self.touch(command, unknown)
+        self.touch(
+            command, [rows[n] for n, one in enumerate(outcomes) if isinstance(one, OutcomeUnknownError)]
+        )
         return outcomes
 
     def _run_rows(self, command: Command, rows: Sequence[Values], size: int) -> list[Outcome]:
         """Send the rows once; outcomes in order. A request that was refused as a whole is sent in halves."""
-        sent = []
+        sent: list[tuple[Sequence[Values], Pending | RequestError]] = []
         for begin in range(0, len(rows), size):
             part = rows[begin : begin + size]
-            sent.append((part, self._submit_many(command, _packed(command, part))))
-        outcomes: list[Outcome] = []
-        for part, one in sent:
             try:
-                if one.future is None:
-                    raise fresh(one.error or RequestError("the request was not sent"))
-                response = one.future.result()
+                sent.append((part, self._submit_command(command, part)))
+            except RequestError as error:
+                sent.append((part, error))
+        outcomes: list[Outcome] = []
+        for part, pending in sent:
+            try:
+                if isinstance(pending, RequestError):
+                    raise pending
+                response = pending.result()
             except RequestError as error:
                 # nothing of it was carried out: one row that cannot be right must not stop the others
                 if error.status in (400, 413) and len(part) > 1:
@@ -532,7 +444,7 @@ class Service:
             return outcomes
         now = time.time()
         try:
-            looks = recovery.find_many(self, [recovery.Lost(command, one, now) for one in rows])
+            looks = recovery.find(self, [recovery.Lost(command, one, now) for one in rows])
         except (RequestError, NotFoundError):
             return outcomes
         absent = [n for n, one in enumerate(looks) if one.verdict == recovery.ABSENT]
@@ -563,7 +475,7 @@ class Service:
             outcomes += [checked] if packed is rows else _unpacked(command, checked, count)
         return outcomes
 
-    def _look_for(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
+    def _look(self, lost: Sequence[recovery.Lost], attempt: int) -> list[recovery.Found]:
         """What has become of commands whose responses were lost."""
         from . import recovery
 
@@ -573,10 +485,10 @@ class Service:
         retry = self.wire.retry
         found = unknown
         try:
-            # as for a single command: a look that comes too soon would have it done twice
+            # the service may still be at it: a look that comes too soon would have it done twice
             for pause in (retry.first * 2**attempt, retry.first * 4**attempt):
                 time.sleep(min(pause, retry.cap))
-                found = recovery.find_many(self, lost)
+                found = recovery.find(self, lost)
                 if all(one.verdict != recovery.ABSENT for one in found):
                     break
         except (RequestError, NotFoundError):
@@ -584,12 +496,27 @@ class Service:
         return found
 
     async def run_many_async(self, command: Command, rows: Sequence[Values]) -> list[Outcome]:
-        """The same for coroutines on the I/O thread; failures of a whole request are raised."""
+        """Send one command for each row, many in a request, one request after another, for coroutines on the I/O thread.
+
+        Failures of a whole request are raised, and lost responses not looked for: transfers try again by their journal.
+        """
         outcomes: list[Outcome] = []
-        for part in self._parts(command, rows):
+        for begin in range(0, len(rows), COMMANDS_A_REQUEST):
+            part = rows[begin : begin + COMMANDS_A_REQUEST]
             response = await self._wait(lambda part=part: self._submit_command(command, part))  # type: ignore[misc]
-            outcomes += self._payloads(command, part, response)
+            outcomes += self._row_outcomes(command, part, response)
         return outcomes
+
+    def _submit_command(self, command: Command, rows: Sequence[Values]) -> Pending:
+        packed = _packed(command, rows)
+        text, variables = command.build(packed)
+
+        def check(data: Mapping[str, Any], errors: Sequence[Any] = ()) -> None:
+            for n, values in enumerate(packed):
+                if data.get(f"n{n}") is not None:
+                    command.check(values, data[f"n{n}"])
+
+        return self.sender.submit(text, variables, operation=command.name, check=check)
 
     async def values_async(self, query: Query, kind: type[Entity], ids: Sequence[str]) -> list[Any]:
         """The objects of a query of several ids, in order, for coroutines on the I/O thread; exceptions stand for failures."""
@@ -606,40 +533,15 @@ class Service:
                 self.cache.reload(*list(command.touches(self.cache, values)))
 
     @contextmanager
-    def _doubt(self, command: Command, rows: Sequence[Values]) -> Iterator[None]:
-        """Around a command: where its outcome is unknown, what it may have changed is fetched by the next reader."""
+    def _interruptible(self, command: Command, rows: Sequence[Values]) -> Iterator[None]:
+        """Around a command: after an interrupt, what it may have changed is fetched by the next reader."""
         try:
             yield
-        except BaseException as error:
-            if isinstance(error, OutcomeUnknownError) or not isinstance(error, Exception):  # an interrupt
-                self.touch(command, rows)
+        except Exception:
             raise
-
-    @staticmethod
-    def _parts(command: Command, rows: Sequence[Values]) -> list[Sequence[Values]]:
-        return [rows[start : start + COMMANDS_A_REQUEST] for start in range(0, len(rows), COMMANDS_A_REQUEST)]
-
-    def _submit_many(self, command: Command, rows: Sequence[Values]) -> _Sent:
-        try:
-            return _Sent(rows, self._submit_command(command, rows))
-        except RequestError as error:
-            return _Sent(rows, None, error)
-
-    def _payloads(self, command: Command, rows: Sequence[Values], response: Response) -> list[Outcome]:
-        """The checked payload of each row of a request, or why there is none."""
-        bad = errors_by_alias(response.errors)
-        outcomes: list[Outcome] = []
-        for n, values in enumerate(rows):
-            alias = f"n{n}"
-            payload = (response.data or {}).get(alias)
-            if payload is None and (alias in bad or "" in bad):
-                outcomes.append(query_error(bad.get(alias) or bad[""], command.name, response))
-                continue
-            try:
-                outcomes.append(command.check(values, payload))
-            except InvalidResponseError as error:
-                raise self._unknown(command, error, response) from None
-        return outcomes
+        except BaseException:
+            self.touch(command, rows)
+            raise
 
     @staticmethod
     def _unknown(command: Command, error: InvalidResponseError, response: Response) -> OutcomeUnknownError:

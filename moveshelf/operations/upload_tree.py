@@ -40,7 +40,7 @@ from ..wire.progress import Bar
 from . import commands
 from .commands import Command, Values
 from .downloads import Filter
-from .files import clip_in, files_now
+from .files import files_now
 from .folders import condition_name
 from .locks import write_lock
 from .service import Outcome, Service
@@ -531,19 +531,28 @@ def create_missing(
     trials = [key for key in missing.clips if key[:2] in there.sessions]
     for start in range(0, len(trials), CLIPS_A_REQUEST):
         part = trials[start : start + CLIPS_A_REQUEST]
-        clips = [
+        rows = [
             {
-                "clientId": str(number),
-                "metadata": {"title": key[3], "projectPath": f"/{'/'.join(filter(None, key[:3]))}/"},
+                "input": {
+                    "project": project,
+                    "clips": [
+                        {
+                            "clientId": "0",
+                            "metadata": {
+                                "title": key[3],
+                                "projectPath": f"/{'/'.join(filter(None, key[:3]))}/",
+                            },
+                        }
+                    ],
+                }
             }
-            for number, key in enumerate(part)
+            for key in part
         ]
-        rows = [{"input": {"project": project, "clips": clips}}]
-        (outcome,) = service.run_many(commands.CREATE_CLIPS, rows)
+        outcomes = service.run_many(commands.CREATE_CLIPS, rows)
         service.touch(commands.CREATE_CLIPS, rows)
-        for number, key in enumerate(part):
-            clip = clip_in(outcome, number)
-            _record(key, clip if isinstance(clip, Exception) else clip.id, there.clips, failures)
+        for key, outcome in zip(part, outcomes, strict=True):
+            row = outcome if isinstance(outcome, Exception) else outcome["response"][0]
+            _record(key, _created(row, "mocapClip"), there.clips, failures)
     return failures
 
 

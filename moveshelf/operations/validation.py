@@ -125,14 +125,18 @@ def checked_values(values: Any) -> dict[str, Any]:
 
 
 def checked_interventions(given: Any) -> list[dict[str, Any]]:
-    """Interventions to write. Raises ValidationError where they are no list of dictionaries that JSON can hold."""
+    """Interventions to write, dates as text. Raises ValidationError where they are no list of dictionaries for JSON."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, (list, tuple)):
         raise ValidationError(f"interventions are a list of dictionaries, not {type(given).__name__}")
     for one in given:
         if not isinstance(one, Mapping):
             raise ValidationError(f"an intervention is a dictionary, not {one!r}")
-    json_text(list(given), "the interventions", inside=1)
-    return [dict(one) for one in given]
+    # when used: the import of the flat client needs no other module
+    from ..metadata import as_json
+
+    found = [as_json(one, f"intervention {number}") for number, one in enumerate(given, 1)]
+    json_text(found, "the interventions", inside=1)
+    return found
 
 
 def json_text(values: Any, what: str = "the metadata", *, inside: int = 0) -> str:

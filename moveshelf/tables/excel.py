@@ -82,7 +82,7 @@ def to_excel(
         raise ValidationError(f"to_excel takes a DataFrame, and not {brief(frame)} ({type(frame).__name__})")
     if not isinstance(sheet, str):
         raise ValidationError(f"sheet is the name of a sheet, and not {brief(sheet)}")
-    target = _target(path)
+    target = workbook_path(path)
     keys = _keys(frame)
     columns = _columns(frame, keys)
     if len(frame) + 1 > MOST_ROWS or len(columns) > MOST_COLUMNS:
@@ -93,7 +93,7 @@ def to_excel(
     book = openpyxl.Workbook(write_only=True)
     for name, chosen in _sheets(columns, template_tabs, sheet):
         _write(book, name, chosen, len(frame))
-    _save(book, target)
+    save_workbook(book, target)
     return target
 
 
@@ -109,7 +109,8 @@ class _Column:
     naming: bool
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def workbook_path(path: str | os.PathLike[str]) -> Path:
+    """Where a workbook is to be written. Raises ValidationError for another suffix and for a folder that is not there."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise ValidationError(f"path is the name of a file that ends in .xlsx, and not {brief(path)}")
     target = Path(os.fspath(path)).expanduser()
@@ -231,7 +232,7 @@ def text_in_cell(text: str) -> str:
     return _NOT_IN_CELLS.sub(_sign, text)[:MOST_CHARACTERS]
 
 
-def _safe_text(text: str, where: str) -> str:
+def safe_text(text: str, where: str) -> str:
     """Text that a cell can hold: controls as their signs, cut where Excel cuts; a warning says what was changed."""
     found = _NOT_IN_CELLS.sub(_sign, text)
     if found != text:
@@ -271,7 +272,7 @@ def _write(book: Any, name: str, columns: Sequence[_Column], rows: int) -> None:
     border = Border(bottom=Side("thin", color="FFFFFF"), right=Side("thin", color="FFFFFF"))
 
     def text_cell(text: str, where: str) -> Any:
-        cell = WriteOnlyCell(sheet, _safe_text(text, where))
+        cell = WriteOnlyCell(sheet, safe_text(text, where))
         # said, so that "=1+1" and "#N/A" are not taken for a formula and an error
         cell.data_type = "s"
         return cell
@@ -329,7 +330,8 @@ def _columns_of(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
-def _save(book: Any, target: Path) -> None:
+def save_workbook(book: Any, target: Path) -> None:
+    """Write a workbook beside its place, then rename it: a disk that is full leaves what was there as it was."""
     name = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}.part")
     try:
         with open(name, "xb") as file:

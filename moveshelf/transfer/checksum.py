@@ -8,7 +8,6 @@ google-crc32c's C code does the work; where only its pure Python form could be i
 from __future__ import annotations
 
 import base64
-import ctypes
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -65,6 +64,8 @@ def readable(data: Buffer) -> Any:
     view = memoryview(data)
     if view.readonly or not view.contiguous:
         return view.tobytes()
+    import ctypes  # here: the flat client imports this module at once
+
     return (ctypes.c_ubyte * view.nbytes).from_buffer(view)
 
 

@@ -174,17 +174,19 @@ KNOWN = 4096
 
 @attrs.define(eq=False)
 class _Held:
-    """A lock of this process: `thread` has it, `depth` times."""
+    """A lock of this process: `thread` has it."""
 
     gate: threading.Lock = attrs.field(factory=threading.Lock)
     #: how many are inside or wait
     users: int = 0
     thread: int | None = None
-    depth: int = 0
-    descriptor: int | None = None
+    #: the locked file, while a thread is inside
+    locked: _Locked | None = None
     others: bool = False
     #: the client that was inside last
     client: weakref.ref[object] | None = None
+    #: whether this process was forked while somebody was inside: all of it is the parent's
+    is_parents: bool = False
 
 
 @attrs.frozen
@@ -263,9 +265,11 @@ def _after_fork() -> None:
     _process = secrets.token_hex(8)
     _sweeps.clear()
     for held in _held.values():
-        if held.descriptor is not None:
+        held.is_parents = True
+        if held.locked is not None:
             with contextlib.suppress(OSError):
-                os.close(held.descriptor)
+                os.close(held.locked.descriptor)
+            held.locked = None
     _held.clear()
 
 
@@ -295,20 +299,15 @@ def service_lock(
     """
     digest = hashlib.blake2s(f"{host}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     key = f"{folder or ''}\0{digest}"
-    pid = os.getpid()
     held = _use(key)
     try:
         if held.thread == threading.get_ident():
-            held.depth += 1
-            try:
-                yield Turn(held.descriptor is not None, held.others)
-            finally:
-                held.depth -= 1
+            yield Turn(held.locked is not None, held.others)
         else:
-            with _inside(held, folder, digest, name, client, since, pid) as turn:
+            with _inside(held, folder, digest, name, client, since) as turn:
                 yield turn
     finally:
-        if os.getpid() == pid:
+        if not held.is_parents:
             with _table:
                 held.users -= 1
                 if not held.users:
@@ -329,43 +328,46 @@ def _use(key: str) -> _Held:
 
 @contextmanager
 def _inside(
-    held: _Held,
-    folder: Path | None,
-    digest: str,
-    name: str,
-    client: object | None,
-    since: float,
-    pid: int,
+    held: _Held, folder: Path | None, digest: str, name: str, client: object | None, since: float
 ) -> Iterator[Turn]:
-    while not held.gate.acquire(timeout=SLICE):
-        pass
+    # Ctrl-C may come after any call. So what is to be let go of is noted where no call lies between having and noting it,
+    # and each `finally` begins with the call that lets go.
+    entered: list[bool] = []
     locked: _Locked | None = None
     try:
-        held.thread, held.depth = threading.get_ident(), 1
+        while True not in entered:
+            entered.extend(map(held.gate.acquire, (True,), (SLICE,)))
+        held.thread = threading.get_ident()
         # where this process was inside last, and by which client is not known any more, it may have been another one
         known = client is None or held.client is not None
-        held.descriptor, held.others = None, True
-        locked = _lock_file(folder, digest, name)
+        held.others = True
+        _lock_file(held, folder, digest, name)
+        locked = held.locked
         if locked is not None:
-            held.descriptor = locked.descriptor
             held.others = locked.others_since(since, known)
             if locked.note is not None:
                 _Note(_process).write(locked.descriptor)
         if client is not None:
             held.others = held.others or (held.client is not None and held.client() is not client)
             held.client = weakref.ref(client)
-        yield Turn(held.descriptor is not None, held.others)
+        yield Turn(locked is not None, held.others)
     finally:
-        if os.getpid() == pid:  # in a forked child all of this is the parent's
-            held.descriptor, held.thread, held.depth = None, None, 0
-            if locked is not None:
-                if os.name != "nt":
-                    _Note(_process, time.time()).write(locked.descriptor)
-                unlock(locked.descriptor)
-                os.close(locked.descriptor)
-            held.gate.release()
-            if locked is not None:
-                _sweep(locked.folder)
+        if True in entered:
+            try:
+                if held.locked is not None and os.name != "nt":
+                    _Note(_process, time.time()).write(held.locked.descriptor)
+            finally:
+                ours, held.locked, held.thread = held.locked, None, None
+                try:
+                    if ours is not None:
+                        try:
+                            unlock(ours.descriptor)
+                        finally:
+                            os.close(ours.descriptor)
+                finally:
+                    held.gate.release()
+    if locked is not None and not held.is_parents:
+        _sweep(locked.folder)
 
 
 def lock_folders() -> list[Path]:
@@ -381,14 +383,15 @@ def lock_folders() -> list[Path]:
     return [*found, Path(tempfile.gettempdir(), own)]
 
 
-def _lock_file(folder: Path | None, digest: str, name: str) -> _Locked | None:
-    """The locked file of a lock; None, with a warning, where there is none to be had."""
+def _lock_file(held: _Held, folder: Path | None, digest: str, name: str) -> None:
+    """Set `held.locked` to the locked file of a lock; not, with a warning, where there is none to be had."""
     global _warned
     problem = ""
     for place in [folder] if folder is not None else lock_folders():
         try:
             _own_folder(place)
-            return _wait_for(place, digest, name)
+            _wait_for(held, place, digest, name)
+            return
         except OSError as error:
             problem = f"{place}: {error.strerror or error}"
     if not _warned:
@@ -397,7 +400,6 @@ def _lock_file(folder: Path | None, digest: str, name: str) -> _Locked | None:
             "no lock between programs can be had (%s): do not run two that create the same objects at once",
             problem,
         )
-    return None
 
 
 def _own_folder(folder: Path) -> None:
@@ -413,7 +415,7 @@ def _own_folder(folder: Path) -> None:
         os.chmod(folder, 0o700)
 
 
-def _wait_for(folder: Path, digest: str, name: str) -> _Locked:
+def _wait_for(held: _Held, folder: Path, digest: str, name: str) -> None:
     path = folder / f"{digest}.lock"
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     begin, said, pause, refused = time.monotonic(), False, 0.005, 0
@@ -428,15 +430,16 @@ def _wait_for(folder: Path, digest: str, name: str) -> _Locked:
             pause = min(pause * 1.5, SLICE)
             continue
         try:
+            is_removed = False
             if _locked(descriptor):
                 # a sweep, or a program that cleans temporary folders, may have removed it in between
-                if _is_at(descriptor, path):
+                is_removed = not _is_at(descriptor, path)
+                if not is_removed:
                     os.utime(path)
                     note = None if os.name == "nt" else _Note.read(descriptor)
-                    return _Locked(descriptor, folder, note, _horizon(folder))
-                os.close(descriptor)
-                continue
-            if not said and time.monotonic() - begin > SAY:
+                    held.locked = _Locked(descriptor, folder, note, _horizon(folder))
+                    return
+            elif not said and time.monotonic() - begin > SAY:
                 said = True
                 text = os.read(descriptor, 20).decode("ascii", "replace") if os.name != "nt" else ""
                 other = text.partition(" ")[0]
@@ -448,8 +451,9 @@ def _wait_for(folder: Path, digest: str, name: str) -> _Locked:
                 os.close(descriptor)
             raise
         os.close(descriptor)
-        time.sleep(pause)
-        pause = min(pause * 1.5, SLICE)
+        if not is_removed:
+            time.sleep(pause)
+            pause = min(pause * 1.5, SLICE)
 
 
 def _locked(descriptor: int) -> bool:
@@ -517,19 +521,18 @@ def _horizon(folder: Path) -> float:
 
 def _sweep(folder: Path) -> None:
     """Go on with removing what nobody has used for a day; a new sweep begins once an hour. The caller has no lock."""
-    if not _sweeping.acquire(blocking=False):
-        return
-    try:
-        sweep = _sweeps.setdefault(folder, _Sweep())
-        if not sweep.names and time.monotonic() >= sweep.next:
-            sweep.next = time.monotonic() + SWEEP_EVERY
-            _begin(sweep, folder)
-        for _ in range(min(SWEEP_FILES, len(sweep.names))):
-            _remove_unused(folder / sweep.names.popleft(), sweep.cutoff)
-    except OSError as error:  # the folder is not there any more, or full: nobody waits for this
-        logger.debug("the locks in %s could not be swept: %s", folder, error)
-    finally:
-        _sweeping.release()
+    if _sweeping.locked():
+        return  # another thread is at it
+    with _sweeping:
+        try:
+            sweep = _sweeps.setdefault(folder, _Sweep())
+            if not sweep.names and time.monotonic() >= sweep.next:
+                sweep.next = time.monotonic() + SWEEP_EVERY
+                _begin(sweep, folder)
+            for _ in range(min(SWEEP_FILES, len(sweep.names))):
+                _remove_unused(folder / sweep.names.popleft(), sweep.cutoff)
+        except OSError as error:  # the folder is not there any more, or full: nobody waits for this
+            logger.debug("the locks in %s could not be swept: %s", folder, error)
 
 
 def _begin(sweep: _Sweep, folder: Path) -> None:

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from moveshelf import _importing
 from moveshelf.config import Secret, check_url
 from moveshelf.errors import ConfigError, DetachedError, ValidationError
 from moveshelf.wire import aio, thread
 from moveshelf.wire.codec import encode
-from moveshelf.wire.collector import collector_paused
 from moveshelf.wire.document import describe, requested_nodes, response_names
 from moveshelf.wire.failures import belongs, query_error
 from moveshelf.wire.meter import Budget, Meter, Stats
@@ -274,7 +274,7 @@ class Wire:
         return self._new_channel(io)
 
     def _new_channel(self, io: IOThread) -> Channel:
-        with thread.import_lock, collector_paused:
+        with thread.import_lock, _importing():
             from moveshelf.wire.channel import Channel  # gql and aiohttp come with the first request
 
         with thread.lock:

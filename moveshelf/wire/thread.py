@@ -7,6 +7,7 @@ every platform; that a loop runs in the calling thread already (Jupyter) does no
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import concurrent.futures
 import contextlib
@@ -174,10 +175,11 @@ class Future(concurrent.futures.Future[T]):
             raise
         except BaseException as error:
             stopped = isinstance(error, asyncio.CancelledError)
-            if (self._cancel_on_interrupt or stopped) and self.cancel():
-                # its own tidying, so that no file stays open
-                with contextlib.suppress(concurrent.futures.TimeoutError):
-                    super().result(CLOSING_SECONDS)
+            cancelled = (self._cancel_on_interrupt or stopped) and self.cancel()
+            # its own tidying, so that no file stays open; not by the standard library's lock, which a second interrupt
+            # could leave locked, with the I/O thread before it
+            if cancelled and self._gate.acquire(timeout=CLOSING_SECONDS):
+                self._gate.release()
             raise
 
     def _cancelled(self, error: MoveshelfError | None = None) -> None:
@@ -227,6 +229,7 @@ class IOThread:
         self.loop = asyncio.SelectorEventLoop()
         self.closing = False
         self.abandoned = False
+        self.ended = False
         self.tasks: set[asyncio.Task[None]] = set()
         self.closers: set[Callable[[], Awaitable[None]]] = set()
         """What closes open sessions; called at the end of the process."""
@@ -242,13 +245,15 @@ class IOThread:
         try:
             self.loop.run_forever()
         finally:
+            self.ended = True
             self.loop.close()
 
     def usable(self) -> bool:
         return not (self.closing or self.abandoned)
 
     def alive(self) -> bool:
-        return not self.abandoned and self.thread.is_alive()
+        # not `Thread.is_alive`: an interrupt inside takes a thread that runs for one that has ended (Python < 3.13)
+        return not (self.abandoned or self.ended)
 
     def spawn(self, future: Future[T], function: Callable[..., Awaitable[T]], *args: Any) -> None:
         """Run `function(*args)` on the loop and settle `future` with what comes of it. From any thread."""
@@ -352,30 +357,24 @@ async def told(register: Callable[[Callable[..., None]], object]) -> None:
     await waiter
 
 
-class ProcessLock:
+class ProcessLock(_thread.RLock):  # type: ignore[misc]  # Python lets it, typeshed does not
     """A reentrant lock of one process: where another thread holds it during a fork, the child finds it free.
 
-    An ordinary lock would stay locked in the child for ever, since the thread that holds it is not there.
+    An ordinary lock would stay locked in the child for ever, since the thread that holds it is not there. A class of C's:
+    an `__enter__` of our own could be interrupted between having the lock and returning, and nobody would ever let go.
     """
 
-    __slots__ = ("__weakref__", "_lock")
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         _process_locks.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
     def after_fork(self) -> None:
         """In the child: free, unless the thread that forked holds it itself."""
-        if self._lock.acquire(blocking=False):
-            self._lock.release()
+        if self.acquire(blocking=False):
+            self.release()
         else:
-            self._lock = threading.RLock()
+            self._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 _process_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()

@@ -276,6 +276,17 @@ def test_a_channel_that_one_stride_lacks_and_one_that_nobody_has() -> None:
     ]
 
 
+def test_another_patient_of_the_same_name_is_nobody_to_compare_with() -> None:
+    curves = together(walk(), walk())
+    half = curves.sizes["stride"] // 2
+    curves.values[half:, KNEE] = np.nan  # the second one's knee was not measured
+    curves = curves.assign_coords(session=("stride", ["Gait"] * curves.sizes["stride"]))
+    told = found(curves, "missing")
+    assert len(told) == curves.sizes["stride"] - half, "by their names they are one session"
+    ids = ["s-1"] * half + ["s-2"] * (curves.sizes["stride"] - half)
+    assert found(curves.assign_coords(session_id=("stride", ids)), "missing") == set()
+
+
 def test_a_cycle_that_begins_at_1_or_ends_at_99_percent_has_no_gap() -> None:
     curves = walk(seed=3)
     curves.values[0, :, 0] = np.nan

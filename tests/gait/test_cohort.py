@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import warnings
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from moveshelf.errors import AmbiguousError, ValidationError
 from moveshelf.gait import cohort
 from moveshelf.gait.cohort import SessionRecord, SubjectRecord, add_months, months_between, pairs
+from moveshelf.tables import TableWarning
 
 DAYS = st.dates(date(1950, 1, 1), date(2100, 12, 31))
 OPERATION = date(2020, 3, 31)
@@ -537,6 +540,38 @@ def test_two_sessions_of_one_name_and_day() -> None:
     assert found.select(array.assign_coords(session_id=("stride", ["3"]))).sizes["stride"] == 1
 
 
+def two_patients_of_one_name_and_day() -> cohort.Cohort:
+    subjects = [
+        SubjectRecord(
+            f"subject-{n}",
+            "P-001",
+            [operation("2020-03-31", HAMSTRINGS)],
+            (
+                SessionRecord.of(f"{n} before", "s0", "2020-01-01"),
+                SessionRecord.of(f"{n} after", "s1", "2021-01-01"),
+            ),
+        )
+        for n in (1, 2)
+    ]
+    return pairs(subjects)
+
+
+def test_two_patients_of_one_name_and_day_stay_two() -> None:
+    found = two_patients_of_one_name_and_day()
+    ids = ["1 before", "1 after", "2 before", "2 after"]
+    rows = [("P-001", ("s0", "s1")[n % 2], "", "Barefoot", "left") for n in range(4)]
+    values = np.zeros((4, 2, 3)) + np.array([10.0, 20.0, 50.0, 90.0])[:, None, None]
+    parameters = pd.DataFrame({"session_id": ids, "name": "speed", "mean": [1.0, 2.0, 5.0, 9.0]})
+    curves, numbers = cohort.summary_tables(found, strides(rows, values, session_id=ids), parameters)
+    knee = curves[curves["channel"] == "knee_flexion"]
+    assert knee["subject"].tolist() == ["P-001", "P-001"]
+    assert knee["subject_id"].tolist() == ["subject-1", "subject-2"]
+    assert knee[["maximum pre", "maximum post"]].values.tolist() == [[10, 20], [50, 90]]
+    assert knee[["strides pre", "strides post"]].values.tolist() == [[1, 1], [1, 1]]
+    assert numbers["subject_id"].tolist() == ["subject-1", "subject-2"]
+    assert numbers[["pre", "post"]].values.tolist() == [[1, 2], [5, 9]]
+
+
 def test_curves_before_and_after(one_pair: cohort.Cohort) -> None:
     rows = [("P-001", "s0", "2020-01-01", "Barefoot", "left")] * 3 + [
         ("P-001", "s1", "2021-01-01", "Barefoot", "left"),
@@ -567,6 +602,33 @@ def test_curves_before_and_after(one_pair: cohort.Cohort) -> None:
     assert np.isnan(braced["maximum difference"])
     assert braced["maximum post"] == 3
     assert list(curves["channel"]) == ["knee_flexion", "hip_flexion"] * 2
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 99), (1, 100), (0, 100), (3, 100), (0, 97)])
+def test_files_of_a_hundred_rows_count(one_pair: cohort.Cohort, first: int, last: int) -> None:
+    percent = np.arange(101.0)
+    curve = np.where((percent >= first) & (percent <= last), 10 + percent, np.nan)
+    array = xr.DataArray(
+        np.tile(curve, (2, 1, 1)),
+        dims=("stride", "channel", "percent"),
+        coords={
+            **{name: ("stride", [text] * 2) for name, text in (("subject", "P-001"), ("condition", ""))},
+            "session": ("stride", ["s0", "s1"]),
+            "date": ("stride", ["2020-01-01", "2021-01-01"]),
+            "side": ("stride", ["left", "left"]),
+            "channel": ["knee_flexion"],
+            "percent": percent,
+        },
+    )
+    (row,) = cohort.summary_tables(one_pair, array)[0].to_dict("records")
+    if first == 3 or last == 97:
+        assert (row["strides pre"], row["strides post"]) == (0, 0), "more than 2 % is a gap"
+        assert np.isnan(row["maximum pre"])
+        return
+    assert (row["strides pre"], row["strides post"]) == (1, 1)
+    assert (row["minimum pre"], row["maximum post"]) == (10 + first, 10 + last)
+    assert row["average pre"] == pytest.approx(10 + (first + last) / 2)
+    assert row["start post"] == pytest.approx(10 if first == 0 else np.nan, nan_ok=True)
 
 
 def test_the_maximum_is_of_each_stride(one_pair: cohort.Cohort) -> None:
@@ -620,12 +682,16 @@ def test_a_workbook(tmp_path: Path, one_pair: cohort.Cohort) -> None:
     values = np.arange(18, dtype=float).reshape(3, 2, 3)
     path = tmp_path / "before and after.xlsx"
     table = parameters_of(("s0", "left", "step_length", 0.4), ("s1", "left", "step_length", 0.7))
-    one_pair.to_excel(path, strides(rows, values), table)
+    with pytest.warns(
+        TableWarning, match="control characters in row [45] of 'condition' are written as signs"
+    ):
+        one_pair.to_excel(path, strides(rows, values), table)
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["Curves", "Parameters"]
     sheet = book["Curves"]
     head = [cell.value for cell in sheet[1]]
-    assert head[:7] == ["subject", "intervention", "condition", "side", "operated", "channel", "unit"]
+    assert head[:4] == ["subject", "subject_id", "intervention", "condition"]
+    assert head[4:8] == ["side", "operated", "channel", "unit"]
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == f"A1:{sheet.cell(1, len(head)).column_letter}5"
     assert all(cell.font.bold for cell in sheet[1])
@@ -641,10 +707,30 @@ def test_a_workbook(tmp_path: Path, one_pair: cohort.Cohort) -> None:
     )
     assert first["maximum pre"].number_format == "0.00"
     last = dict(zip(head, sheet[4], strict=True))
-    assert last["condition"].value == "Barefoot"
+    assert last["condition"].value == "Bare\u2407foot"
     assert last["maximum pre"].value is None
-    assert sheet.column_dimensions["F"].width >= len("knee_flexion")
-    assert book["Parameters"].cell(2, 6).value == "step_length"
+    assert sheet.column_dimensions["G"].width >= len("knee_flexion")
+    assert book["Parameters"].cell(2, 7).value == "step_length"
     one_pair.to_excel(path)
     book = openpyxl.load_workbook(path)
     assert [sheet.max_row for sheet in book] == [1, 1]
+
+
+def test_a_workbook_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, one_pair: cohort.Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "before and after.xlsx"
+    one_pair.to_excel(path)
+    before = path.read_bytes()
+
+    def full(self: openpyxl.Workbook, file: Any) -> None:
+        file.write(b"half a workbook")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(openpyxl.Workbook, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        one_pair.to_excel(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
+    with pytest.raises(ValidationError, match=r"a workbook's name ends in \.xlsx"):
+        one_pair.to_excel(tmp_path / "before and after.xls")

@@ -266,6 +266,40 @@ def test_many_groups_are_told_by_colour() -> None:
     assert len({to_hex(line.get_color()) for line in lines}) == 12
 
 
+def test_patients_and_sessions_of_one_name_are_drawn_apart() -> None:
+    curves = together(walk(condition="A"), walk(condition="B")).sel(channel=["hip_flexion"])
+    half = curves.sizes["stride"] // 2
+
+    def of_two(first: str, second: str) -> tuple[str, list[str]]:
+        return "stride", [first] * half + [second] * (curves.sizes["stride"] - half)
+
+    two = curves.assign_coords(
+        subject=of_two("P-001", "P-001"),
+        subject_id=of_two("id-1", "id-2"),
+        session=of_two("Gait", "Gait"),
+        session_id=of_two("s-1", "s-2"),
+        date=of_two("2020-01-01", "2021-01-01"),
+    )
+    labels = legend(plot(two, by="subject", side="left", spread=None))
+    assert [one.split(" (n")[0] for one in labels] == ["P-001 (id-1)", "P-001 (id-2)"]
+    figure = plot(two, by="condition", side="left")
+    assert figure._suptitle is not None
+    assert "2 subjects" in figure._suptitle.get_text()
+    # sessions of one name of two subjects are one group, of one subject two
+    assert len(legend(plot(two, by="session", side="left"))) == 1
+    one = two.assign_coords(subject_id=of_two("id-1", "id-1"))
+    labels = legend(plot(one, by="session", side="left"))
+    assert [label.split(" (n")[0] for label in labels] == ["Gait (2020-01-01)", "Gait (2021-01-01)"]
+    means = [line.get_ydata() for line in thick(plot(one, by="session", side="left").axes[0])]
+    by_hand = [one[(one.session_id == name).values & (one.side == "left").values] for name in ("s-1", "s-2")]
+    for mean, strides in zip(means, by_hand, strict=True):
+        np.testing.assert_allclose(mean, strides.mean("stride").values[0])
+    table = pd.DataFrame({"name": "speed", "mean": [1.0, 3.0], "subject": "P-001", "subject_id": ["a", "b"]})
+    bars = plot_parameters(table, by="subject")
+    assert legend(bars) == ["P-001 (a)", "P-001 (b)"]
+    assert sorted(texts(bars.axes[0])) == ["1.00", "3.00"]
+
+
 def test_several_coordinates_make_groups() -> None:
     curves = together(walk(), walk(condition="Braced"))
     figure = plot(curves, by=["condition", "trial", "side"], channels="hip_flexion", side="left")
@@ -425,6 +459,11 @@ def test_foot_off_of_each_trial_from_the_table_of_parameters() -> None:
     ("arguments", "text"),
     [
         ({"channels": ["knee_flexoin"]}, "no channel 'knee_flexoin' in the curves. Close: knee_flexion"),
+        (
+            {"channels": "knee"},
+            "no channel 'knee' in the curves. Close: knee_flexion, knee_adduction, knee_rotation",
+        ),
+        ({"channels": "zzz"}, "no channel 'zzz' in the curves. There are: pelvic_tilt, "),
         ({"by": "conditon"}, "no coordinate 'conditon' to group by. There is: condition"),
         ({"by": "channel"}, "no coordinate 'channel' to group by"),
         ({"side": "both"}, 'side is "left" or "right", not \'both\''),
@@ -572,6 +611,14 @@ def test_the_profile_against_people_without_pathology() -> None:
     (axes,) = plot_map(scores_of([range(1, 10), range(1, 10)], ["left", "right"]), norm=controls).axes
     lines = axes.collections[-1].get_segments()
     assert [segment[0][1] for segment in lines] == pytest.approx([3.0] * 10)
+
+
+def test_the_profile_names_the_unit_of_its_scores() -> None:
+    scores = xr.DataArray([[1.0, 2.0]], {"channel": ["pelvic_tilt", "hip_flexion"]}, ("stride", "channel"))
+    for unit, label in (("deg", "deg"), ("rad", "rad")):
+        told = scores.assign_coords(unit=("channel", [unit, unit]))
+        assert plot_map(told).axes[0].get_ylabel() == f"RMS difference ({label})"
+    assert plot_map(scores).axes[0].get_ylabel() == "RMS difference (deg)"
 
 
 def test_scores_that_are_none() -> None:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import numpy as np
 import pandas as pd
 import pytest
@@ -973,6 +974,18 @@ def test_cycles_are_no_series_and_are_said_to_be_none() -> None:
     assert "it holds cycles, not time series" in found.attrs["problems"][0]
 
 
+def test_a_series_in_two_units_is_left_out_and_warned_of() -> None:
+    def knee(side: str, unit: str) -> dict[str, Any]:
+        rows = [{"time": 0.0, "mean": 1.0}, {"time": 0.1, "mean": 2.0}]
+        return {"label": f"{side[0]}KneeAngles-x", "context": side, "unit": unit, "values": rows}
+
+    one = file(packed(knee("Left", "deg"), knee("Right", "rad")), "angles.json")
+    with pytest.warns(GaitFileWarning, match="knee_flexion is in several units: deg, rad; left out"):
+        found = trial_series([one])
+    assert "knee_flexion" not in found
+    assert any("several units" in text for text in found.attrs["problems"])
+
+
 # --- parameters
 
 
@@ -1054,6 +1067,11 @@ def test_parameters_of_one_cycle_files_say_their_cycle() -> None:
         ({"label": "Speed", "values": {"mean": "1.2"}}, "its mean is '1.2': no number"),
         ({"label": "Speed", "values": {"mean": True}}, "its mean is True"),
         ({"label": "Speed", "values": {"mean": 1, "std": 1e400}}, "its std is"),
+        (
+            {"label": "Step Length", "values": {"Left": 0.6, "Right": 0.7}},
+            "have no mean, left empty; their keys are 'Left'",
+        ),
+        ({"label": "Step Length", "values": {}}, "have no mean, left empty; their keys are none"),
     ],
 )
 def test_a_parameter_that_is_no_number_is_empty(one: dict[str, Any], match: str) -> None:
@@ -1117,6 +1135,23 @@ def event_file(walk: dict[str, list[tuple[str, float]]], **trial: Any) -> FileCo
         for name, time in own
     ]
     return file(json.dumps({"events": rows}).encode(), "event.json", **trial)
+
+
+def test_units_of_parameters_have_one_spelling() -> None:
+    one = {"label": "Cadence", "context": "Left", "unit": "Steps/min", "values": {"mean": 110.0}}
+    table = values(one, {"label": "Foot Off", "context": "Left", "unit": "percent", "values": {"mean": 61.0}})
+    assert table["unit"].tolist() == ["steps/min", "%"]
+    with pytest.warns(GaitFileWarning, match="it is there twice, with different values: none is used"):
+        table = parameters(
+            [
+                file(
+                    packed(one, {**one, "unit": "steps/minute", "values": {"mean": 111.0}}),
+                    "gait_params.json",
+                )
+            ]
+        )
+    assert np.isnan(table["mean"]).all()
+    assert len(table) == 1
 
 
 def test_events_are_rows() -> None:
@@ -1186,6 +1221,35 @@ def test_a_stride_without_an_event_counts_for_what_it_has() -> None:
     }
     assert temporal(events([event_file(two_offs)]))["name"].tolist() == ["Stride Time"]
     assert temporal(events([])).empty
+
+
+def test_two_files_that_tell_one_event_at_two_times_make_no_stride_of_milliseconds() -> None:
+    late = {side: [(name, time + 0.0004) for name, time in own] for side, own in WALK.items()}
+    with pytest.warns(
+        GaitFileWarning, match=r"left Foot Strike at .* s, which is at 0 s in event\.json \(and \d+ more\)"
+    ):
+        table = events([event_file(WALK), attrs.evolve(event_file(late), name="events.json")])
+    assert table.attrs["problems"]
+    alone = events([event_file(WALK)])
+    pd.testing.assert_frame_equal(table, alone)
+    assert temporal(table).equals(temporal(alone))
+    # a later file may tell what the first one does not
+    more = {"left": [("Foot Strike", 7.0)], "right": []}
+    both = events([event_file(WALK), attrs.evolve(event_file(more), name="events.json")])
+    assert len(both) == len(alone) + 1
+    assert not both.attrs["problems"]
+
+
+def test_strikes_too_near_to_each_other_are_no_stride() -> None:
+    twice = {"left": [("Foot Strike", time) for time in (0.0, 1.0, 1.05, 2.0, 3.2)], "right": []}
+    table = events([event_file(twice)])
+    assert table["time"].tolist() == [0.0, 1.0, 1.05, 2.0, 3.2], "the events are what the file says"
+    found = temporal(table)
+    assert found[["name", "mean"]].values.tolist() == [["Stride Time", pytest.approx(1.2)]]
+    unsided = [{"name": "Foot Strike", "context": "General", "time": time} for time in (0.0, 0.05)]
+    one = file(json.dumps({"events": unsided[:1]}).encode(), "event.json")
+    other = file(json.dumps({"events": unsided[1:]}).encode(), "events.json")
+    assert len(events([one, other])) == 2, "they may be of the two feet"
 
 
 def test_trials_are_not_mixed() -> None:

@@ -406,6 +406,21 @@ def test_gdi_star_is_100_at_the_published_mean_and_10_less_a_deviation() -> None
     assert gdi_star(math.e, a=0.0, b=1.0) == pytest.approx(90.0)
 
 
+def test_scores_are_in_the_unit_of_the_curves() -> None:
+    norm = schwartz2008("free").sel(channel=list(GPS_CHANNELS))
+    radians = (norm * (math.pi / 180)).assign_coords(unit=("channel", ["rad"] * len(GPS_CHANNELS)))
+    for reference, unit, three in ((norm, "deg", 3.0), (radians, "rad", 3.0 * math.pi / 180)):
+        score = gps(reference["mean"] + three, reference)
+        assert score.item() == pytest.approx(three)
+        assert score.attrs["units"] == unit
+    with pytest.raises(ValidationError, match=r"the scores are in rad, and GDI\* is of scores in degrees"):
+        gdi_star(score)
+    without = (norm["mean"] + 3.0).drop_vars("unit")
+    assert gps(without, norm).attrs["units"] == "deg"
+    mixed = schwartz2008("free")
+    assert "units" not in gps(mixed["mean"], mixed, channels=["knee_flexion", "hip_power"]).attrs
+
+
 def test_gdi_star_keeps_what_it_is_given() -> None:
     scores = gps(strides(3), NORM)
     found = gdi_star(scores)

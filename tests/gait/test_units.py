@@ -9,7 +9,9 @@ from moveshelf.gait.units import unit_name
     ("text", "name"),
     [
         ("deg", "deg"), ("Degrees", "deg"), ("°", "deg"), (" rad ", "rad"), ("Nm/kg", "N.m/kg"), ("N·m/kg", "N.m/kg"),
-        ("Nmm/kg", "N.mm/kg"), ("mm", "mm"), ("MM", "MM"), ("S", "S"), ("sec", "s"), ("km/h", "km/h"), ("", ""), ("1", "1"),
+        ("Nmm/kg", "N.mm/kg"), ("mm", "mm"), ("MM", "MM"), ("S", "S"), ("sec", "s"), ("km/h", "km/h"), ("", ""),
+        ("Steps/min", "steps/min"), ("step/min", "steps/min"), ("Meters", "m"), ("M", "M"), ("deg.", "deg"), ("percent", "%"),
+        ("1", "1"),
     ],
 )  # fmt: skip
 def test_one_spelling_a_unit(text: str, name: str) -> None:

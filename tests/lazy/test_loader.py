@@ -14,7 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.growing import Shape, even, grow, least, walk, wanted
 from support.trees import Branch, StoreSource, Tree, engine_of, forest, respond
-from support.walks import LARGE, LIMITS, NESTED, SMALL, nested_loops, operation_counts, request_count
+from support.walks import (
+    LARGE,
+    LIMITS,
+    NESTED,
+    SMALL,
+    nested_loops,
+    operation_counts,
+    request_count,
+    wait_for_prefetch,
+)
 
 import moveshelf
 from moveshelf.errors import BudgetError, NotFoundError, RequestError
@@ -160,7 +169,25 @@ def test_eight_threads_in_the_same_loop(
         with ThreadPoolExecutor(8) as pool:
             for found in pool.map(run, range(8)):
                 assert found == file_ids[shape]
-        assert request_count(shared) <= 1.5 * LIMITS[shape], operation_counts(shared)
+        assert request_count(shared) <= NESTED[shape], operation_counts(shared)
+
+
+def test_threads_that_wait_for_the_first_batch_have_not_read_on(sandbox: Sandbox) -> None:
+    with sandbox.connect() as ms:
+        project = ms.projects[sandbox.generate(subjects=200, sessions=2, clips=0, files=0)]
+        len(project.subjects)
+        sandbox.requests.clear()
+        sandbox.latency(0.2)
+        start = threading.Barrier(4)
+
+        def run(_: int) -> int:
+            start.wait()
+            return next(len(subject.sessions) for subject in project.subjects)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(run, range(4))) == [2] * 4
+        wait_for_prefetch(ms)
+        assert [len(request.variables) for request in sandbox.requests.snapshot()] == [OPENING]
 
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE])

@@ -113,9 +113,18 @@ def test_only_sessions_with_the_condition_are_chosen(study: Project) -> None:
     cohort = study.cohort(procedure=HAMSTRINGS, condition="Barefoot")
     assert len(cohort) == len(study.cohort(procedure=HAMSTRINGS))
     assert set(cohort.cycles(channels="knee_flexion")["condition"].values) == {"Barefoot"}
-    swimming = study.cohort(procedure=HAMSTRINGS, condition="Swimming")
-    assert len(swimming) == 0
-    assert "it has no trial in condition 'Swimming'" in {one.why for one in swimming.left_out}
+
+    braced = study.cohort(procedure=HAMSTRINGS, condition="Braced")
+    assert len(braced) < len(cohort)
+    assert "it has no trial in condition 'Braced'" in {one.why for one in braced.left_out}
+
+
+@pytest.mark.parametrize("condition", ["barefoot", ["Barefoot", "Barefot"], "Swimming"])
+def test_a_condition_that_no_session_has_is_a_typing_error(study: Project, condition: Any) -> None:
+    with pytest.raises(
+        ValidationError, match=r"no session of these subjects has a condition '.*'; .*'Barefoot'"
+    ):
+        study.cohort(procedure=HAMSTRINGS, condition=condition)
 
 
 def test_curves_and_parameters_know_their_phase(study: Project) -> None:

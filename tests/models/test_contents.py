@@ -14,6 +14,8 @@ from moveshelf.operations import contents
 from moveshelf.operations.files import DataFiles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from moveshelf import Moveshelf, Project
     from moveshelf.sandbox import Sandbox
 
@@ -183,6 +185,15 @@ def test_what_is_incomplete_is_warned_of(own: tuple[Sandbox, Moveshelf]) -> None
     with pytest.warns(UserWarning, match=r"not complete.*late\.json \("):
         found = [file.name for file, _ in clip.read()]
     assert found == ["angles_normalized.json"]
+
+
+def test_json_of_an_empty_file_says_so(own: tuple[Sandbox, Moveshelf], tmp_path: Path) -> None:
+    sandbox, ms = own
+    clip = ms.projects[sandbox.generate(subjects=1, sessions=1, clips=1, files=1)].clips[0]
+    (tmp_path / "event.json").write_bytes(b"")
+    file = clip.upload(tmp_path / "event.json")
+    with pytest.raises(ValidationError, match=r"'event\.json' is not JSON: the file is empty \(0 bytes\)"):
+        file.json()
 
 
 def test_a_pattern_without_files_is_warned_of(project: Project) -> None:

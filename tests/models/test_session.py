@@ -95,6 +95,44 @@ def test_new_reports_are_listed(shared: Sandbox, ms: Moveshelf, recorded_session
     assert second.variables["normId"] is None
 
 
+def test_a_report_is_of_one_patient(shared: Sandbox, ms: Moveshelf, recorded_session: Session) -> None:
+    project, own = recorded_session.project, recorded_session.clips[0]
+    other = project.create_subject("Somebody else").create_session("2024-01-01", date="2024-01-01")
+    clip = other.condition("Barefoot").create_clip()
+    sent = len(shared.requests.of("createInteractiveReport"))
+    for chosen in (clip, [own, clip], [own, ms.clip(clip.id)]):
+        with pytest.raises(
+            ValidationError, match=r"is of another subject .*Somebody else.* a report is of one patient"
+        ):
+            recorded_session.generate_report("currentSessionComparison", "Both", chosen)
+    assert len(shared.requests.of("createInteractiveReport")) == sent
+    with shared.connect() as cold:  # nothing is loaded
+        with pytest.raises(ValidationError, match="a report is of one patient"):
+            cold.session(recorded_session.id).generate_report(
+                "currentSessionComparison", "Both", [cold.clip(own.id), cold.clip(clip.id)]
+            )
+        assert cold.stats.requests == 2
+    earlier = recorded_session.subject.create_session("2019-01-01", date="2019-01-01")
+    before = earlier.condition("Barefoot").create_clip()
+    recorded_session.generate_report("currentVsPreviousSessionComparison", "Before", [own, before])
+    assert shared.requests.of("createInteractiveReport")[-1].variables["trialsIds"] == [own.id, before.id]
+
+
+def test_a_report_is_of_one_patient_of_two_of_the_same_name(ms: Moveshelf, recorded_session: Session) -> None:
+    project, name = recorded_session.project, recorded_session.subject.name
+    made = ms.execute(
+        "mutation($p: String!, $n: String!) { createPatient(projectId: $p, name: $n) { patient { id } } }",
+        {"p": project.id, "n": name},
+    )
+    twin = ms.subject(made["createPatient"]["patient"]["id"])
+    twin.load("name", "project.name")
+    clip = twin.create_session("Another", date="2024-01-01").condition("Barefoot").create_clip()
+    with pytest.raises(ValidationError, match="a report is of one patient"):
+        recorded_session.generate_report(
+            "currentSessionComparison", "Both", [recorded_session.clips[0], clip]
+        )
+
+
 def test_reports_against_a_norm(demo: Sandbox) -> None:
     """Only the request is checked: the demo is read only, and refuses an unknown norm."""
     with demo.connect() as ms:

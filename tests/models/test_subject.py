@@ -294,6 +294,58 @@ def test_writing_an_ehr_id(empty_project: Project, subject: Subject) -> None:
     assert subject.updated != before
 
 
+def test_no_second_patient_gets_an_ehr_id(shared: Sandbox, empty_project: Project, subject: Subject) -> None:
+    subject.update_metadata({"ehr-id": "E-77"})
+    other = empty_project.create_subject("Other")
+    taken = "the EHR id 'E-77' is that of subject .*: a patient has one of their own"
+    sent = len(shared.requests.of("updatePatient"))
+    for write in (other.update_metadata, other.fill_metadata):
+        with pytest.raises(ValidationError, match=taken):
+            write({"ehr-id": "E-77", "subject-sex": "Male"})
+    assert len(shared.requests.of("updatePatient")) == sent
+    with pytest.raises(ValidationError, match=taken):
+        empty_project.create_subject("Third", {"ehr-id": "E-77"})
+    assert "Third" not in empty_project.refresh().subjects
+    assert other.refresh().metadata == {}
+    # written again it stays one's own, and what is free can be had
+    assert subject.update_metadata({"ehr-id": "E-77"}).changed == {}
+    subject.update_metadata({"ehr-id": "E-78"})
+    other.update_metadata({"ehr-id": "E-77"})
+    subject.update_metadata({"ehr-id": "E-77"}, validate=False)
+    assert [one.ehr_id for one in empty_project.refresh().subjects] == ["E-77", "E-77"]
+
+
+def test_one_value_does_not_replace_those_of_both_sides(shared: Sandbox) -> None:
+    name = shared.generate(subjects=1, sessions=0, clips=0, files=0)
+    with shared.connect() as ms:
+        subject = ms.projects[name].subjects[0]
+        before = subject.metadata["subject-leg-length"]
+        assert set(before) == {"left", "right"}
+        for write in (subject.update_metadata, subject.fill_metadata):
+            with pytest.raises(
+                ValidationError, match="has a left and a right value, and one value would replace both"
+            ):
+                write({"subject-leg-length": 812})
+        made = subject.project.create_subjects(
+            [{"name": subject.name, "metadata": {"subject-leg-length": 812}}]
+        )
+        assert made[0].status == "failed"
+        assert subject.refresh().metadata["subject-leg-length"] == before
+        subject.update_metadata({"subject-leg-length": {"left": 812}})
+        assert subject.metadata["subject-leg-length"] == {"left": "812", "right": before["right"]}
+        subject.update_metadata({"subject-leg-length": 812}, validate=False)
+        assert subject.metadata["subject-leg-length"] == "812"
+
+
+def test_days_of_interventions(ms: Moveshelf, subject: Subject) -> None:
+    one = {"id": 1, "date": date(2024, 5, 2), "procedures": [{"side": "Left"}]}
+    subject.update_metadata({}, interventions=[one, {"date": pd.Timestamp("2024-06-01")}])
+    assert subject.interventions == [{**one, "date": "2024-05-02"}, {"date": "2024-06-01"}]
+    assert subject.refresh().interventions == [{**one, "date": "2024-05-02"}, {"date": "2024-06-01"}]
+    with ms.no_fetch(), pytest.raises(ValidationError, match=r"intervention 2\['date'\] is missing"):
+        subject.update_metadata({}, interventions=[one, {"date": pd.NaT}])
+
+
 def test_a_write_that_cannot_be_read_back_does_not_pass_for_one_that_failed(sandbox: Sandbox) -> None:
     name = sandbox.generate(subjects=1, sessions=0, clips=0, files=0)
     with sandbox.connect() as ms:

@@ -366,7 +366,7 @@ def test_what_is_overtaken_is_merged_again(
 ) -> None:
     """Another computer, which knows nothing of our locks, writes between our write and our read."""
     result = empty_project.create_subjects(["P-1", "P-2"])
-    found = Service.values_each
+    found = Service.values
     overtaken: list[Any] = []
 
     def read(self: Any, kind: Any, ids: Any, selection: Any) -> Any:
@@ -379,7 +379,7 @@ def test_what_is_overtaken_is_merged_again(
             )
         return found(self, kind, ids, selection)
 
-    monkeypatch.setattr(Service, "values_each", read)
+    monkeypatch.setattr(Service, "values", read)
     rows = [{"name": name, "metadata": {"subject-notes": "ours"}} for name in ("P-1", "P-2")]
     empty_project.create_subjects(rows).raise_for_errors()
     assert overtaken
@@ -485,13 +485,13 @@ import os, sys
 import moveshelf
 from moveshelf.operations import bulk
 sent = []
-run = bulk.Service.run_each
+run = bulk.Service.run_many
 def dying(self, command, rows, before=None):
     sent.append(command.name)
     if sent.count("UpdateSubject") == 2:
         os._exit(9)
     return run(self, command, rows, before)
-bulk.Service.run_each = dying
+bulk.Service.run_many = dying
 url, key, project = sys.argv[1:]
 ms = moveshelf.connect(api_key=key, api_url=url)
 ms.project(project).create_subjects(
@@ -578,7 +578,7 @@ def test_a_session_that_was_changed_in_between_is_merged_again(
     empty_project: Project, other: Moveshelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty_project.create_subject("P-1").create_session("s")
-    run = Service.run_each
+    run = Service.run_many
     overtaken: list[Any] = []
 
     def write(self: Any, command: Any, rows: Any, before: Any = None) -> Any:
@@ -588,7 +588,7 @@ def test_a_session_that_was_changed_in_between_is_merged_again(
         return run(self, command, rows, before)
 
     monkeypatch.setattr(bulk, "write_lock", lambda *_: nullcontext(False))
-    monkeypatch.setattr(Service, "run_each", write)
+    monkeypatch.setattr(Service, "run_many", write)
     (done,) = empty_project.create_sessions(
         [{"subject": "P-1", "name": "s", "metadata": {"session-height": 1}}]
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from moveshelf import BudgetError, ChecksumError, DeletedError, DetachedError
 from moveshelf.operations import read_ahead
@@ -405,7 +407,7 @@ def test_a_loop_that_was_left_makes_room_for_another(own: tuple[Sandbox, Moveshe
     for file in files_of(other):
         file.read_bytes()
         settled(ms)
-        levels = {id(one.level) for one in ahead_of(ms)._entries.values() if one.content is not None}
+        levels = {id(one.loop.level) for one in ahead_of(ms)._entries.values() if one.content is not None}
         seen.append(len(levels))
     assert ahead_of(ms).held == 0
     assert max(seen[3:], default=0) == 1, "one loop's contents are held"
@@ -690,6 +692,362 @@ def test_a_scripts_own_sender_is_not_used_ahead(shared: Sandbox, ms: Moveshelf) 
     for file in files_of(project):
         file.read_bytes()
     assert urls(shared) == [1] * 6
+
+
+# several readers -----------------------------------------------------------------------------------------------
+def in_step(works: list[Iterator[DataFile]]) -> list[list[bytes]]:
+    """What threads read of what their iterators yield; no thread is more than one file ahead of another."""
+    found: list[list[bytes]] = [[] for _ in works]
+    step = threading.Barrier(len(works))
+
+    def work(number: int) -> None:
+        try:
+            for file in works[number]:
+                step.wait(60)
+                found[number].append(file.read_bytes())
+        except BaseException:
+            step.abort()
+            raise
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.fixture
+def many(own: tuple[Sandbox, Moveshelf]) -> tuple[Sandbox, Moveshelf, Project, list[bytes]]:
+    """A project with 200 small files, and their contents; requests from here on are those of the test."""
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 5, 2, 5, 4)
+    contents = stored(ms, list(files_of(project)))
+    sandbox.requests.clear()
+    return sandbox, ms, project, contents
+
+
+Many = tuple["Sandbox", "Moveshelf", "Project", list[bytes]]
+#: what one reader sends for URLs of 200 files
+ALONE = 9
+
+
+def test_four_threads_that_each_read_all(many: Many) -> None:
+    sandbox, ms, project, contents = many
+    assert in_step([files_of(project) for _ in range(4)]) == [contents] * 4
+    settled(ms)
+    assert gets(sandbox) <= 200 + 3, "each file once; of the first one each loop may have sent its own"
+    assert len(urls(sandbox)) <= ALONE + 3 + 2
+    assert (ahead_of(ms).held, ahead_of(ms)._entries) == (0, {})
+
+
+def test_four_threads_that_read_a_quarter_each(many: Many) -> None:
+    sandbox, ms, project, contents = many
+    files = list(files_of(project))
+    found = in_step([iter(files[n::4]) for n in range(4)])
+    assert [found[n % 4][n // 4] for n in range(200)] == contents
+    settled(ms)
+    assert gets(sandbox) == sum(urls(sandbox)) == 200
+    assert len(urls(sandbox)) <= 24
+    assert (ahead_of(ms).held, ahead_of(ms)._entries) == (0, {}), "nothing is kept for readers of one loop"
+
+
+def test_four_threads_that_read_parts_that_overlap(many: Many) -> None:
+    sandbox, ms, project, contents = many
+    files = list(files_of(project))
+    found = in_step([iter(files[25 * n : 25 * n + 110]) for n in range(4)])
+    assert found == [contents[25 * n : 25 * n + 110] for n in range(4)]
+    settled(ms)
+    assert gets(sandbox) <= 200 + 75 + 10, (
+        "only what was read before they were found to overlap is fetched again"
+    )
+    assert len(urls(sandbox)) <= 4 * ALONE
+
+
+@pytest.mark.parametrize("slow", [2, 5, 20])
+def test_two_threads_of_different_speeds(many: Many, slow: int) -> None:
+    """The fast one reads so many files while the other one reads one."""
+    sandbox, ms, project, contents = many
+    found: list[list[bytes]] = [[], []]
+    step = threading.Barrier(2)
+
+    def work(number: int, files_a_step: int) -> None:
+        for count, file in enumerate(files_of(project)):
+            if count % files_a_step == 0 and count // files_a_step < 200 / slow:
+                step.wait(60)
+            found[number].append(file.read_bytes())
+
+    threads = [threading.Thread(target=work, args=args) for args in ((0, slow), (1, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settled(ms)
+    assert found == [contents] * 2
+    assert gets(sandbox) <= 200 + slow, "what the fast one has read is kept for the other one"
+    assert len(urls(sandbox)) <= ALONE + 5
+    assert (ahead_of(ms).held, ahead_of(ms)._entries) == (0, {}), "and no longer than that"
+
+
+@pytest.mark.parametrize("part", ["all", "an eighth", "one file"])
+def test_tasks_of_an_event_loop(many: Many, part: str) -> None:
+    sandbox, ms, project, contents = many
+    files = list(files_of(project))
+    works = {
+        "all": [files] * 8,
+        "an eighth": [files[n::8] for n in range(8)],
+        "one file": [[file] for file in files],
+    }[part]
+
+    async def work(files: list[DataFile]) -> list[bytes]:
+        return [await file.aread_bytes() for file in files]
+
+    async def main() -> list[list[bytes]]:
+        return list(await asyncio.gather(*map(work, works)))
+
+    found = asyncio.run(main())
+    wanted = dict(zip(files, contents, strict=True))
+    assert found == [[wanted[file] for file in one] for one in works]
+    settled(ms)
+    assert gets(sandbox) <= 200 + (8 if part == "all" else 0)
+    assert len(urls(sandbox)) <= ALONE + (9 if part == "all" else 1)
+    assert ahead_of(ms).held == 0
+
+
+def test_workers_of_a_pool_that_go_through_all_twice(many: Many) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    sandbox, ms, project, contents = many
+    files = list(files_of(project))
+    with ThreadPoolExecutor(8) as pool:
+        for turn in (1, 2):
+            assert list(pool.map(lambda file: file.read_bytes(), files)) == contents
+            settled(ms)
+            assert 200 * turn <= gets(sandbox) <= 210 * turn, "each time anew, and each file once"
+            assert len(urls(sandbox)) <= (ALONE + 10) * turn
+
+
+def test_threads_that_each_read_a_session(own: tuple[Sandbox, Moveshelf]) -> None:
+    """More files than are remembered of one loop alone: the last of a session are followed by those of another thread."""
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 8, 1, 25, 4)
+    contents = [stored(ms, list(clip_files(subject))) for subject in project.subjects]
+    sandbox.requests.clear()
+    found = in_step([clip_files(subject) for subject in project.subjects])
+    settled(ms)
+    assert found == contents
+    assert gets(sandbox) == sum(urls(sandbox)) == 800
+    assert len(urls(sandbox)) <= 8 * ALONE
+
+
+def clip_files(subject: Any) -> Iterator[DataFile]:
+    for session in subject.sessions:
+        for clip in session.clips:
+            yield from clip.files
+
+
+def in_thread(work: Callable[[], Any]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_single_reads_of_several_threads_are_no_loop(many: Many) -> None:
+    sandbox, ms, project, _ = many
+    files = list(files_of(project))
+    for _ in range(3):
+        for number in (10, 100):
+            in_thread(files[number].read_bytes)
+            settled(ms)
+    assert gets(sandbox) == len(urls(sandbox)) == 6
+    assert ahead_of(ms)._entries == {}
+
+
+def test_who_reads_again_gets_it_as_it_is_then(many: Many) -> None:
+    """Also where a content is kept for another loop."""
+    sandbox, ms, project, _ = many
+    files = list(files_of(project))[:20]
+    go, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def slow() -> None:
+        for file in files:
+            go.acquire()
+            file.read_bytes()
+            done.release()
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    for file in files:
+        if file is files[0]:
+            file.read_bytes()
+        if file is files[1]:  # the other one has a loop of its own from here on
+            go.release()
+            done.acquire()
+        if file is not files[0]:
+            file.read_bytes()
+    settled(ms)
+    before = gets(sandbox)
+    assert before <= 90, "the twenty, what was ahead, and the first one once more"
+    kept = ahead_of(ms)._entries[files[10].id]
+    assert kept.is_read
+    for file in files:
+        file.read_bytes()
+    settled(ms)
+    assert files[10].id in ahead_of(ms)._entries, "the slow one has not come to it"
+    assert ahead_of(ms)._entries[files[10].id] is not kept, "and gets the newer one"
+    before = gets(sandbox)
+    for _ in files[1:]:
+        go.release()
+        done.acquire()
+    thread.join()
+    assert gets(sandbox) <= before + 64, "none of the twenty again"
+
+
+def test_what_is_kept_for_others_is_bounded(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    ahead = ahead_of(ms)
+    ahead.limit = 8 * MIB
+    project = loaded(sandbox, ms, 1, 1, 40, 1, size=MIB)
+    files = list(files_of(project))
+    end = threading.Event()
+
+    def reads_one_and_stops() -> None:
+        files[0].read_bytes()
+        end.wait(60)
+
+    files[0].read_bytes()
+    thread = threading.Thread(target=reads_one_and_stops)
+    thread.start()
+    until(lambda: sum(len(one.loops) for one in ahead._levels.values()) == 2)
+    settled(ms)
+    for number, file in enumerate(files[1:], 1):
+        assert len(file.read_bytes()) == MIB
+        settled(ms)
+        kept = [one for one in ahead._entries.values() if one.is_read and one.content is not None]
+        assert ahead.held == sum(len(one.content or b"") for one in ahead._entries.values()) <= 8 * MIB
+        assert len(kept) <= 4, "half of what may be held"
+        if 5 < number < 30:
+            assert ahead.held == 8 * MIB, "the rest is ahead of the reader"
+    assert gets(sandbox) <= 42
+    end.set()
+    thread.join()
+    files[0].read_bytes()  # a new loop: the one of the thread has ended, what was kept for it is dropped
+    assert (ahead.held, ahead._entries) == (0, {})
+
+
+def test_contents_that_no_loop_comes_to_are_dropped_after_a_while(
+    many: Many, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where all loops go on."""
+    _, ms, project, _ = many
+    files, others = list(files_of(project)), files_of(project)
+    next(others)
+    files[0].read_bytes()
+    in_thread(lambda: [file.read_bytes() for file in files[:5]])
+    settled(ms)
+    ahead = ahead_of(ms)
+    assert ahead.held > 0
+    monkeypatch.setattr(read_ahead, "OLD", -1.0)
+    monkeypatch.setattr(read_ahead, "IDLE", 3600.0)
+    for entry in ahead._entries.values():
+        entry.since -= 3600
+    assert ahead._timer is not None
+    ahead._timer.cancel()
+    ms._wire.run(as_coroutine(ahead._drop_idle)).result()
+    assert (ahead.held, ahead._entries) == (0, {})
+    assert sum(len(one.loops) for one in ahead._levels.values()) == 2
+
+
+def test_a_reader_that_is_cancelled_leaves_the_content_to_the_others(own: tuple[Sandbox, Moveshelf]) -> None:
+    sandbox, ms = own
+    project = loaded(sandbox, ms, 1, 1, 12, 1)
+    files = list(files_of(project))
+    contents = stored(ms, files)
+
+    async def main() -> None:
+        async def all_of_them() -> list[bytes]:
+            return [await file.aread_bytes() for file in files]
+
+        first, other = (asyncio.create_task(all_of_them()) for _ in range(2))
+        while len(urls(sandbox)) < 2:
+            await asyncio.sleep(0.01)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert await other == contents
+
+    sandbox.requests.clear()
+    sandbox.latency(0.05)
+    asyncio.run(main())
+    settled(ms)
+    assert gets(sandbox) <= 12 + 3
+    assert ahead_of(ms)._running == 0
+
+
+class Somebody:
+    """A reader as a task of an event loop is one."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+
+    def done(self) -> bool:
+        return self.has_ended
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.one_of(st.sampled_from(["next", "next", "next", "again", "end"]), st.integers(0, 23)),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([700, 64 * MIB]),
+)
+def test_whoever_reads_whatever(
+    twenty_four: tuple[Moveshelf, list[DataFile], list[bytes]], steps: list[tuple[int, str | int]], limit: int
+) -> None:
+    """Four readers that go on, jump, begin again and end, in any order: the bytes are right, all is counted, nothing stays."""
+    ms, files, contents = twenty_four
+    ahead = ahead_of(ms)
+    ms._wire.run(ahead._close).result()
+    ahead.limit = limit
+    readers = [Somebody() for _ in range(4)]
+    places = [-1] * 4
+    for number, step in steps:
+        if step == "end":
+            readers[number].has_ended = True
+            readers[number], places[number] = Somebody(), -1
+            continue
+        if isinstance(step, int):
+            places[number] = step
+        elif step == "next" or places[number] < 0:
+            places[number] = (places[number] + 1) % 24
+        file = files[places[number]]
+        _, peers = file._among_peers()
+        reading = ahead.reading(ms._service, file, peers, file.name, readers[number])
+        assert reading.result() == contents[places[number]]
+        settled(ms)
+        entries = ahead._entries
+        assert ahead.held == sum(one.size for one in entries.values())
+        assert ahead.held == sum(len(one.content or b"") for one in entries.values()) <= limit
+        loops = {loop for level in ahead._levels.values() for loop in level.loops}
+        assert all(one.loops and one.loops <= loops and not one.wanted for one in entries.values())
+        assert len(loops) <= 4
+    for loop in list(ahead._loops()):
+        ms._wire.run(as_coroutine(lambda loop=loop: ahead._end(loop))).result()
+    assert (ahead.held, ahead._entries) == (0, {})
+
+
+@pytest.fixture(scope="module")
+def twenty_four() -> Iterator[tuple[Moveshelf, list[DataFile], list[bytes]]]:
+    """A client, files of a loop over them, and their contents."""
+    from moveshelf.sandbox import Sandbox
+
+    with Sandbox() as sandbox, sandbox.connect() as client:
+        files = list(files_of(loaded(sandbox, client, 2, 2, 3, 2)))
+        yield client, files, stored(client, files)
 
 
 # our own writes ------------------------------------------------------------------------------------------------

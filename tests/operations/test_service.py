@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,13 @@ from moveshelf.lazy.cache import Cache
 from moveshelf.lazy.registry import ENTITIES
 from moveshelf.lazy.selection import basic
 from moveshelf.operations import commands, queries
-from moveshelf.operations.service import COMMANDS_A_REQUEST, OBJECTS_A_REQUEST, Service, failure
+from moveshelf.operations.service import (
+    COMMAND_ATTEMPTS,
+    COMMANDS_A_REQUEST,
+    OBJECTS_A_REQUEST,
+    Service,
+    failure,
+)
 from moveshelf.sandbox import Sandbox
 from moveshelf.wire import Response
 
@@ -120,7 +127,8 @@ class Sender:
 
 def service_of(respond: Callable[[str, Mapping[str, Any]], Any]) -> tuple[Service, Sender]:
     sender = Sender(respond)
-    wire: Any = SimpleNamespace(url="https://api.moveshelf.com/graphql", room=lambda: 3)
+    retry = SimpleNamespace(first=0.0, cap=0.0)
+    wire: Any = SimpleNamespace(url="https://api.moveshelf.com/graphql", room=lambda: 3, retry=retry)
     return Service(wire, Cache(), sender), sender
 
 
@@ -218,6 +226,8 @@ def test_one_refused_command_of_many_fails_alone() -> None:
 
 def test_a_lost_request_of_several_leaves_the_others() -> None:
     def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
         if "50" in variables.values():
             return OutcomeUnknownError("the connection was lost")
         return {f"n{n}": {"deleted": True} for n in range(len(variables))}
@@ -231,7 +241,12 @@ def test_a_lost_request_of_several_leaves_the_others() -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"deleted": "yes"}, [True], "text", {"deleted": {"a": 1}}])
 def test_a_malformed_payload_is_an_unknown_outcome_and_unloads(payload: Any) -> None:
-    service, _ = service_of(lambda query, variables: Response({"n0": payload}, [], "r1", 0, 200))
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
+        return Response({"n0": payload}, [], "r1", 0, 200)
+
+    service, _ = service_of(respond)
     cache = service.cache
     kind = ENTITIES["Subject"]
     obj = cache.get(kind, "s")
@@ -313,7 +328,7 @@ def test_a_request_that_is_refused_whole_is_sent_in_halves() -> None:
     service, sender = service_of(respond)
     names = [*(str(n) for n in range(9)), "bad"]
     rows = [{"projectId": "p", "name": name} for name in names]
-    outcomes = service.run_each(commands.CREATE_SUBJECT, rows)
+    outcomes = service.run_many(commands.CREATE_SUBJECT, rows)
     assert [failure(one) is None for one in outcomes] == [*[True] * 9, False]
     assert [one["patient"]["id"] for one in outcomes[:9] if isinstance(one, Mapping)] == [
         f"id-{n}" for n in range(9)
@@ -335,7 +350,7 @@ def test_trials_travel_as_a_list_and_come_back_in_order(
         for n in range(COMMANDS_A_REQUEST + 3)
     ]
     shared.requests.clear()
-    outcomes = ms._service.run_each(commands.CREATE_CLIPS, rows)
+    outcomes = ms._service.run_many(commands.CREATE_CLIPS, rows)
     assert len(shared.requests) == 2
     titles = [one["response"][0]["mocapClip"]["title"] for one in outcomes if isinstance(one, Mapping)]
     assert titles == [f"T{n}" for n in range(COMMANDS_A_REQUEST + 3)]
@@ -366,18 +381,16 @@ def test_values_of_which_some_cannot_be_had(shared: Sandbox, ms: Moveshelf, empt
     kind = ENTITIES["Subject"]
     ids = [empty_project.create_subject(f"P{n}").id for n in range(4)]
     selection = basic(kind)
-    found = ms._service.values_each(kind, [*ids, "nobody"], selection)
+    found = ms._service.values(kind, [*ids, "nobody"], selection)
     assert [one["name"] for one in found.values() if isinstance(one, Mapping)] == ["P0", "P1", "P2", "P3"]
     assert isinstance(found["nobody"], NotFoundError)
     shared.requests.clear()
     shared.fail("SubjectName", status=413)
-    again = ms._service.values_each(kind, ids, selection)
+    again = ms._service.values(kind, ids, selection)
     assert list(again) == ids
     assert len(shared.requests) == 3
     shared.fail("SubjectName", status=403)
-    assert all(
-        isinstance(one, RequestError) for one in ms._service.values_each(kind, ids, selection).values()
-    )
+    assert all(isinstance(one, RequestError) for one in ms._service.values(kind, ids, selection).values())
 
 
 def test_lost_responses_are_looked_for_together(
@@ -386,8 +399,69 @@ def test_lost_responses_are_looked_for_together(
     rows = [{"projectId": empty_project.id, "name": f"P{n:02}"} for n in range(40)]
     shared.fail("createPatient", drop="after")
     shared.requests.clear()
-    outcomes = ms._service.run_each(commands.CREATE_SUBJECT, rows)
+    outcomes = ms._service.run_many(commands.CREATE_SUBJECT, rows)
     assert [one["patient"]["name"] for one in outcomes if isinstance(one, Mapping)] == [
         row["name"] for row in rows
     ]
     assert [one.operation for one in shared.requests] == ["CreateSubject", "ProjectSubjects"]
+
+
+def test_lost_deletes_of_many_are_looked_for_in_one_request(
+    shared: Sandbox, ms: Moveshelf, empty_project: Project
+) -> None:
+    session = empty_project.create_subject("P").create_session("s")
+    clips = [session.create_clip(f"T{n}") for n in range(20)]
+    rows = [{"clipId": clip.id} for clip in clips]
+    shared.fail("DeleteClip", drop="after")
+    shared.requests.clear()
+    outcomes = ms._service.run_many(commands.DELETE_CLIP, rows)
+    assert outcomes == [{"ok": True}] * 20
+    assert [len(one.variables) for one in shared.requests] == [20, 20]
+    assert not session.refresh().clips
+
+
+def test_trials_of_a_tree_whose_response_is_lost_are_created_once(
+    shared: Sandbox, empty_project: Project, tmp_path: Path
+) -> None:
+    for number in range(3):
+        path = tmp_path / "P" / "2024-01-02" / f"Trial-{number}" / "angles.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(str(number))
+    for name in ("createPatient", "createSession", "createClips"):
+        shared.fail(name, drop="after", times=1)
+    empty_project.upload_tree(
+        tmp_path, layout="{subject}/{session}/{trial}/{file}", progress=False
+    ).raise_for_errors()
+    (subject,) = empty_project.refresh().subjects
+    (session,) = subject.sessions
+    assert [(clip.title, clip.files[0].json()) for clip in session.clips] == [
+        (f"Trial-{number}", number) for number in range(3)
+    ]
+
+
+def test_a_row_of_another_object_is_the_only_one_that_is_unknown() -> None:
+    """A response of which one row is not what it must be says nothing about the others."""
+
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return RequestError("nobody can look")
+        rows: list[Any] = [{"deleted": True}, {"deleted": "yes"}, {"deleted": True}]
+        return Response({f"n{n}": one for n, one in enumerate(rows)}, [], "r1", 0, 200)
+
+    service, _ = service_of(respond)
+    outcomes = service.run_many(commands.DELETE_SUBJECT, [{"patientId": str(n)} for n in range(3)])
+    assert [isinstance(one, OutcomeUnknownError) for one in outcomes] == [False, True, False]
+
+
+def test_what_was_carried_out_at_the_last_attempt_is_found() -> None:
+    sent = []
+
+    def respond(query: str, variables: Mapping[str, Any]) -> Any:
+        if query.startswith("query"):
+            return {"n0": None if len(sent) == COMMAND_ATTEMPTS else {"id": "s"}}
+        sent.append(query)
+        return OutcomeUnknownError("the connection was lost")
+
+    service, _ = service_of(respond)
+    assert service.run(commands.DELETE_SUBJECT, {"patientId": "s"}) == {"deleted": True}
+    assert len(sent) == COMMAND_ATTEMPTS

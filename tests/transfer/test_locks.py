@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.interrupts import interrupted
 
 import moveshelf
 from moveshelf.transfer import locks
@@ -781,3 +783,43 @@ def test_a_folder_that_cannot_be_swept_does_not_matter(
     monkeypatch.setattr(locks, "_sweeps", {})
     assert use(tmp_path, "p")
     assert use(tmp_path, "p")
+
+
+def test_an_interrupt_at_any_moment_leaves_no_lock(tmp_path: Path) -> None:
+    """What stays locked after Ctrl-C would keep this program and all others from that object until this one ends."""
+    count = 0
+
+    def work() -> None:
+        with service_lock(tmp_path, HOST, str(count)):
+            pass
+
+    def other() -> None:
+        with service_lock(tmp_path, HOST, str(count)):
+            entered.set()
+
+    for place in interrupted(work, locks):
+        entered = threading.Event()
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        assert entered.wait(20), f"locked for ever after an interrupt at {place}"
+        thread.join()
+        assert not locks._sweeping.locked(), place
+        count += 1
+    assert count > 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_that_leaves_what_its_parent_entered_unlocks_nothing(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(service_lock(tmp_path, HOST, "project"))
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            stack.close()
+            os._exit(7)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 7
+        (file,) = tmp_path.glob("*.lock")
+        with open(file, "rb") as stream:
+            assert not locks.try_lock(stream.fileno())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.interrupts import interrupted
 
 from moveshelf.errors import DetachedError, RequestError
 from moveshelf.wire import Future, Wire, cap_jobs
@@ -403,6 +404,62 @@ def test_an_interrupt_ends_the_wait(wait, setup, state, aim):
         finally:
             process.kill()
     assert (out.split(), err) == (["interrupted", *(["tidy"] if state else [])], "")
+
+
+def _is_free(lock: threading.Condition | ProcessLock) -> bool:
+    """Whether another thread can have it."""
+    had: list[bool] = []
+
+    def take() -> None:
+        had.append(lock.acquire(timeout=10))
+        lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return had == [True]
+
+
+def test_an_interrupt_at_any_moment_leaves_a_lock_free() -> None:
+    """The I/O thread, and every other, would wait for it for ever."""
+    locks = [ProcessLock()]
+
+    def work() -> None:
+        with locks[-1]:
+            pass
+
+    for place in interrupted(work, wire_thread, sys.modules[__name__]):
+        assert _is_free(locks[-1]), place
+        locks.append(ProcessLock())
+    assert len(locks) > 1
+
+
+def test_a_second_interrupt_does_not_stop_the_io_thread(connect, monkeypatch):
+    """It comes while the first one waits a moment for the work's own tidying."""
+    monkeypatch.setattr(wire_thread, "SLICE", 0.01)
+    futures: list[Future[None]] = []
+
+    async def work() -> None:
+        await asyncio.sleep(60)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with FaultServer(ok(), ok()) as server:
+        wire = connect(server.url)
+        assert wire.submit(QUERY).result(20).data == {"ok": True}  # which starts the I/O thread
+
+        def wait() -> None:
+            futures.append(wire.run(work))
+            with monkeypatch.context() as patch:
+                patch.setattr(wire_thread, "tick", interrupt)
+                futures[-1].result()
+
+        for place in interrupted(wait, concurrent.futures._base, threading):
+            assert all(_is_free(future._condition) for future in futures[-1:]), place
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+        assert wire.submit(QUERY).result(20).data == {"ok": True}
 
 
 def test_the_tools_of_the_standard_library_take_our_futures(connect):

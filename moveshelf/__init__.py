@@ -32,6 +32,7 @@ Names are imported when first used, so that `import moveshelf` costs next to not
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -268,6 +269,17 @@ _FROZEN_BY_PROGRAM = 1_500
 """From so many frozen objects on it is the program that froze them, and wants them to stay frozen: every interpreter has
 thousands of objects at its start. Python 3.12 itself freezes some hundreds."""
 
+
+def _end() -> None:
+    """Python is ending: end what runs in threads, if there is any."""
+    for name in ("wire.imports", "wire.thread"):
+        end = getattr(sys.modules.get(f"{__name__}.{name}"), "end", None)
+        if end is not None:
+            end()
+
+
+# with the first import, not with the first request: what a program registers after it runs before it, and can still send
+atexit.register(_end)
 
 if not TYPE_CHECKING:  # a checker would take every name for one that there is
 

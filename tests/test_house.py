@@ -213,7 +213,9 @@ def test_the_old_import_name_holds_nothing_of_its_own() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             is_all = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-            assert isinstance(node, ast.ImportFrom) or is_docstring or is_all, f"{path}: {ast.unparse(node)}"
+            assert isinstance(node, (ast.Import, ast.ImportFrom)) or is_docstring or is_all, (
+                f"{path}: {ast.unparse(node)}"
+            )
 
 
 # --- what does not belong into the repository

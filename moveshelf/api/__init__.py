@@ -17,8 +17,8 @@ Its results are those of version 1.6.4 of the published client, but for this:
   stored interventions when the import brings none;
 - a session-overview address in a project without a template is an error; getFilteredProjectSessions warns when there
   is more than `limit`;
-- mutations are not repeated blindly, and a 404 fails at once; empty ids and other input that cannot be right is
-  refused before any request;
+- mutations are not repeated blindly, and a 404 fails at once; empty ids and other input that cannot be right (NaN in
+  metadata, interventions that are no list of dicts, ...) is refused before any request;
 - errors of a key file name the file.
 
 Where older versions differ among themselves 1.6.4 counts: a new session's date that is none is a ValueError (1.4

@@ -58,6 +58,8 @@ def field(node: Any, name: str, what: str, identity: Any) -> Any:
 
 def legacy_error(error: MoveshelfError) -> Exception:
     """The error as scripts know it: GraphQlException, or one that urllib3's and requests' handlers catch too."""
+    if isinstance(error, GraphQlException):
+        return error  # a script's own method raised it, perhaps of a class of its own
     if isinstance(error, QueryError) and (error.status or 200) < 400:
         found = GraphQlException(error.errors)
         found.data, found.request_id, found.operation = error.data, error.request_id, error.operation
@@ -98,9 +100,8 @@ def _bases(status: int | None) -> tuple[type[Exception], ...]:
     found: list[type[Exception]] = []
     urllib3 = sys.modules.get("urllib3.exceptions")
     requests = sys.modules.get("requests.exceptions")
-    has_response = (
-        status is not None and 200 <= status < 300
-    )  # with something that is no response of GraphQL's
+    # with something that is no response of GraphQL's
+    has_response = status is not None and 200 <= status < 300
     if has_response:
         found.append(json.JSONDecodeError if requests is None else requests.JSONDecodeError)
     if urllib3 is not None:

@@ -35,13 +35,14 @@ NO_METADATA = Metadata()
 _SMALL = 1 << 20
 #: Bytes up to which a file is compared.
 _LARGEST = 10 * 1024 * 1024
+#: Seconds that stand for no limit: twenty days, about what every system can wait.
+_LONGEST = 20 * 86400.0
 #: What people call the objects of a class, for error texts.
 _NOUNS = {"Project": "project", "Subject": "subject", "Session": "session", "Clip": "clip", "Job": "job"}
 
 
 class ValidationErrors(list[str]):
-    """The complaints of the service's validator. False as a condition although it is not empty: scripts test the outcome of
-    an update as "did it work"."""
+    """The validator's complaints. False as a condition although not empty: scripts test whether an update worked."""
 
     def __bool__(self) -> bool:
         return False
@@ -50,8 +51,9 @@ class ValidationErrors(list[str]):
 class MoveshelfApi:
     """The flat client. `MoveshelfApi(api_key_file, api_url, timeout)` reads the key at once and sends nothing.
 
-    `timeout` is in seconds without a sign of life. Methods may be overridden one by one: where a script has replaced
-    `_dispatch_graphql` or set `http`, everything is sent through it; methods call each other with their oldest arguments
+    `timeout` is in seconds without a sign of life, None for no limit. Methods may be overridden one by one, and what the
+    published client calls of itself is called here: where a script has replaced `_dispatch_graphql` or set `http`, everything
+    is sent through it, and responses come under the service's names; methods call each other with their oldest arguments
     only. Reading by id sends one request at every call, also when an object holds the result already: scripts poll. A
     mutation whose response is lost is looked for before it is sent again; where nobody can tell, an OutcomeUnknownError
     says so. An error of the service is raised, or reported by the methods that loop.
@@ -67,17 +69,20 @@ class MoveshelfApi:
     __timeout: float = 120
     __http: Any = None
     __pool: tuple[Any, Any] | None = None
-    __client: Any = None
+    __client: Moveshelf | None = None
     __connected: tuple[tuple[str, str, int], Moveshelf] | None = None
 
     def __init__(
         self,
         api_key_file: str = "mvshlf-api-key.json",
         api_url: str = "https://api.moveshelf.com/graphql",
-        timeout: int = 120,
+        timeout: float | None = 120,
     ) -> None:
         self.api_url = api_url
-        self.__timeout = timeout
+        seconds = _LONGEST if timeout is None else timeout
+        if isinstance(seconds, bool) or not hasattr(seconds, "__float__") or not seconds > 0:
+            raise validation.InputTypeError(f"timeout is seconds above 0, or None for no limit: {timeout!r}")
+        self.__timeout = min(float(seconds), _LONGEST)
         with _importing():  # here, not above: importing the flat client costs no more than json
             from ..config import read_key_file
         problem: ConfigError | None = None
@@ -92,9 +97,8 @@ class MoveshelfApi:
 
     # the objects --------------------------------------------------------------------------------------------
     @property
-    def client(self) -> Any:
-        """The objects over the same connection: `api.client.subject(id)`. From its first use on, they hold what is read
-        flat.
+    def client(self) -> Moveshelf:
+        """The objects over the same connection: `api.client.subject(id)`. Once used, they hold what is read flat.
 
         Sends nothing. Raises ConfigError for an address that cannot be used.
         """
@@ -137,9 +141,6 @@ class MoveshelfApi:
                 connected = self.__connected = (key, connect(self, self.__timeout, MoveshelfApi.__replaced))
             return connected[1]
 
-    def __account(self) -> Any:
-        return self.__connection()._account
-
     def __object(self, kind: str, identity: Any) -> Any:
         """The object of an id; where the id is known as another kind's, an object that says what the service says."""
         engine = self.__connection()._engine
@@ -164,18 +165,15 @@ class MoveshelfApi:
         except MoveshelfError as error:
             raise legacy_error(error) from None
 
-    def __shaped(self, obj: Any, shape: str) -> Any:
-        return self.__call(obj._shaped, _shape(shape))
-
     def __node(self, kind: str, identity: Any, shape: str) -> Json | None:
         """An object in a shape. One request."""
         validation.check_id(identity, _NOUNS[kind])
-        found: Json | None = self.__shaped(self.__object(kind, identity), shape)
+        found: Json | None = self.__call(self.__object(kind, identity)._shaped, _shape(shape))
         return found
 
     def __projects(self, shape: str) -> list[Json]:
         """The projects of the account in a shape. One request."""
-        viewer = self.__shaped(self.__account(), shape)
+        viewer = self.__call(self.__connection()._account._shaped, _shape(shape))
         if not viewer:
             raise UnknownIdError("the service names no account for your key, and so no projects")
         return list(viewer["projects"])
@@ -189,13 +187,10 @@ class MoveshelfApi:
         from ..operations import queries
 
         validation.check_id(project_id, "project")
-        project = self.__object("Project", project_id)
-        rows: list[Json] = self.__call(
-            project._rows_shaped, getattr(queries, listing), filters, _shape(shape)
-        )
+        method = self.__object("Project", project_id)._rows_shaped
+        rows: list[Json] = self.__call(method, getattr(queries, listing), filters, _shape(shape))
         return rows
 
-    # one request --------------------------------------------------------------------------------------------
     def _dispatch_graphql(self, query: str, **kwargs: Any) -> Any:
         """Send any query or mutation with its variables, and return the `data` of the response. One request.
 
@@ -216,7 +211,8 @@ class MoveshelfApi:
     @property
     def http(self) -> Any:
         """An urllib3.PoolManager for a script's own requests. What is put in its place carries this client's, too: anything
-        whose `request(method, url, body=, headers=)` returns an object with `status`, `reason` and `data`.
+        whose `request(method, url, body=, headers=)` returns an object with `status`, `reason` and `data`. So does the
+        pool itself where a script has changed its settings or its `request`.
 
         Raises ConfigError where urllib3 is not installed.
         """
@@ -264,15 +260,11 @@ class MoveshelfApi:
 
         Objects: `[project.name for project in ms.projects]`
         """
-        return [
-            {"name": project["name"], "id": project["id"]}
-            for project in self.__projects("USER_PROJECTS")
-            if project is not None
-        ]
+        projects = self.__projects("USER_PROJECTS")
+        return [_picked(project, "name", "id") for project in projects if project is not None]
 
     def getProjectAndClips(self) -> list[Json]:
-        """Every project with its first twenty clips: [{id, name, clips: {edges: [{node: {id, title}}]}},
-        ...].
+        """Every project with its first twenty clips: [{id, name, clips: {edges: [{node: {id, title}}]}}, ...].
 
         Objects: `[(project.name, project.clips[:20]) for project in ms.projects]`
         """
@@ -281,7 +273,6 @@ class MoveshelfApi:
     def getProjectDatasets(self, project_id: str) -> list[Json]:
         """A project's datasets: [{name, downloadUri}, ...]; the addresses are signed and expire. Empty where the service
         says null.
-
         Raises NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).datasets`
@@ -316,7 +307,6 @@ class MoveshelfApi:
     ) -> list[Json]:
         """The first `limit` clips of a project: [{id, title, projectPath}, ...], with originalFileName and
         originalDataDownloadUri (signed, expiring) if `include_download_link`.
-
         Raises NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).clips[:limit]`
@@ -326,7 +316,6 @@ class MoveshelfApi:
 
     def getProjectSubjects(self, project_id: str) -> list[Json]:
         """The subjects of a project: [{id, name, updated, externalId}, ...]; externalId is the EHR id.
-
         Raises NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.project(project_id).subjects`
@@ -343,7 +332,9 @@ class MoveshelfApi:
         validation.check_id(project_id, "project")
         validation.check_id(ehr_id, "subject in the health record")
         shape = _shape("SUBJECT_BY_EHR_ID")
-        found: Json | None = self.__call(self.__account()._subject_by_ehr_id, ehr_id, project_id, shape)
+        found: Json | None = self.__call(
+            self.__connection()._account._subject_by_ehr_id, ehr_id, project_id, shape
+        )
         return found
 
     def getSubjectContext(self, subject_id: str) -> Json | None:
@@ -397,7 +388,6 @@ class MoveshelfApi:
     def getAdditionalData(self, clip_id: str) -> list[Json]:
         """A clip's files: [{id, dataType, uploadStatus, originalFileName, previewDataUri, originalDataDownloadUri}, ...];
         the addresses are signed and expire.
-
         Raises NotFoundError (also a TypeError) for an unknown id.
 
         Objects: `ms.clip(clip_id).files`
@@ -624,7 +614,7 @@ class MoveshelfApi:
         """
         validation.check_id(subject_id, "subject")
         imported = _as_dict(info_to_save, "the metadata of a subject")
-        interventions = imported.pop("interventions", [])
+        interventions = validation.checked_interventions(imported.pop("interventions", None) or [])
         subject = self.__object("Subject", subject_id)
         if not skip_validation:
             errors = _printed("subject", self.__call(subject._complaints, "subjectMetadata", imported))
@@ -633,9 +623,8 @@ class MoveshelfApi:
             )
             if errors:
                 return ValidationErrors(errors)
-        return self.__call(
-            subject._fill_as_published, imported, interventions, self._merge_metadata_dictionaries
-        )["updated"]
+        rule = self._merge_metadata_dictionaries
+        return self.__call(subject._fill_as_published, imported, interventions, rule)["updated"]
 
     def updateSessionMetadataInfo(
         self,
@@ -659,6 +648,7 @@ class MoveshelfApi:
         Objects: `ms.session(session_id).fill_metadata(values)`, `.rename(name)`, `.set_date(date)`
         """
         validation.check_id(session_id, "session")
+        _check_text(session_name, "name of a session")
         if isinstance(skip_validation, str):
             session_date, previous_updated_at = skip_validation, previous_updated_at or session_date
         self._validate_date(session_date[:10] if isinstance(session_date, str) else session_date)
@@ -668,15 +658,14 @@ class MoveshelfApi:
             errors = _printed("session", self.__call(session._complaints, imported))
             if errors:
                 return errors
-        payload = self.__call(
-            session._fill_as_published,
+        values = (
             session_name,
             imported,
             session_date,
             previous_updated_at,
             self._merge_metadata_dictionaries,
         )
-        return payload["updated"]
+        return self.__call(session._fill_as_published, *values)["updated"]
 
     # what scripts call although it is private ---------------------------------------------------------------
     @staticmethod
@@ -789,7 +778,7 @@ class MoveshelfApi:
 
         Objects: `session.process_gait_tool(trial_type, clips=...)`
         """
-        job_id: str = self.__call(self.__account()._process_gait, clip_ids, trial_type)["jobId"]
+        job_id: str = self.__call(self.__connection()._account._process_gait, clip_ids, trial_type)["jobId"]
         return job_id
 
     def generateAutomaticInteractiveReports(self, session_id: str, norm_id: str | None = None) -> bool:
@@ -814,14 +803,8 @@ class MoveshelfApi:
 
         Objects: `ms.session(session_id).generate_report("currentSessionConditionSummaries", title, clips)`
         """
-        return self._generateInteractiveReport(
-            session_id=session_id,
-            report_type="currentSessionConditionSummaries",
-            title=title,
-            trials_ids=trials_ids,
-            norm_id=norm_id,
-            template_id=template_id,
-        )
+        kind = "currentSessionConditionSummaries"
+        return self._generateInteractiveReport(session_id, kind, title, trials_ids, norm_id, template_id)
 
     def generateCurrentVsPreviousSessionReport(
         self,
@@ -835,14 +818,8 @@ class MoveshelfApi:
 
         Objects: `ms.session(session_id).generate_report("currentVsPreviousSessionComparison", title, clips)`
         """
-        return self._generateInteractiveReport(
-            session_id=session_id,
-            report_type="currentVsPreviousSessionComparison",
-            title=title,
-            trials_ids=trials_ids,
-            norm_id=norm_id,
-            template_id=template_id,
-        )
+        kind = "currentVsPreviousSessionComparison"
+        return self._generateInteractiveReport(session_id, kind, title, trials_ids, norm_id, template_id)
 
     def generateCurrentSessionComparisonReport(
         self,
@@ -856,14 +833,8 @@ class MoveshelfApi:
 
         Objects: `ms.session(session_id).generate_report("currentSessionComparison", title, clips)`
         """
-        return self._generateInteractiveReport(
-            session_id=session_id,
-            report_type="currentSessionComparison",
-            title=title,
-            trials_ids=trials_ids,
-            norm_id=norm_id,
-            template_id=template_id,
-        )
+        kind = "currentSessionComparison"
+        return self._generateInteractiveReport(session_id, kind, title, trials_ids, norm_id, template_id)
 
     def _generateInteractiveReport(
         self,
@@ -876,13 +847,8 @@ class MoveshelfApi:
     ) -> bool:
         """Make a report of any type; True if the service did."""
         validation.check_id(session_id, "session")
-        values = {
-            "reportType": report_type,
-            "title": title,
-            "trialsIds": trials_ids,
-            "normId": norm_id,
-            "templateId": template_id,
-        }
+        names = ("reportType", "title", "trialsIds", "normId", "templateId")
+        values = dict(zip(names, (report_type, title, trials_ids, norm_id, template_id), strict=True))
         ok: bool = self.__call(self.__object("Session", session_id)._create_report, values)["ok"]
         return ok
 
@@ -903,11 +869,8 @@ class MoveshelfApi:
         file_path = os.fspath(file_path)
         name = os.path.basename(file_path)
         sent = with_timecode({} if metadata is None else metadata, self._validateAndUpdateTimecode)
-        sent.update(
-            title=sent.get("title", name),
-            allowDownload=sent.get("allowDownload", False),
-            allowUnlistedAccess=sent.get("allowUnlistedAccess", False),
-        )
+        for key, default in (("title", name), ("allowDownload", False), ("allowUnlistedAccess", False)):
+            sent.setdefault(key, default)
         source, checksum = self.__prepared(file_path)
         logger.info("uploading %s", file_path)
         made = self._createClip(
@@ -952,13 +915,10 @@ class MoveshelfApi:
             raise FileNotFoundError(f"no file {os.fspath(file_path)!r}")
         size = os.path.getsize(file_path)
         if size > _LARGEST:
-            raise ValidationError(
-                f"{os.fspath(file_path)!r} has {size} bytes; above 10 MiB this is not requested"
-            )
+            raise ValidationError(f"{os.fspath(file_path)!r} has {size} bytes: above 10 MiB nothing is sent")
         name = os.path.basename(file_path)
-        stored = next(
-            (one for one in self.getAdditionalData(clip_id) if one and one["originalFileName"] == name), None
-        )
+        files = self.getAdditionalData(clip_id)
+        stored = next((one for one in files if one and one["originalFileName"] == name), None)
         if not stored:
             return False
         url = stored.get("originalDataDownloadUri")
@@ -970,7 +930,6 @@ class MoveshelfApi:
         """The CRC-32C of a file as base64 text of its four big-endian bytes."""
         return calculate_file_crc32c(file_path)
 
-    # --------------------------------------------------------------------------------------------------------
     def __prepared(self, path: str) -> tuple[Source, str]:
         """A file that was read once for its checksum, and the checksum that the service is told."""
         from ..transfer.source import FileSource
@@ -992,9 +951,7 @@ class MoveshelfApi:
 
                 put(self.__connection()._service, url, source, identity)
         except TransferError as error:
-            error.message += (
-                f" The {what} exists on the service, without its bytes: delete it, or leave it be."
-            )
+            error.message += f" The {what} exists on the service, without its bytes: delete it, or leave it."
             raise legacy_error(error) from None
 
     def __put_through_http(self, http: Any, url: str, source: Source) -> None:
@@ -1016,10 +973,8 @@ class MoveshelfApi:
             response = http.request("GET", url, preload_content=False)
             try:
                 if response.status >= 400:
-                    raise TransferError(
-                        f"the download failed with status {response.status}: {response.reason}",
-                        status=response.status,
-                    )
+                    text = f"the download failed with status {response.status}: {response.reason}"
+                    raise TransferError(text, status=response.status)
                 return calculate_stream_md5(response)
             finally:
                 response.release_conn()
@@ -1054,8 +1009,8 @@ def _shape(name: str) -> Shape:
 
 
 def _picked(values: Mapping[str, Any], *names: str) -> Json:
-    """Those of the values that scripts know, in their order."""
-    return {name: values[name] for name in names}
+    """Those of the values that scripts know, in their order; what a script's own code has left out is not there."""
+    return {name: values[name] for name in names if name in values}
 
 
 def _printed(what: str, complaints: list[str]) -> list[str]:
@@ -1113,11 +1068,8 @@ def _clips_of(session: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def refusal(what: str, response: Any) -> RequestError:
     """The error of an HTTP status, with the service's own words where it has any."""
-    text = (
-        response.data
-        if isinstance(response.data, str)
-        else bytes(response.data or b"").decode("utf-8", "replace")
-    )
+    data = response.data or b""
+    text = data if isinstance(data, str) else bytes(data).decode("utf-8", "replace")
     try:
         reason = "; ".join(error["message"] for error in json.loads(text)["errors"])
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -13,8 +13,7 @@ def crc32c_func(data: Any, crc: int = 0) -> int:
 
 
 def calculate_file_crc32c(file_path: Any) -> str:
-    """The CRC-32C of a file, as base64 text of its four big-endian bytes. Sends nothing; FileNotFoundError without the
-    file."""
+    """The CRC-32C of a file, as base64 text of its four big-endian bytes. FileNotFoundError without the file."""
     return crc32c_file(file_path)
 
 

@@ -19,9 +19,8 @@ def warn_if_published_is_installed() -> None:
         except OSError:
             continue
         for name in names:
-            if name.startswith(("moveshelf_api-", "moveshelf-api-")) and name.endswith(
-                (".dist-info", ".egg-info")
-            ):
+            begins = name.startswith(("moveshelf_api-", "moveshelf-api-"))
+            if begins and name.endswith((".dist-info", ".egg-info")):
                 warnings.warn(
                     f"{name.rsplit('.', 1)[0]} is installed in this environment beside moveshelf; both own "
                     "the name moveshelf_api: the one installed last wins, file by file. Remove it with "

@@ -50,7 +50,8 @@ def framerate_name(timecode: Any) -> str:
     if not rate:
         raise TimecodeError(f"the timecode {timecode!r} has no 'framerate' (a TimecodeFramerate)")
     if not isinstance(rate, TimecodeFramerate):
-        raise TimecodeError(f"framerate {rate!r} is no TimecodeFramerate; take one of {_rates()}")
+        rates = ", ".join(map(str, TimecodeFramerate))
+        raise TimecodeError(f"framerate {rate!r} is no TimecodeFramerate; take one of {rates}")
     _check_text(text)
     return rate.name
 
@@ -58,10 +59,6 @@ def framerate_name(timecode: Any) -> str:
 def _check_text(text: Any) -> None:
     if parts(text) is None:
         raise TimecodeError(f"timecode {text!r} is not HH:MM:SS:FF (or ;FF), with two or three frame digits")
-
-
-def _rates() -> str:
-    return ", ".join(str(rate) for rate in TimecodeFramerate)
 
 
 def check_named(timecode: Any) -> None:

@@ -31,11 +31,8 @@ def make(timeout: float) -> Any:
 
 def state(pool: Any) -> Any:
     """What of a pool a script may change, to compare: its settings, and methods replaced on it."""
-    return {
-        name: dict(value) if isinstance(value, dict) else value
-        for name, value in vars(pool).items()
-        if name != "pools"
-    }
+    values = {**vars(pool), "pools": None}
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
 
 
 def is_patched() -> bool:

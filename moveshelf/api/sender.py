@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..client import Moveshelf
@@ -81,25 +82,8 @@ class FlatSender:
             data, errors = error.data, error.errors  # one bad object among many fails alone
             if alias:
                 errors = [{**one, "path": [alias, *(one.get("path") or ())[1:]]} for one in errors]
-        if alias and isinstance(data, dict) and alias not in data:
-            data = {alias: data.get(name)}
-        return Arrived(Response(data, errors, None, 0, 200))
-
-
-class Arrived:
-    """A response that came already, as a future."""
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-
-    def result(self, timeout: float | None = None) -> Response:
-        """The response."""
-        return self._response
-
-    def add_done_callback(self, function: Callable[[Any], object]) -> None:
-        """Call the function now."""
-        function(self)
-
-    def cancel(self) -> bool:
-        """There is nothing to stop."""
-        return False
+        if alias and not (isinstance(data, dict) and alias in data):
+            data = {alias: data[name]}  # where it is not there, the error that the published client gives
+        arrived: Future[Response] = Future()
+        arrived.set_result(Response(data, errors, None, 0, 200))
+        return arrived

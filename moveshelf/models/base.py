@@ -133,7 +133,7 @@ class Model(Entity):
     ) -> Mapping[str, Any]:
         """Carry a command out; its payload, as it came. What it has changed is fetched by the next reader. One request."""
         service = service_of(self._require(command.name))
-        payload = service.run(command, values, before)
+        payload = service.run(command, values, before, raw=True)
         service.touch(command, [values])
         return payload
 
@@ -283,7 +283,7 @@ class Deletable(Model):
 
         service = service_of(self._require("delete()"))
         command, variable = DELETE_COMMANDS[type(self).__name__]
-        done = bool(service.run(command, {variable: self.id}).get(command.done))
+        done = bool(service.run(command, {variable: self.id}, raw=True)[command.done])
         if done:
             mark_deleted_id(service.cache, self.id)
         return done

@@ -7,7 +7,6 @@ earlier, since two threads that compute take turns, and graphql would be there b
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib
 import os
@@ -134,13 +133,12 @@ def _in_child() -> None:
     _running = None  # where the import failed or never ended, the child begins anew
 
 
-def _at_exit() -> None:
-    # while Python ends, a thread must not be in the middle of loading libraries and certificates
+def end() -> None:
+    """Python is ending: no thread may be in the middle of loading libraries and certificates. Called by the package."""
     global _ended
     _ended = True
     _wait()
 
 
-atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import atexit
 import concurrent.futures
 import contextlib
 import contextvars
@@ -409,7 +408,8 @@ def io_thread() -> IOThread:
     return io
 
 
-def _at_exit() -> None:
+def end() -> None:
+    """Python is ending: stop the thread, and start none any more. Called by the package (moveshelf/__init__.py)."""
     global _ended
     _ended = True
     if _current is not None:
@@ -438,6 +438,5 @@ def _in_child() -> None:
     _abandoned.append(io)
 
 
-atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)

@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code. The entry of a program of its own: what it sets is Python's for all."""
     # for less than a second's work the cycle collector would go through all modules eight times, thrice of them at the end
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    # after the I/O thread has ended, which registers itself later: what is left is memory, which goes with the process
+    # what is left then is memory, which goes with the process; connections are closed after it all the same
     atexit.register(gc.freeze)
     sys.exit(run(arguments))
 

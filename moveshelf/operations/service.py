@@ -373,6 +373,8 @@ class Service:
         OutcomeUnknownError stands for what nobody knows; what such a row may have changed is unloaded, so that its next
         reader fetches it.
         """
+        from . import recovery  # before anything is sent: it is needed where things go wrong
+
         self._refuse_to_block(command.name)
         outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)
         pending = list(range(len(rows)))
@@ -387,8 +389,6 @@ class Service:
                 lost = [n for n in pending if isinstance(outcomes[n], OutcomeUnknownError)]
                 if not lost:
                     break
-                from . import recovery
-
                 looked_for = [
                     recovery.Lost(command, rows[n], sent, None if before is None else before[n]) for n in lost
                 ]

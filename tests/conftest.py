@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -28,6 +29,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # a busy machine is no failure
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def _no_client_of_the_process() -> Iterator[None]:
+    """The client that a process makes for unpickled objects is not the next test's: copies would load through it."""
+    yield
+    connection = sys.modules.get("moveshelf.operations.connection")
+    if connection is not None:
+        connection._ENGINES.clear()
 
 
 @pytest.fixture

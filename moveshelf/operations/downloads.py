@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from operator import itemgetter
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import attrs
 
 from ..errors import NotFoundError, QueryError, TargetExistsError, TransferError, ValidationError
+from ..lazy.cache import loaded_value
 from ..lazy.registry import ENTITIES
+from ..lazy.state import NOT_LOADED
 from ..tables.extra import warn
 from ..transfer.layout import OutputLayout
 from ..transfer.names import local_paths, of_one_name
@@ -245,10 +247,11 @@ def download_to(
 
 
 def _subjects_of_one_name(service: Service, found: Sequence[LocatedFile]) -> set[Hashable]:
-    """The ids of subjects who share their name with another one of these. Warns of them.
+    """The ids of subjects who share their name with another one, of these or of their project as far as it is listed. Warns of
+    them.
 
     Each one's folder gets a mark of the id: else the order of a listing would decide who is called by the name alone, and
-    two patients' files would meet in one folder.
+    two patients' files would meet in one folder, also where one is downloaded after the other.
     """
     subject = ENTITIES["Subject"]
     parts = {part: None for one in found for part in one.parts[:-1]}
@@ -257,10 +260,11 @@ def _subjects_of_one_name(service: Service, found: Sequence[LocatedFile]) -> set
         for key, name in parts
         if isinstance(key, str) and isinstance(service.cache.peek(key), subject)
     }
-    apart = of_one_name(names.items())
-    if apart:
+    every = {**_listed_beside(service, names), **names}
+    apart = of_one_name(every.items())
+    if not apart.isdisjoint(names):
         held = ", ".join(
-            f"{name!r} ({key})" for key, name in sorted(names.items(), key=itemgetter(1)) if key in apart
+            f"{name!r} ({key})" for key, name in sorted(every.items(), key=itemgetter(1)) if key in apart
         )
         warn(
             f"there are subjects of one name, {held}: the folder of each has a mark of its own behind the name. Downloaded "
@@ -268,6 +272,17 @@ def _subjects_of_one_name(service: Service, found: Sequence[LocatedFile]) -> set
             UserWarning,
         )
     return apart
+
+
+def _listed_beside(service: Service, ids: Collection[str]) -> dict[str, str]:
+    """The names of the other subjects of those subjects' projects, by id, as far as they are loaded."""
+    with service.cache.lock:
+        subjects = service.cache.objects.of_kind(ENTITIES["Subject"])
+        projects = {loaded_value(one, "project") for one in subjects if one.id in ids} - {NOT_LOADED, None}
+        names = {
+            one.id: loaded_value(one, "name") for one in subjects if loaded_value(one, "project") in projects
+        }
+    return {key: name for key, name in names.items() if isinstance(name, str)}
 
 
 def _has_entries(folder: Path) -> bool:

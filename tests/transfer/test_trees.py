@@ -524,6 +524,27 @@ def test_two_patients_of_one_name_never_meet_in_one_folder(sandbox: Sandbox, tmp
         assert contents_of(tmp_path / "0") == {**first, "Doe": "patient 2"}
 
 
+def test_nor_where_one_is_downloaded_after_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    with sandbox.connect() as ms:
+        practice = ms.projects["lab/practice"]
+        two_of_one_name(ms, practice)
+        for part in (practice.subjects[:1], practice.subjects[1:]):
+            with pytest.warns(UserWarning, match=r"subjects of one name, 'Doe' \("):
+                part.download(tmp_path, progress=False).raise_for_errors()
+        found = contents_of(tmp_path)
+        assert sorted(found.values()) == ["patient 1", "patient 2"]
+        assert "Doe" not in found
+        # a namesake in another project has folders of its own
+        other = ms.refresh().projects[sandbox.generate(subjects=0, sessions=0, clips=0, files=0)]
+        alone = other.create_subject("Doe")
+        alone.create_session("Gait").create_clip("Walk").upload(
+            io.BytesIO(b"patient 3"), name="x.csv", progress=False
+        )
+        practice.subjects.names()
+        other.download(tmp_path / "other", progress=False).raise_for_errors()
+        assert contents_of(tmp_path / "other") == {"Doe": "patient 3"}
+
+
 def test_two_patients_of_one_name_do_not_become_one_by_an_upload(sandbox: Sandbox, tmp_path: Path) -> None:
     with sandbox.connect() as ms:
         practice = ms.projects["lab/practice"]

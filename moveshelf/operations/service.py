@@ -373,7 +373,7 @@ class Service:
         OutcomeUnknownError stands for what nobody knows; what such a row may have changed is unloaded, so that its next
         reader fetches it.
         """
-        from . import recovery  # before anything is sent: it is needed where things go wrong
+        from . import recovery  # before a request is sent: it is needed where one has failed
 
         self._refuse_to_block(command.name)
         outcomes: list[Outcome] = [RequestError("the request was interrupted")] * len(rows)

@@ -113,7 +113,7 @@ def test_ends_of_months() -> None:
         ("", None),
         (None, None),
         (pd.NaT, None),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "ns"), None),
         (20220101, None),
     ],
 )

@@ -171,7 +171,7 @@ def test_what_is_given_is_written_and_none_removes(ms: Moveshelf, subject: Subje
         {"subject-notes": float("nan")},
         {"subject-notes": pd.NaT},
         {"subject-notes": pd.NA},
-        {"subject-notes": np.datetime64("NaT")},
+        {"subject-notes": np.datetime64("NaT", "ns")},
         {"subject-notes": ["a", np.nan]},
         {"subject-leg-length": {"left": np.float64("nan"), "right": 1}},
         {"subject-notes": float("inf")},

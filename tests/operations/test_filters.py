@@ -192,7 +192,7 @@ def test_operators_of_session_filters(value: Any, found: dict[str, Any]) -> None
         float("nan"),
         pd.NaT,
         pd.NA,
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "ns"),
         ["a", None],
         ["a", np.nan],
         [],

@@ -405,7 +405,8 @@ def test_what_cannot_be_told_apart_is_said_and_kept_in_mind(
 
     send = uploads.send
     monkeypatch.setattr(uploads, "send", lambda *args, **kw: results.append(send(*args, **kw)) or results[-1])
-    clip.upload(tmp_path / "a.csv", progress=False)
+    with pytest.warns(UserWarning, match="2 unfinished of that name stay on the service"):
+        clip.upload(tmp_path / "a.csv", progress=False)
     assert statuses(clip) == ["Complete", "Pending", "Pending"]
     pending = sorted(file.id for file in clip.files if str(file.upload_status) == "Pending")
     (entry,) = results[0].left

@@ -10,6 +10,7 @@ import attrs
 from ..display import plan_html, printable
 from ..errors import MoveshelfError, fresh
 from ..tables.frame import frame
+from ..transfer.result import counts_text
 from ..values import brief
 
 if TYPE_CHECKING:
@@ -121,7 +122,11 @@ class BulkPlan(Sequence[BulkStep]):
         rows = [(one.action, one.row, one.name, _changes(one), one.reason) for one in self.steps]
         columns = ("action", "row", "name", "changes", "reason")
         return plan_html(
-            f"Plan: {self.title}", columns, _ordered(rows), _counts(rows, "nothing to do"), self.notes
+            f"Plan: {self.title}",
+            columns,
+            _ordered(rows),
+            counts_text(row[0] for row in rows) or "nothing to do",
+            self.notes,
         )
 
 
@@ -205,7 +210,9 @@ class BulkResult(Sequence[BulkEntry[T]], Generic[T]):
     def _repr_html_(self) -> str:
         rows = [(one.status, one.row, one.name, _changes(one), one.reason) for one in self.entries]
         columns = ("status", "row", "name", "changes", "reason")
-        return plan_html(self.title, columns, _ordered(rows), _counts(rows, "no rows"), self.notes)
+        return plan_html(
+            self.title, columns, _ordered(rows), counts_text(row[0] for row in rows) or "no rows", self.notes
+        )
 
 
 def _raise(failed: Sequence[tuple[int, str, Exception | None, str]], title: str, total: int) -> None:
@@ -235,13 +242,6 @@ def _changes(one: BulkStep | BulkEntry[Any]) -> str:
     return ", ".join(shown)
 
 
-def _counts(rows: Sequence[tuple[Any, ...]], none: str) -> str:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row[0]] = counts.get(row[0], 0) + 1
-    return ", ".join(f"{count} {word}" for word, count in counts.items()) or none
-
-
 def _ordered(rows: Sequence[Any]) -> list[Any]:
     """Rows by how much they need a look: failures, what is new, what changes, what stays."""
     ranks = {"failed": 0, "create": 1, "created": 1, "update": 2, "updated": 2, "keep": 3, "kept": 3}
@@ -261,7 +261,9 @@ def _text(title: str, rows: Sequence[tuple[str, int, str, str]], none: str, note
     ]
     more = [f"  … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
     said = [f"  note: {printable(one)}" for one in notes]
-    return "\n".join([f"{printable(title)}: {_counts(rows, none)}", *lines, *more, *said])
+    return "\n".join(
+        [f"{printable(title)}: {counts_text(row[0] for row in rows) or none}", *lines, *more, *said]
+    )
 
 
 __all__ = ["BulkEntry", "BulkPlan", "BulkResult", "BulkStep"]

@@ -15,9 +15,8 @@ import threading
 import time
 from types import FrameType
 
-from moveshelf import _promote_objects
+from moveshelf import _importing
 from moveshelf.wire import thread
-from moveshelf.wire.collector import collector_paused
 
 CHANNEL = "moveshelf.wire.channel"
 BEFORE = ("asyncio", "email.parser", "http.cookies", "urllib.request", "yarl")
@@ -46,15 +45,14 @@ def begin_import() -> None:
     with thread.lock:
         if _running is None:
             starting = threading.Thread(target=_run, name="moveshelf-import", daemon=True)
-            with contextlib.suppress(
-                RuntimeError
-            ):  # no thread can be started: the first request imports by itself
+            # where no thread can be started the first request imports by itself
+            with contextlib.suppress(RuntimeError):
                 starting.start()
                 _running = starting
 
 
 def _run() -> None:
-    with contextlib.suppress(Exception), thread.import_lock, collector_paused:
+    with contextlib.suppress(Exception), thread.import_lock, _importing():
         for name in BEFORE:
             _step(name)
         if _ended:
@@ -75,7 +73,6 @@ def _run() -> None:
             if _ended:
                 return
             importlib.import_module(name)
-        _promote_objects()
 
 
 def _beside(imported: threading.Event) -> None:
